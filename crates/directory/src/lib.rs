@@ -1,0 +1,1 @@
+//! What the platform knows of sites and integrators: names, presence, epochs. Nothing clinical.

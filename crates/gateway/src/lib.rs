@@ -1,0 +1,1 @@
+//! The public API: authenticates integrators, forwards to sites, renders the published JSON.

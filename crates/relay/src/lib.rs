@@ -1,0 +1,1 @@
+//! Splices encrypted streams between gateways and sites, and knows who is connected.
