@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Arrows only point down, and the relay can reach neither Link's contract nor the gateway: it could not read
+# what passes even if it wanted to. Looks at the real dependency graph, all features, no dev-dependencies.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+reach() { cargo tree --locked --offline --edges normal,build --all-features --prefix none --package "$1" | awk '{print $1}' | sort -u; }
+
+forbid() {
+    local room=$1 found
+    shift
+    for below in "$@"; do
+        # Not a pipe into grep -q: that would hide a failing cargo tree.
+        found=$(reach "$room")
+        if grep -qx "$below" <<<"$found"; then
+            echo "layering: $room must not reach $below" >&2
+            exit 1
+        fi
+    done
+}
+
+rooms="model trust tunnel link-api relay database directory practice agent gateway"
+forbid relay link-api gateway agent database practice directory
+forbid halo-cloud link-api gateway agent database practice
+forbid tunnel link-api relay database agent gateway directory
+forbid link-api trust tunnel relay database agent gateway directory
+forbid database trust tunnel link-api relay agent gateway directory
+forbid practice trust tunnel link-api relay agent gateway directory
+forbid directory link-api database agent gateway relay
+forbid agent gateway relay directory practice
+forbid gateway agent relay directory database practice
+forbid trust tunnel link-api relay database agent gateway directory
+for room in $rooms; do
+    [ "$room" = model ] || forbid model "$room"
+    # The test kit stays out of everything that ships.
+    forbid "$room" lab
+done

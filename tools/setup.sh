@@ -1,0 +1,44 @@
+# Installs what a step needs and says so. Sourced by ./x and the scripts beside this file.
+
+say() { printf '\033[1m== %s\033[0m\n' "$*" >&2; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# need_apt PACKAGE...: Debian packages that must be there.
+need_apt() {
+    local missing=()
+    for package in "$@"; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    if ! command -v apt-get >/dev/null; then
+        say "please install what Debian calls: ${missing[*]} (no apt-get here, going on without)"
+        return
+    fi
+    say "installing Debian packages: ${missing[*]}"
+    as_root apt-get update -q >/dev/null
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+        -o DPkg::Lock::Timeout=600 "${missing[@]}" >/dev/null
+}
+
+# need_program NAME CRATE [cargo install options]: a program from crates.io.
+need_program() {
+    local name=$1 crate=$2
+    shift 2
+    command -v "$name" >/dev/null && return
+    say "installing $crate from crates.io (some minutes, once)"
+    cargo install --locked "$crate" "$@" >&2
+    export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+}
+
+# need_build: a Rust toolchain and a C compiler.
+need_build() {
+    export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+    if ! command -v cargo >/dev/null; then
+        say "no Rust found: install it from https://rustup.rs and run this again"
+        exit 1
+    fi
+    command -v cc >/dev/null || need_apt build-essential
+}
