@@ -83,7 +83,7 @@ async fn nothing_of_what_passes_is_found_in_the_relay() -> Result<()> {
     assert_eq!(labels(&scan::files(&folder.path().join("logs"), &secrets)?), [""; 0], "in the logs");
     let mut passed = 0;
     for tap in taps.borrow().iter() {
-        for direction in [Direction::ToTarget, Direction::ToClient] {
+        for direction in [Direction::Up, Direction::Down] {
             let bytes = tap.tap(direction).bytes();
             passed += bytes.len();
             assert_eq!(labels(&scan::bytes(&bytes, &secrets)), [""; 0], "on the relay's wires");
