@@ -1,5 +1,6 @@
 //! The search of another process's memory, against real children that hold a marker where only a search finds it.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "in a test a failure is a panic")]
 
 use lab::{Canary, Child, scan};
 use std::{process::Command, time::Duration};

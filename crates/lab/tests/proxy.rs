@@ -1,4 +1,5 @@
 //! The proxy, seen through real sockets.
+#![expect(clippy::unwrap_used, reason = "in a test a failure is a panic")]
 
 use lab::{
     DelayProxy,
