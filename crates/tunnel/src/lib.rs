@@ -1,1 +1,31 @@
 //! The outer leg: dial, accept, keep alive, reconnect, multiplex. It carries bytes that it does not understand.
+//!
+//! [`Dialer`] keeps one connection to a relay up for as long as it lives; [`join`] is the relay's side of one. Both end
+//! in [`Stream`]s. What is said on the wire is in `docs/protocol/outer-leg.md`.
+
+mod address;
+mod connect;
+mod dial;
+mod hello;
+mod jitter;
+mod join;
+mod line;
+mod session;
+mod stream;
+mod tls;
+mod tuning;
+mod wire;
+
+pub mod control;
+pub mod head;
+pub mod machine;
+pub mod proxy;
+
+pub use address::{AddressError, PATH, Proxy, RelayAddress, SUBPROTOCOL};
+pub use connect::{ConnectError, tune_socket};
+pub use dial::{Credentials, DialOptions, Dialer, SiteIdentity, Status};
+pub use join::{AcceptOptions, CloseKind, JoinError, Joined, JoinedSite, Party, join};
+pub use line::OpenError;
+pub use stream::Stream;
+pub use tls::{Roots, TlsSetupError, outer_client_tls, outer_server_tls};
+pub use tuning::Tuning;

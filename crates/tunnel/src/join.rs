@@ -1,0 +1,354 @@
+//! The relay's side of one connection: upgrade, examine, admit, carry.
+
+use crate::{
+    OpenError, PATH, SUBPROTOCOL, Stream, Tuning,
+    control::{self, Message, RefusedReason},
+    hello::{self, Fault},
+    jitter::Jitter,
+    line::{Inbound, Line},
+    machine::{Acceptor, AcceptorAction, AcceptorEvent, AcceptorState},
+    session::{Session, SessionEvent},
+    wire::{Heard, WebSocket, Wire, websocket_config},
+};
+use model::{Clock, SiteFacts};
+use std::{
+    fmt, io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::Notify,
+    time::timeout,
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        handshake::server::{ErrorResponse, Request, Response},
+        http::{HeaderValue, StatusCode},
+        protocol::Role,
+    },
+};
+use trust::Peer;
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseKind {
+    /// On purpose: the client said goodbye, or the relay closed it or drained it.
+    Goodbye,
+    /// It broke or fell silent.
+    Lost,
+}
+
+/// What a relay needs to let clients in.
+#[derive(Clone)]
+pub struct AcceptOptions {
+    /// Host names (and addresses) by which clients dial this relay; they sign the one they used. The first is shown.
+    pub relay_names: Vec<String>,
+    /// Time: certificates are checked against it, silence is measured with it.
+    pub clock: Arc<dyn Clock>,
+    /// Settings of every connection.
+    pub tuning: Tuning,
+    /// Most sites of one Link.
+    pub max_sites: usize,
+}
+
+/// One site of a Link, proven.
+#[derive(Clone, Debug)]
+pub struct JoinedSite {
+    /// Its identity; `peer.id` is the Halo GUID.
+    pub peer: Peer,
+    /// What it says of itself.
+    pub facts: SiteFacts,
+    /// Raised when its Link starts.
+    pub epoch: u64,
+}
+
+/// Who is on the other end, proven.
+#[derive(Clone, Debug)]
+pub enum Party {
+    /// A Halo Link with its sites.
+    Link {
+        /// Its identity; `peer.id` is the Link GUID.
+        peer: Peer,
+        /// Raised by every start.
+        epoch: u64,
+        /// At most [`AcceptOptions::max_sites`], each once; may be empty.
+        sites: Vec<JoinedSite>,
+    },
+    /// An integrator's gateway.
+    Gateway {
+        /// Its identity; `peer.id` is the integrator's.
+        peer: Peer,
+        /// Raised by every start.
+        epoch: u64,
+    },
+}
+
+impl Party {
+    /// The identity that said hello.
+    pub fn peer(&self) -> &Peer {
+        match self {
+            Party::Link { peer, .. } | Party::Gateway { peer, .. } => peer,
+        }
+    }
+}
+
+/// Why a connection did not become a [`Joined`].
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// No WebSocket upgrade for our path and subprotocol.
+    #[error("no usable WebSocket upgrade: {0}")]
+    Upgrade(String),
+    /// The client did not prove itself, or was not admitted; it was told.
+    #[error("refused ({reason:?}): {message}")]
+    Refused {
+        /// What it was told, for programs.
+        reason: RefusedReason,
+        /// What it was told, for people.
+        message: String,
+    },
+    /// Not done within the time for authentication.
+    #[error("the client did not prove itself in time")]
+    TimedOut,
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Io(io::Error),
+}
+
+/// A client that has proven itself and was let in. Dropping it says goodbye and closes the connection.
+pub struct Joined {
+    /// Who it is.
+    pub party: Party,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    line: Line,
+    inbound: Inbound,
+    kind: OnceLock<CloseKind>,
+    closed: Notify,
+}
+
+impl fmt::Debug for Joined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Joined").field("party", &self.party).finish_non_exhaustive()
+    }
+}
+
+/// Takes a fresh connection (TLS is already done) through upgrade and authentication, asks `admit`, and says welcome.
+///
+/// `nonce` must be random and never used before. On success the connection is carried by a task of its own, so this
+/// must run inside a tokio runtime.
+///
+/// # Errors
+/// [`JoinError`]; the client has been told where that was possible.
+pub async fn join<Io>(
+    io: Io,
+    options: &AcceptOptions,
+    nonce: [u8; 32],
+    admit: impl AsyncFnOnce(&Party) -> Result<(), String>,
+) -> Result<Joined, JoinError>
+where
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut machine = Acceptor::new(options.clock.monotonic(), &options.tuning.timing);
+    let within = machine.wait().unwrap_or_default();
+    let io = Heard::new(io, options.clock.clone());
+    let authenticated = Box::pin(authenticate(io, options, nonce, admit));
+    let (party, socket) = timeout(within, authenticated).await.map_err(|_| JoinError::TimedOut)??;
+
+    let mut rng = Jitter(u64::from_le_bytes(nonce.first_chunk().copied().unwrap_or_default()));
+    let now = options.clock.monotonic();
+    machine.handle(now, AcceptorEvent::Authenticated, &options.tuning.timing, &mut rng);
+    let shared = Arc::new(Shared::default());
+    let driver = Driver {
+        session: Session::new(Wire::new(socket), &options.tuning, yamux::Mode::Server),
+        machine,
+        rng,
+        shared: shared.clone(),
+        clock: options.clock.clone(),
+        // Shared by all connections of a relay that clones its options once.
+        tuning: options.tuning.clone(),
+    };
+    tokio::spawn(driver.run());
+    Ok(Joined { party, shared })
+}
+
+impl Joined {
+    /// Opens a stream to the client; waits at most 10 s.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open(&self) -> Result<Stream, OpenError> {
+        self.shared.line.open().await
+    }
+
+    /// The next stream that the client opened; `None` when the connection is over.
+    pub async fn accept(&self) -> Option<Stream> {
+        self.shared.inbound.next().await
+    }
+
+    /// Tells the client to finish what runs and to dial again; the connection closes when its streams are done, at the
+    /// latest after [`Tuning::drain_within`].
+    pub fn drain(&self) {
+        self.shared.line.drain();
+    }
+
+    /// Says goodbye and closes; open streams break.
+    pub fn close(&self) {
+        self.shared.line.close();
+    }
+
+    /// Waits for the end of the connection.
+    pub async fn closed(&self) -> CloseKind {
+        loop {
+            let closed = self.shared.closed.notified();
+            if let Some(kind) = self.shared.kind.get() {
+                return *kind;
+            }
+            closed.await;
+        }
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+async fn authenticate(
+    io: Heard,
+    options: &AcceptOptions,
+    nonce: [u8; 32],
+    admit: impl AsyncFnOnce(&Party) -> Result<(), String>,
+) -> Result<(Party, WebSocket), JoinError> {
+    let upgraded =
+        tokio_tungstenite::accept_hdr_async_with_config(io, check_request, Some(websocket_config(false)))
+            .await;
+    let mut socket = upgraded.map_err(|e| JoinError::Upgrade(e.to_string()))?;
+    let examined = match hello::examine(&mut socket, nonce, options).await {
+        Ok(party) => match admit(&party).await {
+            Ok(()) => hello::tell(&mut socket, &Message::Welcome).await.map(|()| party),
+            Err(message) => Err(Fault::Refuse(RefusedReason::NotAdmitted, message)),
+        },
+        Err(fault) => Err(fault),
+    };
+    match examined {
+        // Larger messages only from clients that are known. The client has been silent since `ready`, so nothing of it
+        // is left in the old buffers.
+        Ok(party) => {
+            let config = Some(websocket_config(true));
+            Ok((party, WebSocketStream::from_raw_socket(socket.into_inner(), Role::Server, config).await))
+        }
+        Err(Fault::Refuse(reason, message)) => {
+            hello::tell_refusal(&mut socket, reason, &message).await;
+            Err(JoinError::Refused { reason, message })
+        }
+        Err(Fault::Gone(error)) => Err(JoinError::Io(error)),
+    }
+}
+
+#[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
+fn check_request(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+    let refuse = |status, text: &str| {
+        let mut refusal = ErrorResponse::new(Some(text.to_owned()));
+        *refusal.status_mut() = status;
+        Err(refusal)
+    };
+    if request.uri().path() != PATH {
+        return refuse(StatusCode::NOT_FOUND, "the tunnel is at /tunnel/v1\n");
+    }
+    let offered = request.headers().get_all("Sec-WebSocket-Protocol");
+    let ours =
+        |value: &HeaderValue| value.to_str().is_ok_and(|v| v.split(',').any(|p| p.trim() == SUBPROTOCOL));
+    if !offered.iter().any(ours) {
+        return refuse(StatusCode::BAD_REQUEST, "the WebSocket subprotocol is halo-tunnel-v1\n");
+    }
+    response.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static(SUBPROTOCOL));
+    Ok(response)
+}
+
+/// Feeds the machine and does what it says.
+struct Driver {
+    session: Session,
+    machine: Acceptor,
+    rng: Jitter,
+    shared: Arc<Shared>,
+    clock: Arc<dyn Clock>,
+    tuning: Tuning,
+}
+
+impl Driver {
+    async fn run(mut self) {
+        let kind = loop {
+            let event = self.next_event().await;
+            self.handle(AcceptorEvent::Heard(self.session.heard()));
+            let action = event.and_then(|event| self.handle(event));
+            match action {
+                Some(AcceptorAction::Ping) => self.session.ping(),
+                Some(AcceptorAction::SendDrain(within)) => {
+                    let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+                    self.session.send(&control::Message::Drain { within_ms });
+                    self.session.stop();
+                }
+                Some(AcceptorAction::SendGoodbye | AcceptorAction::Drop) | None => {}
+            }
+            if let AcceptorState::Closed(kind) = self.machine.state() {
+                if action == Some(AcceptorAction::SendGoodbye) {
+                    self.shared.line.end();
+                    self.session.goodbye().await;
+                }
+                break kind;
+            }
+        };
+        self.shared.line.end();
+        self.shared.inbound.end();
+        let _ = self.shared.kind.set(kind);
+        self.shared.closed.notify_waiters();
+    }
+
+    fn handle(&mut self, event: AcceptorEvent) -> Option<AcceptorAction> {
+        self.machine.handle(self.clock.monotonic(), event, &self.tuning.timing, &mut self.rng)
+    }
+
+    async fn next_event(&mut self) -> Option<AcceptorEvent> {
+        let draining = self.machine.state() == AcceptorState::Draining;
+        let places = self.session.places();
+        if draining && places.is_empty() {
+            return Some(AcceptorEvent::Idle);
+        }
+        let wait = self.machine.wait().unwrap_or(Duration::ZERO);
+        tokio::select! {
+            event = self.session.next() => match event {
+                SessionEvent::Inbound(stream) => {
+                    self.shared.inbound.push(stream);
+                    None
+                }
+                SessionEvent::Control(Message::Goodbye) => Some(AcceptorEvent::Goodbye),
+                SessionEvent::Control(_) => None,
+                SessionEvent::Ended(why) => {
+                    tracing::debug!(why, "connection lost");
+                    Some(AcceptorEvent::Lost)
+                }
+            },
+            () = self.shared.line.work.notified() => self.requested(),
+            () = places.freed.notified(), if draining => None,
+            () = tokio::time::sleep(wait) => Some(AcceptorEvent::Tick),
+        }
+    }
+
+    fn requested(&mut self) -> Option<AcceptorEvent> {
+        let requests = self.shared.line.take();
+        for opening in requests.openings {
+            self.session.open(opening);
+        }
+        match requests {
+            _ if requests.close => Some(AcceptorEvent::Close),
+            _ if requests.drain => Some(AcceptorEvent::Drain(self.tuning.drain_within)),
+            _ => None,
+        }
+    }
+}
