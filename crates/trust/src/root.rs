@@ -130,9 +130,11 @@ impl fmt::Debug for Root {
     }
 }
 
-/// Whether a name may stand in a certificate and so on a screen at the other end.
+/// Whether a name may stand in a certificate and so on a screen at the other end: no control characters, and none
+/// that turn the direction of text around, which make one name look like another.
 pub(crate) fn is_good_name(name: &str) -> bool {
-    (1..=MAX_NAME_CHARS).contains(&name.chars().count()) && !name.chars().any(char::is_control)
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    (1..=MAX_NAME_CHARS).contains(&name.chars().count()) && !name.chars().any(|c| c.is_control() || turns(c))
 }
 
 fn common_name(text: &str) -> DistinguishedName {
