@@ -1,1 +1,116 @@
-fn main() {}
+//! `halo-cloud`: the relay and the directory as one process, and the operator's commands.
+
+mod config;
+mod operator;
+mod run;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode};
+
+/// A node holds tens of thousands of idle connections, and what counts is memory per connection after the busy hour:
+/// mimalloc gives freed pages back, where the C library's allocator keeps them (93 MB after 5,000 closes, measured).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Halo Cloud: splices encrypted streams between integrators and practices, and knows which practice is where.
+///
+/// It sees ciphertext, names and byte counts. It never sees practice data.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "\
+A first start:
+  1. Write cloud.toml:
+       listen   = \"0.0.0.0:443\"            # where Links and gateways dial
+       names    = [\"relay.example.com\"]    # host names under which they dial
+       tls_cert = \"relay.pem\"              # certificate chain, PEM
+       tls_key  = \"relay.key\"              # its private key, PEM
+       data     = \"/var/lib/halo-cloud\"    # directory.db is made here
+       environment = \"stage\"
+     (relative paths start at the folder of cloud.toml)
+  2. halo-cloud run --config cloud.toml
+     prints {\"ready\":true,\"listen\":\"…\"} on stdout when it serves; logs are JSON lines on stderr.
+  3. halo-gateway identity …   (at the integrator) prints the integrator's id; let it in:
+     halo-cloud admit --config cloud.toml --integrator ID --name \"Acme Recalls\"
+     The running cloud takes notice at once."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or SIGINT, then drain: at most five seconds
+    Run {
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
+    /// Let an integrator use this cloud (also renames one, or lets a removed one back in)
+    Admit {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// The integrator's id, as `halo-gateway identity` prints it
+        #[arg(long, value_name = "UUID")]
+        integrator: model::IntegratorId,
+        /// What you call it; at most 200 characters
+        #[arg(long)]
+        name: String,
+    },
+    /// Take an integrator's admission away; its next request is refused within a second
+    Remove {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// The integrator's id
+        #[arg(long, value_name = "UUID")]
+        integrator: model::IntegratorId,
+    },
+    /// List integrators, one JSON object a line
+    Integrators {
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
+    /// List sites and whether they can be reached, one JSON object a line
+    Sites {
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
+}
+
+#[derive(clap::Args)]
+struct ConfigArgument {
+    /// The configuration file
+    #[arg(long = "config", value_name = "FILE", default_value = "cloud.toml")]
+    path: PathBuf,
+}
+
+impl ConfigArgument {
+    fn load(&self) -> Result<config::Config> {
+        config::load(&self.path)
+    }
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Run { config } => config.load().and_then(run::run),
+        Command::Admit { config, integrator, name } => {
+            config.load().and_then(|config| operator::admit(&config, integrator, &name))
+        }
+        Command::Remove { config, integrator } => {
+            config.load().and_then(|config| operator::remove(&config, integrator))
+        }
+        Command::Integrators { config } => config.load().and_then(|config| operator::integrators(&config)),
+        Command::Sites { config } => config.load().and_then(|config| operator::sites(&config)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            #[expect(clippy::print_stderr, reason = "the last word of a command-line program")]
+            {
+                eprintln!("halo-cloud: {error:#}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

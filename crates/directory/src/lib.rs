@@ -18,6 +18,7 @@
 mod claim;
 mod integrators;
 mod presence;
+mod registry;
 mod schema;
 mod sites;
 mod text;

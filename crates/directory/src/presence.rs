@@ -45,8 +45,8 @@ impl Presence {
 }
 
 impl Directory {
-    /// For the process that accepts Links, before it accepts any: no site is online. Those that the previous run left
-    /// online were last heard when that run was last known to live.
+    /// For the process that accepts Links, before it accepts any and before [`Directory::still_alive`]: no site is
+    /// online. Those that the previous run left online were last heard when that run was last known to live.
     pub fn start_afresh(&self) -> Result<(), DirectoryError> {
         self.writer().execute(
             "UPDATE sites SET presence = 'lost',
@@ -54,7 +54,7 @@ impl Directory {
              WHERE presence = 'online'",
             [],
         )?;
-        self.still_alive()
+        Ok(())
     }
 
     /// Notes that the cloud runs. Called every few seconds; its distance bounds the error of the times of last

@@ -1,0 +1,98 @@
+//! `cloud.toml`. Every fault names the file and the field.
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+/// Larger files are not configuration.
+const BYTES: u64 = 1024 * 1024;
+
+/// The file as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Address and port to listen on; port 0 takes a free one.
+    pub(crate) listen: SocketAddr,
+    /// PEM file: certificate chain.
+    pub(crate) tls_cert: PathBuf,
+    /// PEM file: private key.
+    pub(crate) tls_key: PathBuf,
+    /// Folder for the directory's database; made when missing.
+    pub(crate) data: PathBuf,
+    /// Host names under which Links and gateways dial this relay.
+    pub(crate) names: Vec<String>,
+    /// Which environment this is, for the logs.
+    pub(crate) environment: String,
+}
+
+pub(crate) fn load(path: &Path) -> Result<Config> {
+    let shown = path.display();
+    let size =
+        fs::metadata(path).with_context(|| format!("can't read the configuration file {shown}"))?.len();
+    ensure!(size <= BYTES, "{shown} is {size} bytes: that is no configuration file");
+    let text =
+        fs::read_to_string(path).with_context(|| format!("can't read the configuration file {shown}"))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    parse(&text, folder).with_context(|| format!("the configuration file {shown} is not right"))
+}
+
+fn parse(text: &str, folder: &Path) -> Result<Config> {
+    let mut config: Config = toml::from_str(text)?;
+    ensure!(
+        !config.names.is_empty(),
+        "names: at least one host name is needed, for example names = [\"localhost\"]"
+    );
+    for name in &config.names {
+        ensure!(
+            !name.is_empty()
+                && name.len() <= 253
+                && !name.contains(|c: char| c.is_whitespace() || "/:@".contains(c)),
+            "names: {name:?} is not a host name (no scheme, no port)"
+        );
+    }
+    ensure!(
+        !config.environment.is_empty() && config.environment.len() <= 64,
+        "environment: 1 to 64 characters are needed, for example environment = \"stage\""
+    );
+    for path in [&mut config.tls_cert, &mut config.tls_key, &mut config.data] {
+        ensure!(!path.as_os_str().is_empty(), "tls_cert, tls_key and data: a path can't be empty");
+        *path = folder.join(&*path);
+    }
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RIGHT: &str = "listen = '127.0.0.1:0'\ntls_cert = 'a.pem'\ntls_key = '/abs/a.key'\ndata = 'd'\n\
+                         names = ['localhost']\nenvironment = 'demo'\n";
+
+    #[test]
+    fn relative_paths_start_at_the_files_folder() {
+        let config = parse(RIGHT, Path::new("/etc/halo")).unwrap();
+        assert_eq!(config.tls_cert, Path::new("/etc/halo/a.pem"));
+        assert_eq!(config.tls_key, Path::new("/abs/a.key"));
+        assert_eq!(config.data, Path::new("/etc/halo/d"));
+    }
+
+    #[test]
+    fn every_fault_names_its_field() {
+        let cases = [
+            (RIGHT.replace("listen = '127.0.0.1:0'\n", ""), "listen"),
+            (RIGHT.replace("127.0.0.1:0", "nowhere"), "listen"),
+            (RIGHT.replace("'localhost'", ""), "names"),
+            (RIGHT.replace("localhost", "https://x"), "names"),
+            (RIGHT.replace("'demo'", "''"), "environment"),
+            (format!("{RIGHT}colour = 'red'\n"), "colour"),
+        ];
+        for (text, field) in cases {
+            let error = format!("{:#}", parse(&text, Path::new("")).unwrap_err());
+            assert!(error.contains(field), "{field}: {error}");
+        }
+    }
+}

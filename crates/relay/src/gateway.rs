@@ -1,0 +1,188 @@
+//! A gateway's connection: each of its streams is a question, and one kind of question becomes a splice.
+
+use crate::{Counted, DRAIN, Shared, splice::splice};
+use model::{Availability, IntegratorId, SiteId};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+use tokio::{sync::Semaphore, time::Instant, time::timeout};
+use tokio_util::task::TaskTracker;
+use tunnel::{
+    Joined, Stream,
+    head::{self, Answer, Ask, Reason, SiteRecord},
+};
+
+/// For the refusal of one stream too many: whoever has that many open does not wait long for a no.
+const REFUSAL: Duration = Duration::from_secs(1);
+
+/// The connection stands: its streams are served from now on.
+pub(crate) fn start(shared: &Arc<Shared>, integrator: IntegratorId, joined: Joined) {
+    tracing::info!(%integrator, "a gateway joined");
+    shared.tasks.spawn(live(shared.clone(), integrator, joined));
+}
+
+async fn live(shared: Arc<Shared>, integrator: IntegratorId, joined: Joined) {
+    let _counted = Counted::new(&shared, |s| &s.gateways);
+    let places = Arc::new(Semaphore::new(shared.options.limits.streams_per_gateway));
+    let streams = TaskTracker::new();
+    loop {
+        let stream = tokio::select! {
+            () = shared.draining.cancelled() => break,
+            stream = joined.accept() => stream,
+        };
+        let Some(stream) = stream else { break };
+        match places.clone().try_acquire_owned() {
+            Ok(place) => {
+                let shared = shared.clone();
+                streams.spawn(async move {
+                    answer(&shared, integrator, stream).await;
+                    drop(place);
+                });
+            }
+            Err(_) => {
+                streams.spawn(async move {
+                    let no = refused(Reason::Busy, "this gateway has too many streams open");
+                    let _ = timeout(REFUSAL, say(stream, &no)).await;
+                });
+            }
+        }
+    }
+    if shared.draining.is_cancelled() {
+        joined.drain();
+        streams.close();
+        let over = async {
+            // New streams while draining get the reason instead of silence.
+            while let Some(stream) = joined.accept().await {
+                let no = refused(Reason::Draining, "this relay is shutting down: dial again");
+                let _ = timeout(REFUSAL, say(stream, &no)).await;
+            }
+        };
+        let _ = timeout(DRAIN, over).await;
+    }
+    tracing::info!(%integrator, "a gateway left");
+}
+
+async fn answer(shared: &Arc<Shared>, integrator: IntegratorId, mut stream: Stream) {
+    let limits = &shared.options.limits;
+    let ask = match timeout(limits.head, head::read::<Ask>(&mut stream)).await {
+        Ok(Ok(ask)) => ask,
+        Ok(Err(error)) => {
+            tracing::debug!(%integrator, %error, "a stream began with no question");
+            let no = refused(Reason::Protocol, "the question can't be read");
+            let _ = timeout(limits.head, say(stream, &no)).await;
+            return;
+        }
+        Err(_) => return,
+    };
+    let admitted = shared.desk.ask(move |registry| registry.admit_gateway(integrator)).await;
+    let answer = match (admitted, ask) {
+        (None, _) => refused(Reason::Busy, "the directory failed; try again"),
+        (Some(false), _) => {
+            tracing::warn!(%integrator, "an integrator that is not admitted was refused");
+            refused(Reason::NotEntitled, &format!("integrator {integrator} is not admitted to this platform"))
+        }
+        (Some(true), Ask::Connect { site }) => match connect(shared, site).await {
+            Ok(towards_site) => return carry(shared, integrator, site, stream, towards_site).await,
+            Err(no) => no,
+        },
+        (Some(true), Ask::Find { pms, pms_id }) => {
+            let found = shared.desk.ask(move |registry| registry.find(pms, &pms_id)).await;
+            found.map_or_else(|| refused(Reason::Busy, "the directory failed; try again"), sites)
+        }
+        (Some(true), Ask::Look { site }) => {
+            let found = shared.desk.ask(move |registry| registry.look(site)).await;
+            found.map_or_else(
+                || refused(Reason::Busy, "the directory failed; try again"),
+                |site| sites(site.into_iter().collect()),
+            )
+        }
+    };
+    let _ = timeout(limits.head, say(stream, &answer)).await;
+}
+
+/// A stream on the connection of the Link that serves the site; otherwise the refusal to answer with.
+async fn connect(shared: &Shared, site: SiteId) -> Result<Stream, Answer> {
+    let Some((_, connection)) = shared.presence.get(site) else {
+        return Err(absent(shared, site).await);
+    };
+    let opening = async {
+        let mut stream = connection.joined.open().await.map_err(|e| e.to_string())?;
+        head::write(&mut stream, &head::Incoming { site }).await.map_err(|e| e.to_string())?;
+        Ok::<_, String>(stream)
+    };
+    match timeout(shared.options.limits.open, opening).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(why)) => {
+            tracing::info!(%site, link = %connection.link, why, "a Link did not take a stream");
+            // It may just have gone; if it has not, it is at its limit.
+            match shared.presence.get(site) {
+                Some(_) => {
+                    Err(refused(Reason::Busy, &format!("the site's Halo Link takes no more streams: {why}")))
+                }
+                None => Err(absent(shared, site).await),
+            }
+        }
+        Err(_) => Err(refused(Reason::Unreachable, "the site's Halo Link did not take the stream in time")),
+    }
+}
+
+async fn absent(shared: &Shared, site: SiteId) -> Answer {
+    match shared.desk.ask(move |registry| registry.look(site)).await {
+        None => refused(Reason::Busy, "the directory failed; try again"),
+        Some(None) => refused(Reason::UnknownSite, "no Halo Link has ever connected with this site"),
+        Some(Some(SiteRecord { availability: Availability::Unreachable, .. })) => {
+            refused(Reason::Unreachable, "the site's Halo Link has been silent for two minutes or more")
+        }
+        Some(Some(_)) => refused(Reason::Offline, "the site's Halo Link is not connected"),
+    }
+}
+
+async fn carry(
+    shared: &Arc<Shared>,
+    integrator: IntegratorId,
+    site: SiteId,
+    mut gateway: Stream,
+    mut towards_site: Stream,
+) {
+    match timeout(shared.options.limits.head, head::write(&mut gateway, &Answer::Connected)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) | Err(_) => return,
+    }
+    let _counted = Counted::new(shared, |s| &s.streams);
+    let total = shared.meter.of(integrator, site);
+    total.streams.fetch_add(1, Relaxed);
+    let started = Instant::now();
+    // Counted in the pair's totals as bytes pass, so that a stream of days is metered while it runs.
+    let ended = splice(&mut gateway, &mut towards_site, &total.to_site, &total.to_gateway).await;
+    tracing::info!(
+        %integrator, %site,
+        ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        to_site = ended.forth,
+        to_gateway = ended.back,
+        end = if ended.result.is_ok() { "closed" } else { "broken" },
+        "a stream ended"
+    );
+}
+
+/// As many records as fit into one answer; they come best first.
+fn sites(mut sites: Vec<SiteRecord>) -> Answer {
+    loop {
+        let answer = Answer::Sites { sites };
+        if head::to_bytes(&answer).is_ok() {
+            return answer;
+        }
+        let Answer::Sites { sites: cut } = answer else { return answer };
+        sites = cut;
+        sites.pop();
+    }
+}
+
+fn refused(reason: Reason, message: &str) -> Answer {
+    Answer::Refused { reason, message: message.to_owned() }
+}
+
+async fn say(mut stream: Stream, answer: &Answer) -> std::io::Result<()> {
+    head::write(&mut stream, answer).await?;
+    tokio::io::AsyncWriteExt::shutdown(&mut stream).await
+}

@@ -1,0 +1,169 @@
+//! A Link's connection: its claims, the fence, and its quiet life.
+
+use crate::{
+    Counted, DRAIN, Shared,
+    presence::LinkConnection,
+    registry::{Claim, Desk, JoinRefused},
+};
+use model::{LinkId, SiteId};
+use std::{sync::Arc, time::Duration};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_util::sync::CancellationToken;
+use tunnel::{CloseKind, Joined, Party, head};
+
+/// How long an older connection has to show that it lives, when a second one comes with its epoch.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
+/// How long to wait for a fenced connection to be cleared away.
+const CLEARED: Duration = Duration::from_secs(2);
+/// Between a connection that is just ending, or just beginning, and the registry's record of it.
+const SETTLING: Duration = Duration::from_millis(100);
+const TRIES: u32 = 10;
+
+/// Claims that the registry has taken. Dropped before a connection stands for them, it gives them back.
+pub(crate) struct Admission {
+    desk: Desk,
+    link: LinkId,
+    sites: Box<[(SiteId, u64)]>,
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        let sites = std::mem::take(&mut self.sites);
+        if !sites.is_empty() {
+            let desk = self.desk.clone();
+            tokio::spawn(async move { leave(&desk, sites, CloseKind::Lost).await });
+        }
+    }
+}
+
+/// Asks the registry to take a Link's claims.
+///
+/// A Link whose connection broke without a word comes back with the same epoch while we still hold the dead one. So a
+/// doubled epoch is only believed when the older connection shows a sign of life.
+pub(crate) async fn admit(
+    shared: &Arc<Shared>,
+    link: LinkId,
+    claims: Vec<Claim>,
+) -> Result<Admission, String> {
+    let sites = claims.iter().map(|claim| (claim.site, claim.epoch)).collect();
+    let claims: Arc<[Claim]> = claims.into();
+    let mut tries = 0;
+    let why = loop {
+        let asked = claims.clone();
+        let answer = shared.desk.ask(move |registry| registry.link_joined(link, &asked)).await;
+        match answer {
+            Some(Ok(())) => return Ok(Admission { desk: shared.desk.clone(), link, sites }),
+            None => break "the directory failed; try again".to_owned(),
+            Some(Err(JoinRefused::Refused(why))) => break why,
+            Some(Err(JoinRefused::Doubled(why))) => {
+                tries += 1;
+                if tries >= TRIES || older_lives(shared, &claims).await {
+                    break why;
+                }
+            }
+        }
+    };
+    tracing::warn!(%link, sites = claims.len(), why, "a Link was refused");
+    Err(why)
+}
+
+/// Whether a connection that holds one of these claims, with the same epoch, lives. A dead one is cleared away.
+async fn older_lives(shared: &Shared, claims: &[Claim]) -> bool {
+    let held = |claim: &Claim| {
+        let (epoch, connection) = shared.presence.get(claim.site)?;
+        (epoch == claim.epoch).then_some((claim.site, connection))
+    };
+    let Some((site, older)) = claims.iter().find_map(held) else {
+        // Between two records: the other connection is not yet, or no longer, in presence.
+        tokio::time::sleep(SETTLING).await;
+        return false;
+    };
+    if answers(&older, site).await {
+        return true;
+    }
+    tracing::info!(link = %older.link, %site, "an older connection gave no sign of life and is closed");
+    older.fence.cancel();
+    let _ = tokio::time::timeout(CLEARED, older.gone.cancelled()).await;
+    false
+}
+
+/// A stream for the site that ends before it says anything: a living Link ends it as well, a dead one does not.
+async fn answers(connection: &LinkConnection, site: SiteId) -> bool {
+    let probe = async {
+        let mut stream = connection.joined.open().await.ok()?;
+        head::write(&mut stream, &head::Incoming { site }).await.ok()?;
+        stream.shutdown().await.ok()?;
+        // An end or a reset: somebody has read. That the whole connection broke looks the same; that shows below.
+        let _ = stream.read(&mut [0; 16]).await;
+        Some(())
+    };
+    if !matches!(tokio::time::timeout(SIGN_OF_LIFE, probe).await, Ok(Some(()))) {
+        return false;
+    }
+    tokio::time::timeout(SETTLING, connection.gone.cancelled()).await.is_err()
+}
+
+/// The connection stands: its sites can be reached from now on.
+pub(crate) fn start(shared: &Arc<Shared>, mut joined: Joined, mut admission: Admission) {
+    if let Party::Link { sites, .. } = &mut joined.party {
+        // Certificates and facts are the registry's by now: a quiet connection keeps only what it needs.
+        *sites = Vec::new();
+    }
+    let connection = Arc::new(LinkConnection {
+        link: admission.link,
+        joined,
+        sites: std::mem::take(&mut admission.sites),
+        fence: CancellationToken::new(),
+        gone: CancellationToken::new(),
+    });
+    tracing::info!(link = %connection.link, sites = connection.sites.len(), "a Link joined");
+    shared.presence.enter(&connection);
+    shared.tasks.spawn(live(shared.clone(), connection));
+}
+
+async fn live(shared: Arc<Shared>, connection: Arc<LinkConnection>) {
+    let counted = Counted::new(&shared, |s| &s.links);
+    let how = until_closed(&shared, &connection).await;
+    tracing::info!(link = %connection.link, sites = connection.sites.len(), ?how, "a Link left");
+    // First the record, then presence: whoever finds no connection here finds the registry's record settled.
+    leave(&shared.desk, connection.sites.clone(), how).await;
+    shared.presence.leave(&connection);
+    connection.gone.cancel();
+    drop(counted);
+}
+
+async fn until_closed(shared: &Shared, connection: &LinkConnection) -> CloseKind {
+    let joined = &connection.joined;
+    let ended = async {
+        loop {
+            tokio::select! {
+                how = joined.closed() => return how,
+                // A Link opens no streams: those it does are reset, one by one.
+                stream = joined.accept() => if stream.is_none() { return joined.closed().await },
+            }
+        }
+    };
+    tokio::pin!(ended);
+    tokio::select! {
+        how = &mut ended => return how,
+        () = connection.fence.cancelled() => {
+            joined.close();
+            return CloseKind::Lost;
+        }
+        () = shared.draining.cancelled() => joined.drain(),
+    }
+    let _ = tokio::time::timeout(DRAIN, ended).await;
+    // Whatever the Link said on its way out: it was the relay that went.
+    CloseKind::Lost
+}
+
+async fn leave(desk: &Desk, sites: Box<[(SiteId, u64)]>, how: CloseKind) {
+    let told = desk.ask(move |registry| {
+        for (site, epoch) in sites {
+            registry.site_left(site, epoch, how);
+        }
+    });
+    if told.await.is_none() {
+        tracing::error!("the directory could not be told that a Link left");
+    }
+}

@@ -1,0 +1,74 @@
+//! What the relay asks of a directory, and the desk where it waits for answers.
+
+use model::{IntegratorId, LinkId, Pms, SiteFacts, SiteId};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tunnel::{CloseKind, head::SiteRecord};
+
+/// "I serve this site", said by a Link that has proved it holds the site's key.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The Halo GUID.
+    pub site: SiteId,
+    /// The Link's start counter for this site.
+    pub epoch: u64,
+    /// What the site says of itself.
+    pub facts: SiteFacts,
+}
+
+/// Why a Link may not join. The text is for the Link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JoinRefused {
+    /// A connection with the same epoch is counted as open. The relay looks whether it is, and may ask again.
+    Doubled(String),
+    /// No.
+    Refused(String),
+}
+
+/// What the relay needs to know, and tells. Calls may block: the relay makes them off its own threads, a few at a time.
+pub trait Registry: Send + Sync + 'static {
+    /// Whether the integrator may use the platform now.
+    fn admit_gateway(&self, integrator: IntegratorId) -> bool;
+    /// A Link joins with its sites: afterwards all are online, or on refusal none is.
+    ///
+    /// # Errors
+    /// [`JoinRefused`]: an epoch that is too low or doubled, or a fault of the registry's own.
+    fn link_joined(&self, link: LinkId, claims: &[Claim]) -> Result<(), JoinRefused>;
+    /// The connection that served the site with this epoch has ended; nothing changes when a newer one took over.
+    fn site_left(&self, site: SiteId, epoch: u64, how: CloseKind);
+    /// All sites with a vendor's identifier, the authoritative one first.
+    fn find(&self, pms: Pms, pms_id: &str) -> Vec<SiteRecord>;
+    /// One site.
+    fn look(&self, site: SiteId) -> Option<SiteRecord>;
+}
+
+/// Blocking answers at a time: a registry is one file, more threads would only queue inside it.
+const CLERKS: usize = 4;
+
+/// Takes questions to a [`Registry`] on threads that may wait.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    registry: Arc<dyn Registry>,
+    clerks: Arc<Semaphore>,
+}
+
+impl Desk {
+    pub(crate) fn new(registry: Arc<dyn Registry>) -> Desk {
+        Desk { registry, clerks: Arc::new(Semaphore::new(CLERKS)) }
+    }
+
+    /// `None` when the registry panicked: the caller answers with a refusal, and the panic is in the log.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn Registry) -> T + Send + 'static,
+    ) -> Option<T> {
+        let clerk = self.clerks.clone().acquire_owned().await.ok()?;
+        let registry = self.registry.clone();
+        tokio::task::spawn_blocking(move || {
+            let _clerk = clerk;
+            question(registry.as_ref())
+        })
+        .await
+        .ok()
+    }
+}
