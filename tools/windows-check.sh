@@ -13,4 +13,4 @@ export RUSTC=/usr/bin/rustc
 export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTFLAGS="--sysroot $sysroot"
 export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=x86_64-w64-mingw32-gcc
 # One folder more: the other compiler would throw away what rustup's built.
-cargo check --locked --target x86_64-pc-windows-gnu --target-dir target/windows-check -p halo-link -p agent
+cargo check --locked --profile windows-check --target x86_64-pc-windows-gnu --target-dir target/windows-check -p halo-link -p agent

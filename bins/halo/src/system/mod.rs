@@ -112,6 +112,28 @@ pub struct System {
     pub link: Part,
     /// Halo Gateway's process.
     pub gateway: Part,
+    programs: Programs,
+}
+
+/// One of the three.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Halo Cloud.
+    Cloud,
+    /// Halo Link.
+    Link,
+    /// Halo Gateway.
+    Gateway,
+}
+
+impl Which {
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Which::Cloud => ("cloud", "halo-cloud"),
+            Which::Link => ("link", "HaloLinkService"),
+            Which::Gateway => ("gateway", "halo-gateway"),
+        }
+    }
 }
 
 /// Made at the first start and kept: the demo practice's login and the subscription key.
@@ -347,7 +369,7 @@ fn build_practice(path: &Path, patients: u32, password: &str, say: &mut dyn FnMu
     let options = practice::BuildOptions {
         patients,
         seed: 1,
-        today: practice::Date {
+        today: database::Date {
             year: u16::try_from(now.year())?,
             month: now.month().into(),
             day: now.day(),
