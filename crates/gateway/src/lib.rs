@@ -1,1 +1,26 @@
 //! The public API: authenticates integrators, forwards to sites, renders the published JSON.
+//!
+//! A request goes `http` → [`body`] → [`mirror`] (intent) → [`session`] (inner TLS and gRPC to the site) → `run` (its own
+//! task, which outlives a caller that may not cancel) → `answer` or [`lines`] → [`mirror`] (end).
+
+mod answer;
+pub mod body;
+pub mod budget;
+pub mod cloud;
+pub mod config;
+pub mod error;
+mod gateway;
+mod http;
+pub mod identity;
+pub mod keys;
+pub mod lines;
+pub mod mirror;
+mod pair;
+mod run;
+pub mod serve;
+pub mod session;
+pub mod store;
+mod verdict;
+
+pub use gateway::{Gateway, Limits, Login, Options};
+pub use http::router;

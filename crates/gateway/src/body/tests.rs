@@ -1,0 +1,93 @@
+use super::*;
+use proptest::prelude::*;
+
+fn refused(body: &str) -> String {
+    match parse(body.as_bytes()) {
+        Err(BodyError::Invalid(message)) => message,
+        other => panic!("{body}: {other:?}"),
+    }
+}
+
+#[test]
+fn what_a_caller_leaves_out_has_the_published_default() {
+    let read = parse(br#"{"command":{"text":"SELECT 1"},"nobody":"knows this"}"#).unwrap();
+    assert_eq!(read.max_time_in_queue, 30_000);
+    assert_eq!(read.command.mode, ExecutionMode::Reader);
+    assert_eq!(read.command.kind, CommandType::Text);
+    assert_eq!(read.command.catalogue, None);
+    assert!(!read.read_only);
+}
+
+#[test]
+fn everything_a_caller_says_arrives() {
+    let read = parse(
+        br#"{"maxTimeInQueue":15000.0,"catalogue":"Drugs","readOnly":true,"command":{"text":"P\u0041","executionMode":"nonQuery",
+            "type":"storedProcedure","parameters":[{"name":"@a","direction":"inputOutput","type":"Int","value":"66","size":4},
+            {"direction":"returnValue","type":"Int","value":null,"size":-1}]}}"#,
+    )
+    .unwrap();
+    assert_eq!((read.max_time_in_queue, read.read_only), (15_000, true));
+    assert_eq!(read.command.text.reveal(), "PA");
+    assert_eq!(read.command.catalogue.as_deref(), Some("Drugs"));
+    let [a, r] = &read.command.parameters[..] else { panic!() };
+    assert_eq!((a.kind, a.direction, a.size), (ParameterType::Int, Direction::InputOutput, Some(4)));
+    assert_eq!((r.name.as_str(), r.value.is_none(), r.size), ("@RETURN_VALUE", true, None));
+}
+
+#[test]
+fn a_refusal_names_the_field_and_what_is_allowed() {
+    assert_eq!(
+        refused(r#"{"command":{"text":"x","executionMode":"Secret"}}"#),
+        "`command.executionMode` must be one of `reader`, `nonQuery`, `scalar`."
+    );
+    assert!(
+        refused(r#"{"command":{"text":"x","parameters":[{"name":"@a","type":"int"}]}}"#)
+            .starts_with("`command.parameters[0].type` must be one of `BigInt`, ")
+    );
+    assert!(refused(r#"{"command":{"text":"x"},"maxTimeInQueue":60001}"#).contains("from 0 to 60000"));
+    assert!(refused(r#"{"command":{"text":"x"},"maxTimeInQueue":1.5}"#).contains("an integer"));
+    assert!(refused("{\n \"command\": nonsense").contains("line 2, column 13"));
+}
+
+#[test]
+fn no_refusal_quotes_the_body() {
+    for body in [
+        r#"{"command":"canary"}"#,
+        r#"{"command":{"text":["canary"]}}"#,
+        r#"{"command":{"text":"x","type":"canary"}}"#,
+        r#"{"command":{"text":"x","parameters":"canary"}}"#,
+        r#"{"command":{"text":"x","parameters":[{"name":"@a","value":{"canary":1}}]}}"#,
+        r#"{"command":{"text":"x","parameters":[{"name":"@a","direction":"canary"}]}}"#,
+        r#"{"command":{"text":"x"},"readOnly":"canary"}"#,
+        r#"{"command":{"text":"x"}} canary"#,
+        r#"canary"#,
+    ] {
+        assert!(!refused(body).contains("canary"), "{body}");
+    }
+}
+
+#[test]
+fn limits_hold() {
+    let text = "x".repeat(limit::COMMAND_TEXT_BYTES + 1);
+    let body = format!(r#"{{"command":{{"text":"{text}"}}}}"#);
+    assert!(matches!(parse(body.as_bytes()), Err(BodyError::TooLarge(_))));
+    let many = vec![r#"{"name":"@a"}"#; limit::PARAMETERS + 1].join(",");
+    assert!(refused(&format!(r#"{{"command":{{"text":"x","parameters":[{many}]}}}}"#)).contains("2100"));
+    let deep = "[".repeat(100_000);
+    assert!(refused(&deep).contains("column"));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = parse(&bytes);
+    }
+
+    #[test]
+    fn any_text_and_value_survive(text in "[^\\s]\\PC{0,40}", value in "\\PC{0,40}") {
+        let body = serde_json::json!({"command": {"text": text, "parameters": [{"name": "@v", "value": value}]}});
+        let read = parse(body.to_string().as_bytes()).unwrap();
+        prop_assert_eq!(read.command.text.reveal(), &text);
+        prop_assert_eq!(read.command.parameters[0].value.as_ref().unwrap().reveal(), &value);
+    }
+}

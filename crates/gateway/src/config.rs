@@ -1,0 +1,205 @@
+//! `gateway.toml`: what the one who runs a gateway may set. Paths are relative to the file.
+
+use crate::gateway::{Limits, Login};
+use model::{Hidden, Pms};
+use serde::Deserialize;
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+/// The file is missing, malformed, or says something that cannot be.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: {what}")]
+pub struct ConfigError {
+    file: String,
+    what: String,
+}
+
+/// A gateway's configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// Where the public API listens. Default `127.0.0.1:8080`.
+    pub listen: SocketAddr,
+    /// Allows plain HTTP on an address that others can reach. Default false.
+    pub allow_plain_http: bool,
+    /// Folder of the identity and the database. Default `data`.
+    pub data: PathBuf,
+    /// Shown at sites when pairing; pairing codes are made for it.
+    pub integrator_name: String,
+    /// `production`, `stage` or `demo`.
+    pub environment: String,
+    /// The relay: `wss://host:port/tunnel/v1`.
+    pub cloud_url: String,
+    /// Certificates to trust on the outer leg beside the system's, PEM.
+    pub cloud_ca: Option<PathBuf>,
+    /// HTTP CONNECT proxy: `http://user:password@host:port`.
+    pub cloud_proxy: Option<Hidden<String>>,
+    /// Database logins by practice-management software.
+    pub logins: HashMap<Pms, Login>,
+    /// Figures.
+    pub limits: Limits,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default = "default_listen")]
+    listen: SocketAddr,
+    #[serde(default)]
+    allow_plain_http: bool,
+    #[serde(default = "default_data")]
+    data: PathBuf,
+    integrator_name: String,
+    environment: String,
+    cloud: Cloud,
+    #[serde(default)]
+    logins: HashMap<String, FileLogin>,
+    #[serde(default)]
+    limits: FileLimits,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cloud {
+    url: String,
+    ca: Option<PathBuf>,
+    proxy: Option<Hidden<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileLogin {
+    user: Hidden<String>,
+    password: Option<Hidden<String>>,
+    password_file: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileLimits {
+    immediate_result_bytes: Option<usize>,
+    answer_memory_bytes: Option<usize>,
+    request_body_bytes: Option<usize>,
+    execution_ms: Option<u32>,
+    stalled_caller_ms: Option<u64>,
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8080))
+}
+
+fn default_data() -> PathBuf {
+    "data".into()
+}
+
+impl Config {
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Config, ConfigError> {
+        let at = |what: String| ConfigError { file: path.display().to_string(), what };
+        let text = std::fs::read_to_string(path).map_err(|e| at(e.to_string()))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Config::parse(&text, folder).map_err(at)
+    }
+
+    fn parse(text: &str, folder: &Path) -> Result<Config, String> {
+        // toml's Display quotes the line, and a line may hold a password.
+        let file: File = toml::from_str(text).map_err(|e| {
+            let line = e.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
+            format!("line {line}: {}", e.message())
+        })?;
+        if !["production", "stage", "demo"].contains(&file.environment.as_str()) {
+            return Err("`environment` must be production, stage or demo".into());
+        }
+        if file.integrator_name.is_empty() || file.integrator_name.chars().count() > 100 {
+            return Err("`integrator_name` has from 1 to 100 characters".into());
+        }
+        let logins = file
+            .logins
+            .into_iter()
+            .map(|(name, login)| read_login(&name, login, folder))
+            .collect::<Result<_, _>>()?;
+        let default = Limits::default();
+        let limits = Limits {
+            immediate_result_bytes: file
+                .limits
+                .immediate_result_bytes
+                .unwrap_or(default.immediate_result_bytes),
+            answer_memory_bytes: file.limits.answer_memory_bytes.unwrap_or(default.answer_memory_bytes),
+            request_body_bytes: file
+                .limits
+                .request_body_bytes
+                .unwrap_or(default.request_body_bytes)
+                .min(default.request_body_bytes),
+            execution_ms: file.limits.execution_ms.unwrap_or(default.execution_ms),
+            stalled_caller_ms: file.limits.stalled_caller_ms.unwrap_or(default.stalled_caller_ms),
+            ..default
+        };
+        Ok(Config {
+            listen: file.listen,
+            allow_plain_http: file.allow_plain_http,
+            data: folder.join(file.data),
+            integrator_name: file.integrator_name,
+            environment: file.environment,
+            cloud_url: file.cloud.url,
+            cloud_ca: file.cloud.ca.map(|path| folder.join(path)),
+            cloud_proxy: file.cloud.proxy,
+            logins,
+            limits,
+        })
+    }
+}
+
+fn read_login(name: &str, login: FileLogin, folder: &Path) -> Result<(Pms, Login), String> {
+    let pms = Pms::from_display_name(name).ok_or_else(|| {
+        "a table under `logins` must be named \"Best Practice\", \"Zedmed\" or \"D4w\"".to_owned()
+    })?;
+    let password = match (login.password, login.password_file) {
+        (Some(password), None) => password,
+        (None, Some(path)) => {
+            let path = folder.join(path);
+            let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+            Hidden::new(text.trim_end_matches(['\r', '\n']).to_owned())
+        }
+        _ => return Err(format!("the login for {name} needs either `password` or `password_file`")),
+    };
+    Ok((pms, Login { user: login.user, password }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = "
+        integrator_name = \"Acme\"
+        environment = \"demo\"
+        [cloud]
+        url = \"wss://localhost:1/tunnel/v1\"
+        [logins.\"Best Practice\"]
+        user = \"acme\"
+        password_file = \"pw\"
+    ";
+
+    #[test]
+    fn a_small_file_is_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("pw"), "secret word\n").unwrap();
+        let config = Config::parse(SMALL, folder.path()).unwrap();
+        assert!(config.listen.ip().is_loopback());
+        assert_eq!(config.data, folder.path().join("data"));
+        assert_eq!(config.logins[&Pms::BestPractice].password.reveal(), "secret word");
+        assert!(!format!("{config:?}").contains("secret word"));
+    }
+
+    #[test]
+    fn a_mistake_is_named_and_a_password_never_quoted() {
+        let folder = Path::new("");
+        assert!(Config::parse(&SMALL.replace("demo", "moon"), folder).unwrap_err().contains("environment"));
+        assert!(Config::parse(&SMALL.replace("user", "usr"), folder).unwrap_err().contains("line 7"));
+        let broken = SMALL.replace("password_file = \"pw\"", "password = \"canary");
+        assert!(!Config::parse(&broken, folder).unwrap_err().contains("canary"));
+        let twice = SMALL.replace("password_file", "password = \"a\"\npassword_file");
+        assert!(Config::parse(&twice, folder).unwrap_err().contains("either"));
+    }
+}

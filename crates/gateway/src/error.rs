@@ -1,0 +1,116 @@
+//! The published error envelope: `{"error":{"status","statusText","message"}}`.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+/// An answer that is not about a query that ran: refused, not found, not possible now.
+///
+/// The message is for the caller: what is wrong, whether a command was executed, what to do next. It never holds SQL text,
+/// values, rows or database messages; so it may be logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// For the caller.
+    pub message: String,
+    /// `Retry-After`, seconds.
+    pub retry_after: Option<u32>,
+    /// `Allow`, for 405.
+    pub allow: Option<&'static str>,
+}
+
+impl ApiError {
+    /// An envelope with this status and message.
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        ApiError { status, message: message.into(), retry_after: None, allow: None }
+    }
+
+    /// 400.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 401 in the published words.
+    pub fn key_missing() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API.",
+        )
+    }
+
+    /// 401 in the published words.
+    pub fn key_wrong() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription.",
+        )
+    }
+
+    /// 403.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
+    /// 403: the practice has not let this integrator in, or no longer does.
+    pub fn not_paired() -> Self {
+        Self::forbidden(
+            "This integrator is not paired with the site. The command was not executed. Ask the practice for a pairing code and pair with \
+             POST /integrator/pair-site; if you were paired before, look the site up again, because its Halo GUID may have changed.",
+        )
+    }
+
+    /// 404.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// 404: no such Halo GUID.
+    pub fn unknown_site() -> Self {
+        Self::not_found(
+            "The server cannot find the requested resource: no site has this Halo GUID. Look it up with GET /integrator/sites.",
+        )
+    }
+
+    /// 503 with `Retry-After`.
+    pub fn unavailable(message: impl Into<String>, retry_after: u32) -> Self {
+        ApiError { retry_after: Some(retry_after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message) }
+    }
+
+    /// 504.
+    pub fn timed_out(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::GATEWAY_TIMEOUT, message)
+    }
+
+    /// 500: our own fault; the log says more.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+
+    /// The envelope as JSON.
+    pub fn body(&self) -> Vec<u8> {
+        let text = self.status.canonical_reason().unwrap_or("Error");
+        let value = serde_json::json!({
+            "error": { "status": self.status.as_u16(), "statusText": text, "message": self.message }
+        });
+        value.to_string().into_bytes()
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.body()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        response
+    }
+}

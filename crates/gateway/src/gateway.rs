@@ -1,0 +1,186 @@
+//! The gateway's parts, put together.
+
+use crate::{
+    budget::Budget,
+    cloud::Cloud,
+    keys::Keys,
+    mirror::Mirror,
+    session::Sessions,
+    store::{Store, StoreError},
+};
+use link_api::Tuning;
+use model::{Clock, Hidden, IntegratorId, Pms, limit};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::Notify;
+use trust::Operational;
+
+/// Figures that the one who runs a gateway may change.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Row JSON of one published answer, bytes.
+    pub immediate_result_bytes: usize,
+    /// All bodies and published answers in memory at once, bytes.
+    pub answer_memory_bytes: usize,
+    /// One request body, bytes.
+    pub request_body_bytes: usize,
+    /// Longest run of an immediate command in the database, milliseconds.
+    pub execution_ms: u32,
+    /// A caller who takes nothing of a stream for this long has gone away, milliseconds.
+    pub stalled_caller_ms: u64,
+    /// Beyond queue and execution: how long the way there and back may take, milliseconds.
+    pub transfer_slack_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            immediate_result_bytes: limit::IMMEDIATE_RESULT_BYTES,
+            answer_memory_bytes: 256 * 1024 * 1024,
+            request_body_bytes: limit::REQUEST_BODY_BYTES,
+            execution_ms: limit::IMMEDIATE_EXECUTION_MS,
+            stalled_caller_ms: 60_000,
+            transfer_slack_ms: 15_000,
+        }
+    }
+}
+
+/// A database login that the PMS vendor issued to this integrator.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// User name.
+    pub user: Hidden<String>,
+    /// Password.
+    pub password: Hidden<String>,
+}
+
+/// What a gateway is made of.
+pub struct Options {
+    /// Key and chain of this gateway.
+    pub own: Operational,
+    /// Shown at the site when pairing; part of the pairing transcript.
+    pub integrator_name: String,
+    /// `production`, `stage` or `demo`.
+    pub environment: String,
+    /// Handed over as the last step of pairing.
+    pub logins: HashMap<Pms, Login>,
+    /// See there.
+    pub limits: Limits,
+    /// Windows and keepalive of inner sessions.
+    pub tuning: Tuning,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The way to the sites.
+    pub cloud: Arc<dyn Cloud>,
+}
+
+/// One gateway. Handlers share it.
+pub struct Gateway {
+    pub(crate) integrator: IntegratorId,
+    pub(crate) integrator_root: Vec<u8>,
+    pub(crate) integrator_name: String,
+    pub(crate) environment: String,
+    pub(crate) logins: HashMap<Pms, Login>,
+    pub(crate) limits: Limits,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) cloud: Arc<dyn Cloud>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) keys: Keys,
+    pub(crate) mirror: Mirror,
+    pub(crate) sessions: Sessions,
+    pub(crate) budget: Budget,
+    pub(crate) under_way: UnderWay,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("integrator", &self.integrator).finish_non_exhaustive()
+    }
+}
+
+impl Gateway {
+    /// Over the data folder, where the database is opened or made.
+    pub fn new(data: &Path, options: Options) -> Result<Arc<Gateway>, StoreError> {
+        let Options { own, integrator_name, environment, logins, limits, tuning, clock, cloud } = options;
+        let store = Arc::new(Store::open(data)?);
+        let peer = own.peer().clone();
+        let sessions = Sessions::new(Arc::clone(&cloud), own, Arc::clone(&store), Arc::clone(&clock), tuning);
+        Ok(Arc::new(Gateway {
+            integrator: IntegratorId(peer.id),
+            integrator_root: peer.root_spki,
+            integrator_name,
+            environment,
+            logins,
+            limits,
+            keys: Keys::new(Arc::clone(&store), Arc::clone(&clock)),
+            mirror: Mirror::open(data, Arc::clone(&clock))?,
+            sessions,
+            budget: Budget::new(limits.answer_memory_bytes),
+            under_way: UnderWay::default(),
+            clock,
+            cloud,
+            store,
+        }))
+    }
+
+    /// Who this gateway speaks for.
+    pub fn integrator(&self) -> IntegratorId {
+        self.integrator
+    }
+
+    /// Closes idle sessions, for ever. Run it in a task.
+    pub async fn housekeeping(self: Arc<Self>) {
+        let mut tick = tokio::time::interval(Duration::from_secs(30));
+        loop {
+            tick.tick().await;
+            self.sessions.sweep();
+        }
+    }
+
+    /// Waits until every command under way has ended, or for `at_most`; how many are left.
+    pub async fn drain(&self, at_most: Duration) -> usize {
+        let all = async {
+            loop {
+                let changed = self.under_way.changed.notified();
+                if self.under_way.count.load(Ordering::SeqCst) == 0 {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        let _ = tokio::time::timeout(at_most, all).await;
+        self.under_way.count.load(Ordering::SeqCst)
+    }
+}
+
+/// Counts commands that run in tasks of their own.
+#[derive(Debug, Default)]
+pub(crate) struct UnderWay {
+    count: AtomicUsize,
+    changed: Notify,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct OneMore(Arc<Gateway>);
+
+impl OneMore {
+    pub(crate) fn begin(gateway: &Arc<Gateway>) -> Self {
+        gateway.under_way.count.fetch_add(1, Ordering::SeqCst);
+        OneMore(Arc::clone(gateway))
+    }
+}
+
+impl Drop for OneMore {
+    fn drop(&mut self) {
+        self.0.under_way.count.fetch_sub(1, Ordering::SeqCst);
+        self.0.under_way.changed.notify_waiters();
+    }
+}

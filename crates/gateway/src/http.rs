@@ -1,0 +1,99 @@
+//! The routes: one handler, one file. Here is what all of them share: keys, the log line, 404 and 405.
+
+mod immediate;
+mod pair_site;
+mod query;
+mod sites;
+
+use crate::{error::ApiError, gateway::Gateway};
+use axum::{
+    Router,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, Uri},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use model::{QueryId, SiteId};
+use std::sync::Arc;
+
+/// The published header.
+const SUBSCRIPTION_KEY: HeaderName = HeaderName::from_static("ocp-apim-subscription-key");
+/// Ours: names a query, so that its outcome can be asked for when its answer was lost.
+const QUERY_ID: HeaderName = HeaderName::from_static("halo-query-id");
+
+/// All routes of the public API.
+pub fn router(gateway: Arc<Gateway>) -> Router {
+    Router::new()
+        .route("/integrator/pair-site", post(pair_site::handle))
+        .route("/integrator/pairSite", post(pair_site::handle))
+        .route("/integrator/sites", get(sites::find))
+        .route("/integrator/sites/{siteId}", get(sites::look))
+        .route("/integrator/sites/{siteId}/queries/immediate", post(immediate::handle).get(wrong_method_post))
+        .route("/integrator/sites/{siteId}/queries/{queryId}", get(query::handle))
+        .method_not_allowed_fallback(wrong_method)
+        .route_layer(from_fn_with_state(Arc::clone(&gateway), authenticate))
+        .fallback(unknown_path)
+        .layer(from_fn_with_state(Arc::clone(&gateway), log))
+        .with_state(gateway)
+}
+
+/// Refuses whoever has no key.
+async fn authenticate(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+    let Some(key) = request.headers().get(SUBSCRIPTION_KEY) else {
+        return ApiError::key_missing().into_response();
+    };
+    match gateway.keys.check(key.as_bytes()) {
+        Ok(Some(_)) => next.run(request).await,
+        Ok(None) => ApiError::key_wrong().into_response(),
+        Err(error) => {
+            tracing::error!(%error, "subscription keys cannot be read");
+            ApiError::internal("The gateway cannot check subscription keys now.").into_response()
+        }
+    }
+}
+
+/// One line per request. Never the address: a pairing code arrives in the query string.
+async fn log(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+    let began = gateway.clock.monotonic();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let response = next.run(request).await;
+    let took = gateway.clock.monotonic().saturating_sub(began);
+    tracing::info!(
+        %method,
+        route = route.as_ref().map_or("unknown", MatchedPath::as_str),
+        status = response.status().as_u16(),
+        query = response.headers().get(QUERY_ID).and_then(|id| id.to_str().ok()),
+        us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        "answered"
+    );
+    response
+}
+
+async fn unknown_path() -> ApiError {
+    ApiError::not_found("The server cannot find the requested resource.")
+}
+
+async fn wrong_method(uri: Uri) -> ApiError {
+    let path = uri.path();
+    let posts =
+        path.ends_with("/pair-site") || path.ends_with("/pairSite") || path.ends_with("/queries/immediate");
+    let (allow, use_instead) = if posts { ("POST", "POST") } else { ("GET,HEAD", "GET") };
+    let message = format!("This resource takes {use_instead} alone.");
+    ApiError { allow: Some(allow), ..ApiError::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, message) }
+}
+
+/// `immediate` would otherwise be read as the id of a query.
+async fn wrong_method_post(uri: Uri) -> ApiError {
+    wrong_method(uri).await
+}
+
+fn site_id(text: &str) -> Result<SiteId, ApiError> {
+    text.parse()
+        .map_err(|_| ApiError::bad_request("`siteId` in the path must be a UUID: the Halo GUID of a site."))
+}
+
+fn query_id(text: &str) -> Result<QueryId, ApiError> {
+    text.parse().map_err(|_| ApiError::bad_request("`queryId` in the path must be a UUID."))
+}

@@ -1,0 +1,79 @@
+//! `GET /integrator/sites/{siteId}/queries/{queryId}`: what became of an immediate query.
+
+use super::{query_id, site_id};
+use crate::{
+    answer,
+    error::ApiError,
+    gateway::Gateway,
+    mirror::{QueryStatus, Record},
+    session::{Lane, call},
+    verdict::{End, judge},
+};
+use axum::{
+    extract::{Path, State},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use link_api::proto;
+use model::{Effect, ErrorType, ExecutionMode};
+use std::{sync::Arc, time::Duration};
+
+/// The site is asked for an outcome for at most this long.
+const ASK_WITHIN: Duration = Duration::from_secs(10);
+/// A command that the site has never heard of by then was lost on the way.
+const NEVER_ARRIVED_AFTER: Duration = Duration::from_secs(150);
+
+pub(super) async fn handle(
+    State(gateway): State<Arc<Gateway>>,
+    Path((site, query)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let (site, query) = (site_id(&site)?, query_id(&query)?);
+    let known = gateway.mirror.look(query).await.map_err(|error| {
+        tracing::error!(%error, "the status mirror cannot be read");
+        ApiError::internal("The gateway cannot read its status mirror now.")
+    })?;
+    let Some(known) = known.filter(|known| known.record.site == site) else {
+        return Err(ApiError::not_found(
+            "The server cannot find the requested resource: no query of this id was sent to the site within 24 hours.",
+        ));
+    };
+    let record = match known.record.status == QueryStatus::Executing && !known.running {
+        // Another life of this process sent it, or nobody waited for its end: the site's own ledger knows.
+        true => ask_the_site(&gateway, known.record).await,
+        false => known.record,
+    };
+    let body = answer::status(&record, gateway.integrator);
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+async fn ask_the_site(gateway: &Gateway, record: Record) -> Record {
+    let asked = tokio::time::timeout(ASK_WITHIN, async {
+        let session = gateway.sessions.get(record.site, Lane::Prompt).await.ok()?;
+        let request = proto::OutcomeRequest { query_id: record.id.as_bytes().to_vec() };
+        call(&session, async move |mut client| client.outcome(request).await).await.ok()
+    });
+    // A pollster must not see a clinic's internet blip: what is not known yet is still `executing`.
+    let Ok(Some(reply)) = asked.await else { return record };
+    let now = gateway.clock.now();
+    let mut settled = record.clone();
+    match reply.into_inner().ended {
+        Some(ended) if ended.status == i32::from(proto::Status::Unspecified) => return record,
+        Some(ended) => {
+            settled.updated = now.0;
+            let (row_bytes, values) = (ended.row_bytes, answer::outputs_size(&ended.outputs));
+            let limit = gateway.limits.immediate_result_bytes as u64;
+            let _ = judge(&mut settled, End::Site(Box::new(ended)), limit);
+            settled.size = if settled.mode == ExecutionMode::NonQuery { values } else { row_bytes };
+            settled.result_size = row_bytes + values;
+        }
+        None if now.since(model::Timestamp(record.created)) < NEVER_ARRIVED_AFTER => return record,
+        None => {
+            settled.updated = now.0;
+            settled.status = QueryStatus::ExecutionFailed;
+            settled.error = Some((ErrorType::HaloLink, 504));
+            settled.effect = Some(Effect::NotExecuted);
+        }
+    }
+    gateway.mirror.settle(settled.clone());
+    settled
+}

@@ -1,0 +1,100 @@
+//! The integrator's identity on disk: the root key, made on first use, and this gateway's certificate under it.
+
+use model::{Clock, IntegratorId};
+use std::{
+    io::{self, Write},
+    path::Path,
+    time::Duration,
+};
+use trust::{Kind, Operational, Root, TrustError};
+
+/// The root key, PKCS #8 DER. Whoever has it is the integrator.
+pub const ROOT_FILE: &str = "integrator-root.key";
+/// A gateway issues itself a certificate at each start; it must last until the next one.
+const VALID: Duration = Duration::from_secs(397 * 24 * 60 * 60);
+
+/// The identity could not be read or made.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The file.
+    #[error("{ROOT_FILE}: {0}")]
+    File(#[from] io::Error),
+    /// What is in it.
+    #[error("{ROOT_FILE}: {0}")]
+    Trust(#[from] TrustError),
+}
+
+/// Reads the root from the data folder, or makes it there, readable by its owner alone.
+pub fn load_or_make(data: &Path) -> Result<Root, IdentityError> {
+    let path = data.join(ROOT_FILE);
+    match std::fs::read(&path) {
+        Ok(der) => Ok(Root::from_pkcs8(Kind::Integrator, &der)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(data)?;
+            let root = Root::generate(Kind::Integrator)?;
+            // Written aside and renamed: a crash must not leave half a key behind, and two at once must not both win.
+            let aside = data.join(format!("{ROOT_FILE}.{}", std::process::id()));
+            private(&aside)?.write_all(root.to_pkcs8().reveal())?;
+            let placed = std::fs::hard_link(&aside, &path);
+            std::fs::remove_file(&aside)?;
+            match placed {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => load_or_make(data),
+                Err(error) => Err(error.into()),
+                Ok(()) => Ok(root),
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Who a root is.
+pub fn integrator(root: &Root) -> IntegratorId {
+    IntegratorId(root.id())
+}
+
+/// A fresh certificate for this gateway. `serial` must be higher than any before.
+pub fn certify(
+    root: &Root,
+    name: &str,
+    serial: u64,
+    clock: &dyn Clock,
+) -> Result<Operational, IdentityError> {
+    Ok(root.issue(name, serial, clock.now(), VALID)?)
+}
+
+fn private(path: &Path) -> io::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        // Left by a crash under the same process number.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            std::fs::remove_file(path)?;
+            options.open(path)
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_is_made_once_and_is_its_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("new");
+        let first = load_or_make(&data).unwrap();
+        assert_eq!(load_or_make(&data).unwrap().id(), first.id());
+        assert_eq!(std::fs::read_dir(&data).unwrap().count(), 1);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(data.join(ROOT_FILE)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        std::fs::write(data.join(ROOT_FILE), b"not a key").unwrap();
+        assert!(load_or_make(&data).is_err(), "a broken identity is never replaced in silence");
+    }
+}

@@ -1,0 +1,177 @@
+//! Pairing, the gateway's side: the site proves first that it knows the code; the login goes last.
+
+use crate::{
+    gateway::Gateway,
+    session::{OpenError, Session, call},
+    store::Paired,
+};
+use futures::stream;
+use link_api::{Streaming, proto};
+use model::{Pms, SiteId};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use trust::pairing::{self, Code, Role, Transcript};
+
+/// One step of the site may take this long; the last one includes a database login.
+const STEP_WITHIN: Duration = Duration::from_secs(30);
+
+/// Why pairing failed. Each sentence is for the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PairError {
+    #[error(
+        "The site knows no open pairing code that begins like this one: it was mistyped, or never made. Ask the practice for a new one."
+    )]
+    UnknownCode,
+    #[error("The pairing code has expired: a code is good for seven days. Ask the practice for a new one.")]
+    ExpiredCode,
+    #[error("The pairing code has been used: a code pairs once. Ask the practice for a new one.")]
+    UsedCode,
+    #[error(
+        "The pairing code was tried wrongly five times and is no longer good. Ask the practice for a new one."
+    )]
+    TooManyTries,
+    #[error(
+        "The pairing code is wrong: it begins like one of the site's codes but the rest differs. Check it with the practice."
+    )]
+    WrongProof,
+    #[error(
+        "The pairing code was made for an integrator of another name. Ask the practice to make one for yours."
+    )]
+    OtherIntegrator,
+    #[error("The site belongs to another environment (production, stage or demo) than this gateway.")]
+    OtherEnvironment,
+    #[error("The site's Halo Link speaks another version of the pairing. It needs an update.")]
+    OtherVersion,
+    #[error(
+        "Whoever answered for the site could not prove that it knows the pairing code. Nothing was sent to it. Check the code with the \
+         practice."
+    )]
+    SiteProof,
+    #[error(
+        "Login failed: the practice's database refused this integrator's login, or could not be asked. The code was not used up."
+    )]
+    LoginFailed,
+    #[error("The site could not be reached. The code was not used up: try again when the site is online.")]
+    Unreachable,
+    #[error(
+        "The site broke off the pairing. Try again; if it happens again, ask the practice for a new code."
+    )]
+    Protocol,
+    #[error(
+        "This gateway has no database login for the site's practice management software. Add one to its configuration."
+    )]
+    NoLogin,
+    #[error(
+        "The site has paired, but the gateway could not store it. Try a query: the site knows this integrator."
+    )]
+    Store,
+}
+
+/// Pairs with one site, or says why not.
+pub(crate) async fn pair(gateway: &Gateway, site: SiteId, pms: Pms, code: &Code) -> Result<(), PairError> {
+    let Some(login) = gateway.logins.get(&pms) else { return Err(PairError::NoLogin) };
+    let session = gateway.sessions.open_apart(site).await.map_err(|error| {
+        tracing::info!(%site, %error, "a site could not be reached for pairing");
+        match error {
+            OpenError::NotTheSite(_) => PairError::SiteProof,
+            _ => PairError::Unreachable,
+        }
+    })?;
+    let mut talk = Talk::begin(&session).await?;
+    talk.say(proto::pair_request::Step::Begin(proto::PairBegin {
+        version: pairing::VERSION,
+        environment: gateway.environment.clone(),
+        code_name: code.name().to_owned(),
+        integrator_name: gateway.integrator_name.clone(),
+    }))
+    .await?;
+    let transcript = Transcript {
+        version: pairing::VERSION,
+        environment: &gateway.environment,
+        site_root: &session.peer.root_spki,
+        integrator_root: &gateway.integrator_root,
+        integrator_name: &gateway.integrator_name,
+        code_name: code.name(),
+        exporter: session.exporter.reveal(),
+    };
+    let proto::pair_reply::Step::Proof(proof) = talk.hear().await? else { return Err(PairError::Protocol) };
+    if !pairing::check(code, Role::Site, &transcript, &proof.mac) {
+        tracing::warn!(%site, "a site could not prove that it knows the pairing code");
+        return Err(PairError::SiteProof);
+    }
+    let mac = pairing::prove(code, Role::Gateway, &transcript).to_vec();
+    talk.say(proto::pair_request::Step::Proof(proto::PairProof { mac })).await?;
+    let proto::pair_reply::Step::LoginWanted(_) = talk.hear().await? else { return Err(PairError::Protocol) };
+    talk.say(proto::pair_request::Step::Login(proto::DatabaseLogin {
+        user: login.user.reveal().clone(),
+        password: login.password.reveal().clone(),
+    }))
+    .await?;
+    let proto::pair_reply::Step::Done(done) = talk.hear().await? else { return Err(PairError::Protocol) };
+    gateway.sessions.forget(site);
+    let paired = Paired { read_only: done.read_only };
+    gateway.store.set_paired(site, paired, gateway.clock.now()).map_err(|error| {
+        tracing::error!(%site, %error, "a pairing could not be stored");
+        PairError::Store
+    })?;
+    tracing::info!(%site, read_only = done.read_only, "paired");
+    Ok(())
+}
+
+/// One step there, one step back.
+struct Talk {
+    say: mpsc::Sender<proto::PairRequest>,
+    hear: Option<Streaming<proto::PairReply>>,
+    opening: Option<futures::future::BoxFuture<'static, Result<Streaming<proto::PairReply>, PairError>>>,
+}
+
+impl Talk {
+    async fn begin(session: &Session) -> Result<Self, PairError> {
+        let (say, said) = mpsc::channel(1);
+        let outgoing = stream::unfold(said, |mut said| async move { Some((said.recv().await?, said)) });
+        let mut client =
+            call(session, async move |client| Ok(client)).await.map_err(|_| PairError::Unreachable)?;
+        // The answer's head may come only after our first message: it is waited for together with the first reply.
+        let opening = Box::pin(async move {
+            client.pair(outgoing).await.map(link_api::Response::into_inner).map_err(|_| PairError::Protocol)
+        });
+        Ok(Talk { say, hear: None, opening: Some(opening) })
+    }
+
+    async fn say(&mut self, step: proto::pair_request::Step) -> Result<(), PairError> {
+        self.say.send(proto::PairRequest { step: Some(step) }).await.map_err(|_| PairError::Protocol)
+    }
+
+    async fn hear(&mut self) -> Result<proto::pair_reply::Step, PairError> {
+        tokio::time::timeout(STEP_WITHIN, self.next()).await.unwrap_or(Err(PairError::Protocol))
+    }
+
+    async fn next(&mut self) -> Result<proto::pair_reply::Step, PairError> {
+        if let Some(opening) = self.opening.take() {
+            self.hear = Some(opening.await?);
+        }
+        let Some(hear) = &mut self.hear else { return Err(PairError::Protocol) };
+        let reply = hear.message().await.map_err(|_| PairError::Protocol)?;
+        match reply.and_then(|reply| reply.step) {
+            Some(proto::pair_reply::Step::Refused(refused)) => Err(refusal(refused.reason)),
+            Some(step) => Ok(step),
+            None => Err(PairError::Protocol),
+        }
+    }
+}
+
+fn refusal(reason: i32) -> PairError {
+    use proto::PairRefusal as R;
+    match R::try_from(reason) {
+        Ok(R::UnknownCode) => PairError::UnknownCode,
+        Ok(R::ExpiredCode) => PairError::ExpiredCode,
+        Ok(R::UsedCode) => PairError::UsedCode,
+        Ok(R::TooManyTries) => PairError::TooManyTries,
+        Ok(R::WrongProof) => PairError::WrongProof,
+        Ok(R::OtherIntegrator) => PairError::OtherIntegrator,
+        Ok(R::OtherEnvironment) => PairError::OtherEnvironment,
+        Ok(R::UnsupportedVersion) => PairError::OtherVersion,
+        Ok(R::LoginFailed) => PairError::LoginFailed,
+        Ok(R::Protocol | R::Unspecified) | Err(_) => PairError::Protocol,
+    }
+}

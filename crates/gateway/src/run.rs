@@ -1,0 +1,367 @@
+//! Runs one command at a site in a task of its own: it outlives a caller whose command may not be cancelled.
+
+mod output;
+
+use crate::{
+    answer,
+    budget::Reservation,
+    error::ApiError,
+    gateway::{Gateway, OneMore},
+    mirror::{Record, Running, Span},
+    session::{CallError, Lane, OpenError, Session, call},
+    verdict::{End, judge},
+};
+use axum::response::Response;
+use link_api::{Streaming, convert, pack::Unpacker, proto};
+use model::{Command, ExecutionMode, QueryId};
+use output::Output;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+/// Which form the caller asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// One JSON object.
+    Whole,
+    /// Lines.
+    Lines,
+}
+
+/// A command whose intent is recorded.
+pub(crate) struct Job {
+    pub(crate) command: Command,
+    pub(crate) record: Record,
+    pub(crate) running: Running,
+    pub(crate) form: Form,
+    /// The caller asked for enforced read-only.
+    pub(crate) asked_read_only: bool,
+    /// It can't change anything, so it may be cancelled and sent again.
+    pub(crate) read_only: bool,
+    /// The request's share of the memory budget.
+    pub(crate) room: Reservation,
+    /// [`model::Clock::monotonic`] when the record was made.
+    pub(crate) began: Duration,
+}
+
+/// Starts the task; the answer comes through the receiver. Dropping it is how the caller goes away.
+pub(crate) fn start(gateway: &Arc<Gateway>, job: Job) -> oneshot::Receiver<Response> {
+    let (tell, told) = oneshot::channel();
+    let one_more = OneMore::begin(gateway);
+    let gateway = Arc::clone(gateway);
+    tokio::spawn(async move {
+        Runner::run(&gateway, job, tell).await;
+        drop(one_more);
+    });
+    told
+}
+
+struct Runner<'a> {
+    gateway: &'a Gateway,
+    command: Command,
+    record: Record,
+    asked_read_only: bool,
+    read_only: bool,
+    began: Duration,
+    output: Output,
+    /// When the command was handed to the session, and how long it waited at the site.
+    sent: Option<Duration>,
+    queued_ms: u32,
+}
+
+/// What to do after a failed attempt.
+enum Failed {
+    End(End),
+    /// Once more on a new session: nothing was sent, or nothing can have been changed.
+    Again(End),
+}
+
+impl<'a> Runner<'a> {
+    async fn run(gateway: &'a Gateway, job: Job, tell: oneshot::Sender<Response>) {
+        let Job { command, record, running, form, asked_read_only, read_only, room, began } = job;
+        let output = Output::new(gateway, form, tell, &record);
+        let mut runner = Runner {
+            gateway,
+            command,
+            record,
+            asked_read_only,
+            read_only,
+            began,
+            output,
+            sent: None,
+            queued_ms: 0,
+        };
+        let end = runner.attempts().await;
+        drop(room);
+        runner.finish(running, end).await;
+    }
+
+    async fn attempts(&mut self) -> End {
+        if self.output.has_no_room() {
+            return End::NotSent(ApiError::unavailable(
+                "The gateway holds too many answers at once. The command was not executed.",
+                1,
+            ));
+        }
+        let mut id = self.record.id;
+        let mut failed = None;
+        for _ in 0..2 {
+            match self.attempt(id).await {
+                Ok(end) | Err(Failed::End(end)) => return end,
+                Err(Failed::Again(end)) if self.output.can_begin_again() => {
+                    // The site may have seen this id: a name is used once.
+                    if self.sent.is_some() {
+                        id = QueryId(Uuid::new_v4());
+                    }
+                    failed = Some(end);
+                }
+                Err(Failed::Again(end)) => return end,
+            }
+        }
+        failed.unwrap_or(End::Lost { silent: false })
+    }
+
+    async fn attempt(&mut self, id: QueryId) -> Result<End, Failed> {
+        let lane = self.output.lane();
+        let session = self.gateway.sessions.get(self.record.site, lane).await;
+        let session =
+            session.map_err(|e| Failed::End(End::NotSent(open_error(self.gateway, self.record.site, &e))))?;
+        let request = self.request(id);
+        let within = self.patience();
+        self.sent = Some(self.now());
+        let answer = call(&session, async move |mut client| {
+            tokio::time::timeout(within, client.run(request)).await.map_err(|_| silent())?
+        });
+        let stream = tokio::select! {
+            biased;
+            answer = answer => answer,
+            () = self.output.gone(), if self.read_only => return Ok(End::CallerGone),
+        };
+        match stream {
+            Ok(stream) => self.read(stream.into_inner(), &session, lane).await,
+            Err(CallError::NotSent) => {
+                self.sent = None;
+                self.gateway.sessions.discard(&session, lane);
+                Err(Failed::Again(End::NotSent(ApiError::unavailable(
+                    "The connection to the site was lost before the attempt. The command was not executed.",
+                    2,
+                ))))
+            }
+            Err(CallError::Failed(status)) => Err(self.broke(&status, &session, lane)),
+        }
+    }
+
+    fn request(&self, id: QueryId) -> proto::RunRequest {
+        let limits = &self.gateway.limits;
+        proto::RunRequest {
+            query_id: id.as_bytes().to_vec(),
+            command: Some(convert::command_to_proto(&self.command)),
+            queue_ms: self.record.max_time_in_queue,
+            run_ms: limits.execution_ms,
+            form: self.output.row_form().into(),
+            read_only: self.asked_read_only,
+            max_row_bytes: match self.output.row_form() {
+                proto::RowForm::Lines => 0,
+                _ => limits.immediate_result_bytes as u64,
+            },
+        }
+    }
+
+    /// Reads the site's events to the end.
+    async fn read(
+        &mut self,
+        mut events: Streaming<proto::RunEvent>,
+        session: &Arc<Session>,
+        lane: Lane,
+    ) -> Result<End, Failed> {
+        let mut unpacker = Unpacker::default();
+        let within = self.patience();
+        loop {
+            let event = tokio::select! {
+                biased;
+                event = tokio::time::timeout(within, events.message()) => event,
+                () = self.output.gone(), if self.read_only => return Ok(End::CallerGone),
+            };
+            let event = match event {
+                Ok(Ok(Some(event))) => event,
+                Ok(Ok(None)) => {
+                    return Err(self.again_if_harmless(End::Broken("it stopped before it said how it ended")));
+                }
+                Ok(Err(status)) => return Err(self.broke(&status, session, lane)),
+                Err(_) => return Ok(End::Lost { silent: true }),
+            };
+            if let Some(started) = event.started {
+                self.queued_ms = started.queued_ms;
+            }
+            if let Some(columns) = event.columns {
+                self.output.columns(self.gateway, &self.record, columns).await;
+            }
+            if let Some(rows) = event.rows
+                && self.output.is_wanted()
+            {
+                let Ok(rows) = unpacker.unpack(rows) else {
+                    return Ok(End::Broken("its rows could not be unpacked"));
+                };
+                if let Some(end) = self.output.rows(self.gateway, &self.record, rows).await {
+                    return Ok(end);
+                }
+            }
+            if let Some(ended) = event.ended {
+                return Ok(End::Site(Box::new(ended)));
+            }
+            if self.read_only && !self.output.is_wanted() {
+                return Ok(End::CallerGone);
+            }
+        }
+    }
+
+    /// A gRPC status instead of events: the connection broke, or the site refused the call as such.
+    fn broke(&self, status: &link_api::Status, session: &Arc<Session>, lane: Lane) -> Failed {
+        use link_api::Code;
+        match status.code() {
+            Code::InvalidArgument => Failed::End(End::NotSent(ApiError::bad_request(
+                "The site could not read the command. The command was not executed.",
+            ))),
+            Code::PermissionDenied | Code::Unauthenticated => {
+                Failed::End(End::NotSent(ApiError::not_paired()))
+            }
+            Code::ResourceExhausted | Code::Unimplemented => Failed::End(End::Lost { silent: false }),
+            Code::DeadlineExceeded => Failed::End(End::Lost { silent: true }),
+            _ => {
+                self.gateway.sessions.discard(session, lane);
+                self.again_if_harmless(End::Lost { silent: false })
+            }
+        }
+    }
+
+    fn again_if_harmless(&self, end: End) -> Failed {
+        if self.read_only { Failed::Again(end) } else { Failed::End(end) }
+    }
+
+    /// No event may take longer than this: queue, execution, the way there and back.
+    fn patience(&self) -> Duration {
+        let limits = &self.gateway.limits;
+        Duration::from_millis(
+            u64::from(self.record.max_time_in_queue)
+                + u64::from(limits.execution_ms)
+                + limits.transfer_slack_ms,
+        )
+    }
+
+    /// Since the record was made.
+    fn now(&self) -> Duration {
+        self.gateway.clock.monotonic().saturating_sub(self.began)
+    }
+
+    async fn finish(mut self, running: Running, end: End) {
+        let over = self.now();
+        let run_ms = if let End::Site(ended) = &end { ended.run_ms } else { 0 };
+        let (sql_ms, outputs) = match &end {
+            End::Site(ended) => (ended.sql_ms, ended.outputs.clone()),
+            _ => (0, Vec::new()),
+        };
+        self.note_pairing(&end);
+        let outputs = &outputs;
+        let row_json = if let End::Site(ended) = &end { ended.row_bytes } else { 0 };
+        let verdict = judge(&mut self.record, end, self.gateway.limits.immediate_result_bytes as u64);
+        let record = &mut self.record;
+        let values = answer::outputs_size(outputs);
+        record.size = match (record.mode, self.output.row_form()) {
+            (ExecutionMode::NonQuery, _) => values,
+            // The brackets of the array.
+            (_, proto::RowForm::Array) => row_json + 2,
+            _ => row_json,
+        };
+        record.result_size =
+            if record.mode == ExecutionMode::NonQuery { values } else { record.size + values };
+        let phases = Phases { sent: self.sent, over, queued_ms: self.queued_ms, run_ms, sql_ms };
+        phases.write(record);
+        running.end(record.clone());
+        self.output.end(self.gateway, &self.record, verdict, outputs).await;
+    }
+
+    /// Keeps what the site says about pairing.
+    fn note_pairing(&self, end: &End) {
+        let End::Site(ended) = end else { return };
+        let refused = ended.status == i32::from(proto::Status::Refused);
+        if refused && ended.refusal == i32::from(proto::Refusal::NotPaired) {
+            self.gateway.sessions.forget(self.record.site);
+            if let Err(error) = self.gateway.store.set_unpaired(self.record.site) {
+                tracing::warn!(%error, "could not store that a site no longer knows this integrator");
+            }
+        }
+    }
+}
+
+/// Figures from which the phases follow. Times since the record was made.
+struct Phases {
+    sent: Option<Duration>,
+    over: Duration,
+    queued_ms: u32,
+    run_ms: u32,
+    sql_ms: u32,
+}
+
+impl Phases {
+    /// The site reports durations, not times: what is left of the round trip is split evenly between there and back.
+    fn write(&self, record: &mut Record) {
+        let created = record.created;
+        let at = |millis: u128| Some(created + i64::try_from(millis).unwrap_or(i64::MAX - created));
+        let over = self.over.as_millis();
+        record.updated = created + i64::try_from(over).unwrap_or(0);
+        record.timing.initialising = Span { start: Some(created), end: at(over) };
+        let Some(sent) = self.sent else { return };
+        let (sent, queued, run) = (sent.as_millis(), u128::from(self.queued_ms), u128::from(self.run_ms));
+        let way = over.saturating_sub(sent).saturating_sub(queued + run) / 2;
+        let begin = (sent + way + queued).min(over);
+        let end = (begin + run).min(over);
+        let first = (begin + u128::from(self.sql_ms)).min(end);
+        record.timing.initialising.end = at(begin);
+        record.timing.executing = Span { start: at(begin), end: at(end) };
+        record.timing.uploading = Span { start: at(first), end: at(over) };
+        record.timing.downloading = Span { start: at(over), end: None };
+    }
+}
+
+fn silent() -> link_api::Status {
+    link_api::Status::deadline_exceeded("no answer in time")
+}
+
+/// What a caller is told when no session could be opened. Logs what somebody must act on.
+pub(crate) fn open_error(gateway: &Gateway, site: model::SiteId, error: &OpenError) -> ApiError {
+    use crate::cloud::CloudError as C;
+    const NOT_DONE: &str = "The command was not executed.";
+    let not_ready = |what: &str, after| {
+        ApiError::unavailable(
+            format!("The server is not ready to handle the request: {what}. {NOT_DONE}"),
+            after,
+        )
+    };
+    match error {
+        OpenError::Cloud(C::Offline) => not_ready("the site is offline", 30),
+        OpenError::Cloud(C::Unreachable) => not_ready("the site is unreachable", 30),
+        OpenError::Cloud(C::UnknownSite) => ApiError::unknown_site(),
+        OpenError::Cloud(C::NotEntitled) => ApiError::forbidden(format!(
+            "The platform does not let this integrator reach the site. {NOT_DONE}"
+        )),
+        OpenError::Cloud(C::Busy) => not_ready("the platform is busy", 2),
+        OpenError::Cloud(C::Down) => not_ready("this gateway has no connection to Halo Cloud", 5),
+        OpenError::NotPaired => ApiError::not_paired(),
+        OpenError::NoAnswer(why) => {
+            tracing::info!(%site, why, "a site did not answer");
+            not_ready("the site did not answer", 10)
+        }
+        OpenError::NotTheSite(why) => {
+            tracing::error!(%site, why, "whoever answered for a site could not prove to be it");
+            not_ready("whoever answered could not prove to be the site, so nothing was sent to it", 60)
+        }
+        OpenError::Version(version) => {
+            tracing::error!(%site, version, "a site's Link speaks another version of the contract");
+            not_ready("the site's Halo Link speaks another version of the contract and needs an update", 60)
+        }
+        OpenError::Internal(why) => {
+            tracing::error!(%site, why, integrator = %gateway.integrator, "a session could not be opened");
+            ApiError::internal(format!("The gateway could not open a session to the site. {NOT_DONE}"))
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The warm sessions: concurrent callers share one attempt, idle ones are closed.
+
+use super::open::{OpenError, Opener, Session};
+use crate::{cloud::Cloud, store::Store};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use link_api::Tuning;
+use model::{Clock, SiteId};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use trust::Operational;
+
+/// A session that nobody used for this long is closed.
+const IDLE: Duration = Duration::from_secs(300);
+/// A site that does not know us is not asked again for this long: each question costs it a handshake.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Which of a site's two sessions: a bulk answer must not make a one-row answer wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// Answers in the published form: small and waited for.
+    Prompt,
+    /// Streams.
+    Bulk,
+}
+
+type Attempt = Shared<BoxFuture<'static, Result<Arc<Session>, OpenError>>>;
+
+enum Slot {
+    Open { session: Arc<Session>, used: Duration },
+    Opening { attempt: Attempt, number: u64 },
+    NotPaired { until: Duration },
+}
+
+/// All sessions of this gateway. Cloning shares them.
+#[derive(Clone)]
+pub struct Sessions {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    opener: Opener,
+    slots: Mutex<Slots>,
+}
+
+#[derive(Default)]
+struct Slots {
+    by_key: HashMap<(SiteId, Lane), Slot>,
+    attempts: u64,
+}
+
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sessions")
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sessions {
+    /// None open yet.
+    pub fn new(
+        cloud: Arc<dyn Cloud>,
+        own: Operational,
+        store: Arc<Store>,
+        clock: Arc<dyn Clock>,
+        tuning: Tuning,
+    ) -> Self {
+        let opener = Opener { cloud, own, store, clock, tuning };
+        Sessions { inner: Arc::new(Inner { opener, slots: Mutex::default() }) }
+    }
+
+    /// A session that the site says is paired: a warm one, or a new one.
+    pub async fn get(&self, site: SiteId, lane: Lane) -> Result<Arc<Session>, OpenError> {
+        let attempt = {
+            let now = self.inner.opener.clock.monotonic();
+            let mut slots = self.inner.lock();
+            match slots.by_key.get_mut(&(site, lane)) {
+                Some(Slot::Open { session, used }) if !session.is_closed() => {
+                    *used = now;
+                    return Ok(Arc::clone(session));
+                }
+                Some(Slot::Opening { attempt, .. }) => attempt.clone(),
+                Some(Slot::NotPaired { until }) if now < *until => return Err(OpenError::NotPaired),
+                _ => self.begin(&mut slots, site, lane),
+            }
+        };
+        attempt.await
+    }
+
+    /// A session of one's own, paired or not.
+    pub async fn open_apart(&self, site: SiteId) -> Result<Session, OpenError> {
+        self.inner.opener.open(site).await
+    }
+
+    /// Forgets a session that failed.
+    pub fn discard(&self, failed: &Arc<Session>, lane: Lane) {
+        let mut slots = self.inner.lock();
+        let key = (failed.site, lane);
+        if matches!(slots.by_key.get(&key), Some(Slot::Open { session, .. }) if Arc::ptr_eq(session, failed))
+        {
+            slots.by_key.remove(&key);
+        }
+    }
+
+    /// Forgets what is known of a site (it paired us, or no longer knows us). Calls under way finish.
+    pub fn forget(&self, site: SiteId) {
+        let mut slots = self.inner.lock();
+        slots.by_key.retain(|(of, _), _| *of != site);
+    }
+
+    /// Closes what is idle or dead. Called every half minute.
+    pub fn sweep(&self) {
+        let now = self.inner.opener.clock.monotonic();
+        let mut slots = self.inner.lock();
+        slots.by_key.retain(|_, slot| match slot {
+            Slot::Open { session, used } => {
+                let in_use = Arc::strong_count(session) > 1;
+                if in_use {
+                    *used = now;
+                }
+                !session.is_closed() && now.saturating_sub(*used) < IDLE
+            }
+            Slot::Opening { .. } => true,
+            Slot::NotPaired { until } => now < *until,
+        });
+    }
+
+    /// Starts an attempt in a task of its own, so that it does not end with the caller who happened to be first.
+    fn begin(&self, slots: &mut Slots, site: SiteId, lane: Lane) -> Attempt {
+        slots.attempts += 1;
+        let number = slots.attempts;
+        let inner = Arc::clone(&self.inner);
+        let task = tokio::spawn(async move {
+            let opened = inner.opener.open(site).await.map(Arc::new);
+            let now = inner.opener.clock.monotonic();
+            let mut slots = inner.lock();
+            let ours = matches!(slots.by_key.get(&(site, lane)), Some(Slot::Opening { number: n, .. }) if *n == number);
+            let (slot, answer) = match opened {
+                Ok(session) if session.paired => {
+                    (Some(Slot::Open { session: Arc::clone(&session), used: now }), Ok(session))
+                }
+                Ok(_) => (Some(Slot::NotPaired { until: now + ASK_AGAIN }), Err(OpenError::NotPaired)),
+                Err(e) => (None, Err(e)),
+            };
+            if ours {
+                match slot {
+                    Some(slot) => slots.by_key.insert((site, lane), slot),
+                    None => slots.by_key.remove(&(site, lane)),
+                };
+            }
+            answer
+        });
+        let attempt: Attempt = async move {
+            task.await
+                .unwrap_or_else(|_| Err(OpenError::Internal("the task that opens a session failed".into())))
+        }
+        .boxed()
+        .shared();
+        slots.by_key.insert((site, lane), Slot::Opening { attempt: attempt.clone(), number });
+        attempt
+    }
+}

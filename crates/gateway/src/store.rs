@@ -1,0 +1,185 @@
+//! The gateway's small durable facts in SQLite: subscription keys, paired sites, serial numbers seen, its own epoch.
+//!
+//! The status mirror lives in the same file and has its own connection and thread: see [`crate::mirror`].
+
+use model::{SiteId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError, RwLock},
+    time::Duration,
+};
+
+/// Name of the file in the gateway's data folder.
+pub const FILE: &str = "gateway.db";
+
+/// The database could not be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("the gateway's database {0}")]
+pub struct StoreError(String);
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        StoreError(error.to_string())
+    }
+}
+
+/// Additive only: the previous version must be able to live with them.
+const MIGRATIONS: &[&str] = &["
+CREATE TABLE subscription_keys (id INTEGER PRIMARY KEY, name TEXT NOT NULL, hash BLOB NOT NULL UNIQUE, created INTEGER NOT NULL) STRICT;
+CREATE TABLE paired_sites (site BLOB PRIMARY KEY, read_only INTEGER NOT NULL, paired INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE site_serials (site BLOB PRIMARY KEY, serial INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE queries (id BLOB PRIMARY KEY, created INTEGER NOT NULL, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX queries_by_age ON queries (created);
+"];
+
+/// Opens the file with the settings that every connection needs, and brings its tables up to date.
+pub(crate) fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let done: usize = transaction
+        .query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
+        .map(|v| usize::try_from(v).unwrap_or(0))?;
+    for migration in MIGRATIONS.iter().skip(done) {
+        transaction.execute_batch(migration)?;
+    }
+    if done < MIGRATIONS.len() {
+        transaction.execute_batch(&format!("PRAGMA user_version = {}", MIGRATIONS.len()))?;
+    }
+    transaction.commit()?;
+    Ok(connection)
+}
+
+/// A site that let this integrator in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paired {
+    /// As the site said at pairing: everything runs under enforced read-only.
+    pub read_only: bool,
+}
+
+/// Opened database. Calls block for a disk write at most.
+pub struct Store {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+    paired: RwLock<HashMap<SiteId, Paired>>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens or makes `<data>/gateway.db`.
+    pub fn open(data: &Path) -> Result<Store, StoreError> {
+        let path = data.join(FILE);
+        let connection = connect(&path)?;
+        let paired = connection
+            .prepare("SELECT site, read_only FROM paired_sites")?
+            .query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, bool>(1)?)))?
+            .filter_map(|row| {
+                row.map(|(site, read_only)| Some((SiteId::from_slice(&site)?, Paired { read_only })))
+                    .transpose()
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Store { path, connection: Mutex::new(connection), paired: RwLock::new(paired) })
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether this site is known to have let us in.
+    pub fn paired(&self, site: SiteId) -> Option<Paired> {
+        self.paired.read().unwrap_or_else(PoisonError::into_inner).get(&site).copied()
+    }
+
+    /// Remembers that a site let us in.
+    pub fn set_paired(&self, site: SiteId, paired: Paired, now: Timestamp) -> Result<(), StoreError> {
+        self.lock().execute(
+            "INSERT INTO paired_sites VALUES (?1, ?2, ?3) ON CONFLICT (site) DO UPDATE SET read_only = ?2, paired = ?3",
+            params![site.as_bytes(), paired.read_only, now.0],
+        )?;
+        self.paired.write().unwrap_or_else(PoisonError::into_inner).insert(site, paired);
+        Ok(())
+    }
+
+    /// The site says that it no longer knows us.
+    pub fn set_unpaired(&self, site: SiteId) -> Result<(), StoreError> {
+        self.paired.write().unwrap_or_else(PoisonError::into_inner).remove(&site);
+        self.lock().execute("DELETE FROM paired_sites WHERE site = ?1", params![site.as_bytes()])?;
+        Ok(())
+    }
+
+    /// Whether a site's certificate may be believed: a serial number lower than the highest seen is a retired key.
+    pub fn accept_serial(&self, site: SiteId, serial: u64) -> Result<bool, StoreError> {
+        // SQLite's integers are signed; serials in use are far below.
+        let serial = i64::try_from(serial).unwrap_or(i64::MAX);
+        let connection = self.lock();
+        let highest: Option<i64> = connection
+            .query_row("SELECT serial FROM site_serials WHERE site = ?1", params![site.as_bytes()], |row| {
+                row.get(0)
+            })
+            .optional()?;
+        match highest {
+            Some(highest) if serial < highest => return Ok(false),
+            Some(highest) if serial == highest => {}
+            _ => {
+                connection.execute(
+                    "INSERT INTO site_serials VALUES (?1, ?2) ON CONFLICT (site) DO UPDATE SET serial = ?2",
+                    params![site.as_bytes(), serial],
+                )?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Raises a named counter by one, or to `at_least` if that is higher, and gives the new value.
+    pub fn raise(&self, counter: &str, at_least: u64) -> Result<u64, StoreError> {
+        let at_least = i64::try_from(at_least).unwrap_or(i64::MAX);
+        let value: i64 = self.lock().query_row(
+            "INSERT INTO counters VALUES (?1, max(1, ?2)) ON CONFLICT (name) DO UPDATE SET value = max(value + 1, ?2) RETURNING value",
+            params![counter, at_least],
+            |row| row.get(0),
+        )?;
+        Ok(value.unsigned_abs())
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn what_was_stored_is_there_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let site = SiteId(Uuid::from_u128(7));
+        {
+            let store = Store::open(folder.path()).unwrap();
+            assert_eq!(store.paired(site), None);
+            store.set_paired(site, Paired { read_only: true }, Timestamp(1)).unwrap();
+            assert_eq!(store.raise("epoch", 0).unwrap(), 1);
+            assert!(store.accept_serial(site, 5).unwrap());
+        }
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(store.paired(site), Some(Paired { read_only: true }));
+        assert_eq!(store.raise("epoch", 0).unwrap(), 2);
+        assert_eq!(store.raise("epoch", 100).unwrap(), 100);
+        assert!(!store.accept_serial(site, 4).unwrap(), "a retired certificate");
+        assert!(store.accept_serial(site, 5).unwrap());
+        store.set_unpaired(site).unwrap();
+        assert_eq!(store.paired(site), None);
+    }
+}
