@@ -140,7 +140,10 @@ async fn upgrade(relay: &RelayAddress, io: Heard) -> Result<WebSocket, ConnectEr
 fn explain_tls(host: &str, error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
     match inner {
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => format!(
+        // A forged issuer of the right name shows as a bad signature.
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        )) => format!(
             "the certificate of {host} is not trusted: a TLS-inspecting box may sit on the way; add its root certificate \
              to this computer's trusted roots, or name it as `ca`"
         ),

@@ -41,6 +41,8 @@ pub(crate) struct Session {
     openings: VecDeque<Opening>,
     /// False once the connection drains: no stream begins any more, either way.
     begins: bool,
+    /// The connection is over, but a control message had to be told first.
+    ended: Option<String>,
 }
 
 impl Session {
@@ -54,6 +56,7 @@ impl Session {
             limit: tuning.streams,
             openings: VecDeque::new(),
             begins: true,
+            ended: None,
         }
     }
 
@@ -109,22 +112,28 @@ impl Session {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<SessionEvent> {
-        loop {
-            if let Some(event) = self.poll_yamux(cx) {
-                return Poll::Ready(event);
+        let event = match self.ended.take() {
+            Some(why) => Some(SessionEvent::Ended(why)),
+            None => self.poll_yamux(cx),
+        };
+        // A goodbye is read together with the end that follows it, and has to be seen first.
+        match (event, lock(&self.wire).next_text()) {
+            (Some(SessionEvent::Ended(why)), Some(text)) => {
+                self.ended = Some(why);
+                return Poll::Ready(control_event(&text));
             }
-            if let Some(text) = lock(&self.wire).next_text() {
-                return Poll::Ready(match control::parse(&text) {
-                    Ok(message) => SessionEvent::Control(message),
-                    Err(error) => SessionEvent::Ended(error.to_string()),
-                });
+            (Some(SessionEvent::Inbound(stream)), Some(text)) => {
+                lock(&self.wire).put_back(text);
+                return Poll::Ready(SessionEvent::Inbound(stream));
             }
-            return match lock(&self.wire).poll_send(cx) {
-                Poll::Ready(Err(error)) => Poll::Ready(SessionEvent::Ended(why(&error))),
-                // All is sent and nothing came: yamux and the socket have our waker.
-                Poll::Ready(Ok(())) => Poll::Pending,
-                Poll::Pending => Poll::Pending,
-            };
+            (Some(event), _) => return Poll::Ready(event),
+            (None, Some(text)) => return Poll::Ready(control_event(&text)),
+            (None, None) => {}
+        }
+        match lock(&self.wire).poll_send(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(SessionEvent::Ended(why(&error))),
+            // All is sent or the socket takes no more now, and nothing came: whoever can change that has our waker.
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
         }
     }
 
@@ -169,6 +178,13 @@ impl Session {
             }
         }
         None
+    }
+}
+
+fn control_event(text: &str) -> SessionEvent {
+    match control::parse(text) {
+        Ok(message) => SessionEvent::Control(message),
+        Err(error) => SessionEvent::Ended(format!("the peer broke the protocol: {error}")),
     }
 }
 

@@ -106,6 +106,10 @@ impl Wire {
         self.texts.pop_front()
     }
 
+    pub(crate) fn put_back(&mut self, text: String) {
+        self.texts.push_front(text);
+    }
+
     /// Queues a message that is not yamux's. What yamux has gathered goes first, so that order is kept.
     pub(crate) fn send(&mut self, message: Message) -> io::Result<()> {
         self.send_gathered()?;
