@@ -1,0 +1,157 @@
+//! What the fuzzer does with each parser that meets the network, so that the stable compiler can replay its corpora.
+//!
+//! A body takes any bytes. It must not panic, hang or take more memory than the parser's limits allow, and where a value
+//! can be written again it must read back the same. `fuzz/fuzz_targets/` calls these bodies; `tests/corpora.rs` runs them
+//! over `fuzz/corpus/`.
+
+use link_api::{
+    convert,
+    pack::Unpacker,
+    proto::{PairRequest, Rows, RunEvent, RunRequest},
+};
+use model::{Timestamp, limit};
+use prost::Message;
+use trust::{Kind, pairing::Code};
+use tunnel::{
+    Proxy, RelayAddress,
+    control::{self, Message as Control},
+    head::{self, Answer, Ask, Incoming},
+};
+
+/// Noon of the one day on which the corpus's certificates are valid.
+pub const CORPUS_DAY: Timestamp = Timestamp(1_795_435_200_000);
+
+/// A body: takes any bytes.
+pub type Body = fn(&[u8]);
+
+/// All bodies by the names of their fuzz targets and corpus folders.
+pub const BODIES: &[(&str, Body)] = &[
+    ("address", address),
+    ("certificate", certificate),
+    ("command", command),
+    ("control", control),
+    ("event", event),
+    ("head", head),
+    ("http_body", http_body),
+    ("pairing_code", pairing_code),
+    ("proxy_response", proxy_response),
+    ("rows", rows),
+];
+
+/// Relay addresses and proxy URLs: from configuration files, which people type.
+pub fn address(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(address) = RelayAddress::parse(text) {
+        assert_eq!(RelayAddress::parse(&address.to_string()), Ok(address));
+    }
+    if let Ok(proxy) = Proxy::parse(text) {
+        assert!(proxy.port > 0 && !proxy.host.is_empty());
+    }
+}
+
+/// A certificate chain from a stranger: a length of two bytes (big endian), the first certificate, then the second.
+pub fn certificate(data: &[u8]) {
+    let Some((length, rest)) = data.split_first_chunk::<2>() else { return };
+    let (leaf, root) = rest.split_at(usize::from(u16::from_be_bytes(*length)).min(rest.len()));
+    let chain = [leaf.to_vec().into(), root.to_vec().into()];
+    let now = CORPUS_DAY;
+    for kind in [Kind::Site, Kind::Link, Kind::Integrator] {
+        if let Ok(peer) = trust::verify_chain(kind, &chain, now) {
+            assert_eq!(peer.id, trust::guid(kind, &peer.root_spki), "the GUID is the root's fingerprint");
+        }
+    }
+    // Never valid: the signature is no signature.
+    assert!(trust::verify_signature(&chain[0], b"message", root).is_err());
+}
+
+/// What a gateway may send to a site.
+pub fn command(data: &[u8]) {
+    if let Ok(request) = RunRequest::decode(data) {
+        let _ = convert::query_id(&request.query_id);
+        if let Some(Ok(command)) = request.command.map(convert::command_from_proto) {
+            assert!(command.text.reveal().len() <= limit::COMMAND_TEXT_BYTES);
+            assert!(command.parameters.len() <= limit::PARAMETERS);
+            let again = convert::command_from_proto(convert::command_to_proto(&command));
+            assert_eq!(again.as_ref(), Ok(&command));
+        }
+    }
+    let _ = PairRequest::decode(data);
+}
+
+/// What a site may send to a gateway.
+pub fn event(data: &[u8]) {
+    if let Ok(event) = RunEvent::decode(data)
+        && let Some(ended) = event.ended
+    {
+        let _ = convert::effect_from_proto(ended.effect);
+        let _ = ended.error.map(convert::error_from_proto);
+        for output in ended.outputs {
+            let _ = convert::parameter_from_proto(output);
+        }
+    }
+}
+
+/// Control messages of the outer leg.
+pub fn control(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match control::parse(text) {
+        // Only ever read, never written.
+        Ok(Control::Unknown) | Err(_) => {}
+        Ok(message) => {
+            if let Ok(written) = control::write(&message) {
+                assert_eq!(control::parse(&written), Ok(message));
+            }
+        }
+    }
+}
+
+/// First bytes of a virtual stream, as all three kinds.
+pub fn head(data: &[u8]) {
+    if let Ok(ask) = head::parse::<Ask>(data) {
+        let bytes = head::to_bytes(&ask).expect("what was read within the limit can be written within it");
+        assert_eq!(head::parse::<Ask>(&bytes).ok(), Some(ask));
+    }
+    if let Ok(incoming) = head::parse::<Incoming>(data) {
+        let bytes = head::to_bytes(&incoming).expect("one identifier fits");
+        assert_eq!(head::parse::<Incoming>(&bytes).ok(), Some(incoming));
+    }
+    let _ = head::parse::<Answer>(data);
+}
+
+/// The JSON body of an immediate query.
+pub fn http_body(data: &[u8]) {
+    if let Ok(request) = gateway::body::parse(data) {
+        assert!(request.max_time_in_queue <= limit::IMMEDIATE_QUEUE_MAX_MS);
+        // Whatever the public API lets in, the site's contract can carry.
+        let sent = convert::command_to_proto(&request.command);
+        assert_eq!(convert::command_from_proto(sent).as_ref(), Ok(&request.command));
+    }
+}
+
+/// A pairing code as somebody typed it.
+pub fn pairing_code(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(code) = Code::parse(text) {
+        let again = Code::parse(code.display().reveal()).expect("a code reads back what it shows");
+        assert!(code.name() == again.name() && code.secret() == again.secret());
+    }
+}
+
+/// A proxy's answer to CONNECT.
+pub fn proxy_response(data: &[u8]) {
+    if let Ok(tunnel::proxy::Response::Complete { status, length }) = tunnel::proxy::parse_response(data) {
+        assert!(length <= data.len() && status < 1000);
+    }
+}
+
+/// The pieces of one answer: each a length-delimited `Rows`.
+pub fn rows(mut data: &[u8]) {
+    let mut unpacker = Unpacker::default();
+    while let Ok(piece) = Rows::decode_length_delimited(&mut data) {
+        let claimed = piece.unpacked as usize;
+        match unpacker.unpack(piece) {
+            Ok(json) => assert!(json.len() == claimed && claimed <= limit::CHUNK_MAX_BYTES),
+            Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Replays the committed corpora through the bodies that the fuzzer runs.
+#![expect(clippy::unwrap_used, reason = "in a test a failure is a panic")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn fuzz() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz")
+}
+
+fn names(folder: &Path) -> BTreeSet<String> {
+    let stem = |e: fs::DirEntry| e.path().file_stem().unwrap().to_string_lossy().into_owned();
+    fs::read_dir(folder).unwrap().map(|entry| stem(entry.unwrap())).collect()
+}
+
+#[test]
+fn every_body_has_a_fuzz_target_and_a_corpus_and_the_other_way_round() {
+    let bodies: BTreeSet<String> = replay::BODIES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(bodies, names(&fuzz().join("fuzz_targets")));
+    assert_eq!(bodies, names(&fuzz().join("corpus")));
+}
+
+#[test]
+fn no_input_of_the_corpora_breaks_a_parser() {
+    for (name, body) in replay::BODIES {
+        let mut count = 0;
+        for entry in fs::read_dir(fuzz().join("corpus").join(name)).unwrap() {
+            let path = entry.unwrap().path();
+            // Printed only when the test fails: names the input that did it.
+            println!("{}", path.display());
+            body(&fs::read(&path).unwrap());
+            count += 1;
+        }
+        assert!(count > 0, "the corpus of {name} is empty");
+    }
+}
+
+#[test]
+fn inputs_cut_anywhere_or_with_one_byte_changed_break_no_parser() {
+    for (name, body) in replay::BODIES {
+        for entry in fs::read_dir(fuzz().join("corpus").join(name)).unwrap() {
+            let path = entry.unwrap().path();
+            println!("{}", path.display());
+            let bytes = fs::read(&path).unwrap();
+            // A few hundred variants of each input, however long it is.
+            let step = bytes.len() / 128 + 1;
+            for at in (0..bytes.len()).step_by(step) {
+                body(&bytes[..at]);
+                for flip in [0x01, 0x80, 0xff] {
+                    let mut changed = bytes.clone();
+                    changed[at] ^= flip;
+                    body(&changed);
+                }
+            }
+        }
+    }
+}
+
+/// Good inputs must be good: a corpus that every parser turns away at the first byte tests nothing.
+#[test]
+fn the_corpora_reach_behind_the_first_check() {
+    let read = |file: &str| fs::read(fuzz().join("corpus").join(file)).unwrap();
+    let text = |file: &str| String::from_utf8(read(file)).unwrap();
+    assert!(tunnel::control::parse(&text("control/hello")).is_ok());
+    assert!(tunnel::head::parse::<tunnel::head::Answer>(&read("head/sites")).is_ok());
+    assert!(gateway::body::parse(&read("http_body/full")).is_ok());
+    assert!(trust::pairing::Code::parse(&text("pairing_code/typed")).is_ok());
+    assert!(tunnel::RelayAddress::parse(&text("address/relay")).is_ok());
+    assert!(tunnel::proxy::parse_response(&read("proxy_response/established")).is_ok());
+    let chain = read("certificate/site");
+    let length = usize::from(u16::from_be_bytes([chain[0], chain[1]]));
+    let chain = [chain[2..2 + length].to_vec().into(), chain[2 + length..].to_vec().into()];
+    assert!(
+        trust::verify_chain(trust::Kind::Site, &chain, replay::CORPUS_DAY).is_ok(),
+        "see the vectors in crates/trust"
+    );
+    let request =
+        <link_api::proto::RunRequest as prost::Message>::decode(read("command/run").as_slice()).unwrap();
+    assert!(link_api::convert::command_from_proto(request.command.unwrap()).is_ok());
+    let pieces = read("rows/zstd");
+    let piece =
+        <link_api::proto::Rows as prost::Message>::decode_length_delimited(pieces.as_slice()).unwrap();
+    assert!(piece.zstd && link_api::pack::Unpacker::default().unpack(piece).is_ok());
+}
