@@ -25,14 +25,14 @@ const SITES_OF_ONE_LINK: usize = 256;
 pub(crate) fn run(config: Config) -> Result<()> {
     log();
     let directory = Arc::new(operator::open(&config)?);
-    let Some(_lock) = lock(&config.data)? else {
-        bail!("data: another halo-cloud runs on {}", config.data.display());
-    };
-    directory.start_afresh()?;
     let options = options(&config)?;
     raise_file_limit();
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let Some(_lock) = runtime.block_on(lock_soon(&config.data))? else {
+        bail!("data: another halo-cloud runs on {}", config.data.display());
+    };
+    directory.start_afresh()?;
     let result = runtime.block_on(serve(&config, directory, options));
     // Whatever still waits for a thread has had its time in the drain.
     runtime.shutdown_timeout(Duration::from_millis(200));
@@ -105,6 +105,17 @@ async fn note_life(directory: Arc<Directory>) {
             tracing::error!(%error, "the directory can't be written");
         }
     }
+}
+
+/// Like [`lock`], with a little patience: `halo-cloud sites` takes the lock for a moment.
+async fn lock_soon(data: &Path) -> Result<Option<File>> {
+    for _ in 0..10 {
+        if let Some(file) = lock(data)? {
+            return Ok(Some(file));
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(None)
 }
 
 /// Takes the folder for this process until the answer is dropped; `None` when another process has it.

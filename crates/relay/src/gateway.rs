@@ -16,6 +16,9 @@ use tunnel::{
 /// For the refusal of one stream too many: whoever has that many open does not wait long for a no.
 const REFUSAL: Duration = Duration::from_secs(1);
 
+/// How long a finished stream is held while draining.
+const LAST_BYTES: Duration = Duration::from_millis(100);
+
 /// The connection stands: its streams are served from now on.
 pub(crate) fn start(shared: &Arc<Shared>, integrator: IntegratorId, joined: Joined) {
     tracing::info!(%integrator, "a gateway joined");
@@ -155,6 +158,10 @@ async fn carry(
     let started = Instant::now();
     // Counted in the pair's totals as bytes pass, so that a stream of days is metered while it runs.
     let ended = splice(&mut gateway, &mut towards_site, &total.to_site, &total.to_gateway).await;
+    if ended.result.is_ok() && shared.draining.is_cancelled() {
+        // A draining connection closes with its last stream, and the last bytes may still be on their way out.
+        tokio::time::sleep(LAST_BYTES).await;
+    }
     tracing::info!(
         %integrator, %site,
         ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -220,6 +220,8 @@ async fn echo(mut stream: Stream) -> std::io::Result<u64> {
     }
     stream.write_all(b"|end").await?;
     stream.shutdown().await?;
+    // A draining connection closes with its last stream: hold this one until its last bytes are on their way.
+    tokio::time::sleep(Duration::from_millis(100)).await;
     Ok(bytes)
 }
 
