@@ -1,21 +1,26 @@
 #!/usr/bin/env bash
-# Fuzzes one parser, or each in turn, for FUZZ_SECONDS (default 60) each. Needs cargo-fuzz.
-# The sanitizer's flags are unstable: RUSTC_BOOTSTRAP lets the stable compiler take them, for this build alone.
+# Fuzzes the parsers that meet the network: all of them for a minute each, or the one that is named, with its options.
+#   ./x fuzz                      every target, 60 s each (SECONDS_EACH=10 for less)
+#   ./x fuzz control              one target, until it finds something or Ctrl-C
+#   ./x fuzz control -runs=1000   libFuzzer's own options follow
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tools/setup.sh
+# The sanitizer needs flags that the stable compiler keeps back; only this step uses them.
 export RUSTC_BOOTSTRAP=1
-targets=("$@")
-if [ ${#targets[@]} -eq 0 ]; then
-    for file in fuzz/fuzz_targets/*.rs; do targets+=("$(basename "$file" .rs)"); done
+fuzz() {
+    local target=$1 found
+    shift
+    # What is found goes to a folder that git ignores; move what is worth keeping to fuzz/corpus by hand.
+    found=fuzz/artifacts/corpus/$target
+    mkdir -p "$found"
+    say "fuzzing $target"
+    cargo fuzz run "$target" "$found" "fuzz/corpus/$target" -- -rss_limit_mb=1024 "$@"
+}
+if [ $# -gt 0 ]; then
+    fuzz "$@"
+else
+    for file in fuzz/fuzz_targets/*.rs; do
+        fuzz "$(basename "$file" .rs)" -max_total_time="${SECONDS_EACH:-60}" -print_final_stats=1
+    done
 fi
-# New inputs go to a scratch folder, not into the committed corpus: pick what is worth keeping by hand.
-for target in "${targets[@]}"; do
-    if [ ! -f "fuzz/fuzz_targets/$target.rs" ]; then
-        echo "There is no fuzz target \"$target\"; see fuzz/fuzz_targets/." >&2
-        exit 2
-    fi
-    printf '== fuzzing %s for %s s\n' "$target" "${FUZZ_SECONDS:-60}" >&2
-    mkdir -p "fuzz/target/found/$target"
-    cargo fuzz run "$target" "fuzz/target/found/$target" "fuzz/corpus/$target" -- \
-        -max_total_time="${FUZZ_SECONDS:-60}" -max_len=65536 -rss_limit_mb=1024 -timeout=10
-done
