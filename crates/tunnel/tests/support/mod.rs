@@ -118,15 +118,8 @@ impl Relay {
     }
 
     pub fn options(&self, credentials: Credentials) -> DialOptions {
-        DialOptions {
-            relay: RelayAddress::parse(&format!("wss://{HOST}:{}/tunnel/v1", self.address.port())).unwrap(),
-            tls: outer_client_tls(Roots::Pem(&self.ca)).unwrap(),
-            proxy: None,
-            credentials,
-            tuning: quick(),
-            clock: Arc::new(SystemClock),
-            seed: rand::rng().next_u64(),
-        }
+        let relay = RelayAddress::parse(&format!("wss://{HOST}:{}/tunnel/v1", self.address.port())).unwrap();
+        options(relay, outer_client_tls(Roots::Pem(&self.ca)).unwrap(), credentials, quick())
     }
 
     pub fn dial(&self, credentials: Credentials) -> Dialer {
@@ -148,6 +141,16 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+pub fn options(
+    relay: RelayAddress,
+    tls: Arc<rustls::ClientConfig>,
+    credentials: Credentials,
+    tuning: Tuning,
+) -> DialOptions {
+    let seed = rand::rng().next_u64();
+    DialOptions { relay, tls, proxy: None, credentials, tuning, clock: Arc::new(SystemClock), seed }
 }
 
 pub async fn until(dialer: &Dialer, wanted: impl Fn(&Status) -> bool) -> Status {

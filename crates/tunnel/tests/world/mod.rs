@@ -80,6 +80,7 @@ pub struct World {
     dialer_due: Option<Duration>,
     acceptor_due: BTreeMap<ConnectionId, Duration>,
     pub dials: u32,
+    pub was_refused: bool,
     pub pings: u32,
     last_ping: BTreeMap<(u8, ConnectionId), Duration>,
     jumped_at: Duration,
@@ -125,6 +126,7 @@ impl World {
             dialer_due: None,
             acceptor_due: BTreeMap::new(),
             dials: 0,
+            was_refused: false,
             pings: 0,
             last_ping: BTreeMap::new(),
             jumped_at: Duration::ZERO,
@@ -379,6 +381,7 @@ impl World {
                     self.waits.push((self.now, wait));
                 }
                 DialerAction::Report(Report::Refused(wait, _)) => {
+                    self.was_refused = true;
                     assert!(
                         wait <= self.timing.refused_cap && wait >= self.timing.refused_base / 2,
                         "{wait:?}"
