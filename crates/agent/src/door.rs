@@ -1,0 +1,409 @@
+//! The choke point: the only way from a request to a database session.
+//!
+//! A request becomes an [`Admission`] (who, where, with which access: asked and answered), an admission becomes a
+//! [`Permit`] (its intent is written down), and only a permit connects. Each of them, dropped, writes down how it ended.
+
+mod admission;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use admission::SessionKey;
+pub use admission::{Admission, Permit};
+
+use crate::{
+    journal::{Entry, Journal},
+    store::{AuditLine, AuditRow, Happened, Known, LedgerKey, NewPairing, PairingRecord, Store, StoreError},
+};
+use database::{Engine, Failure, Login};
+use link_api::proto::{self, Refusal};
+use model::{Access, Clock, Command, Effect, IntegratorId, QueryId, SiteFacts, SiteId};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+use trust::{Kind, Peer};
+
+/// Most gateway instances of one integrator that a site keeps apart.
+const INSTANCES: usize = 1024;
+/// Longest name of an instance, bytes.
+const INSTANCE_NAME: usize = 256;
+
+/// One practice database behind the door.
+pub struct SiteDoor {
+    /// Its Halo GUID.
+    pub id: SiteId,
+    /// What it says of itself.
+    pub facts: SiteFacts,
+    /// How it is reached.
+    pub engine: Arc<dyn Engine>,
+}
+
+impl std::fmt::Debug for SiteDoor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SiteDoor").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A command that wants in.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Named by the caller.
+    pub query: QueryId,
+    /// What it wants to run.
+    pub command: Arc<Command>,
+    /// Whether it asks for enforced read-only.
+    pub read_only: bool,
+}
+
+/// Why it may not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// In the contract's words.
+    pub refusal: Refusal,
+    /// In people's.
+    pub message: String,
+}
+
+impl Refused {
+    pub(crate) fn new(refusal: Refusal, message: impl Into<String>) -> Self {
+        Refused { refusal, message: message.into() }
+    }
+
+    /// The end of a command that was refused.
+    pub fn ended(&self) -> proto::Ended {
+        proto::Ended {
+            status: proto::Status::Refused.into(),
+            refusal: self.refusal.into(),
+            effect: proto::Effect::NotExecuted.into(),
+            error: Some(proto::Error {
+                kind: proto::ErrorKind::HaloLink.into(),
+                code: match self.refusal {
+                    Refusal::NotPaired | Refusal::SwitchedOff => 403,
+                    Refusal::UnknownCatalogue => 400,
+                    Refusal::Repeated => 409,
+                    Refusal::Busy | Refusal::Unspecified => 503,
+                },
+                message: self.message.clone(),
+            }),
+            ..proto::Ended::default()
+        }
+    }
+}
+
+/// What stands between requests and databases. One per Link, for all its sites.
+pub struct Door {
+    store: Arc<Store>,
+    journal: Journal,
+    clock: Arc<dyn Clock>,
+    sites: HashMap<SiteId, SiteDoor>,
+    pairings: RwLock<HashMap<(SiteId, IntegratorId), Arc<PairingRecord>>>,
+    serials: Mutex<HashMap<(SiteId, IntegratorId), HashMap<Arc<str>, u64>>>,
+    running: Mutex<HashSet<LedgerKey>>,
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Door")
+    }
+}
+
+impl Door {
+    /// Opens for business: what was running when the last process ended is written down as interrupted.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
+    pub fn new(store: Arc<Store>, sites: Vec<SiteDoor>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StoreError> {
+        let interrupted = store.interrupt_all()?;
+        if interrupted > 0 {
+            tracing::warn!(interrupted, "queries were running when the service ended; their outcome is recorded");
+        }
+        store.forget_outcomes(clock.now())?;
+        let pairings =
+            store.pairings()?.into_iter().map(|p| ((p.site, p.integrator), Arc::new(p))).collect::<HashMap<_, _>>();
+        let mut serials: HashMap<_, HashMap<Arc<str>, u64>> = HashMap::new();
+        for (site, integrator, name, serial) in store.serials()? {
+            serials.entry((site, integrator)).or_default().insert(name.into(), serial);
+        }
+        Ok(Arc::new(Door {
+            journal: Journal::start(store.clone())?,
+            store,
+            clock,
+            sites: sites.into_iter().map(|site| (site.id, site)).collect(),
+            pairings: RwLock::new(pairings),
+            serials: Mutex::new(serials),
+            running: Mutex::default(),
+        }))
+    }
+
+    /// Asks everything that must be asked before a command may wait for its turn. Does not touch the disk.
+    ///
+    /// # Errors
+    /// Who may not in, and why: a sentence for people that says what to do.
+    pub fn enter(self: &Arc<Self>, peer: &Peer, site: SiteId, request: Request) -> Result<Admission, Refused> {
+        let pairing = self.known(peer, site)?;
+        self.admit(pairing, peer, site, request)
+    }
+
+    /// Whether `peer` is let in now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self, peer: &Peer, site: SiteId) -> Result<(), Refused> {
+        let pairing = self.known(peer, site)?;
+        if pairing.on { Ok(()) } else { Err(switched_off()) }
+    }
+
+    /// Whether `peer` is paired, switched on or not.
+    pub fn is_paired(&self, peer: &Peer, site: SiteId) -> bool {
+        self.known(peer, site).is_ok()
+    }
+
+    /// A site's facts.
+    pub fn facts(&self, site: SiteId) -> Option<&SiteFacts> {
+        self.sites.get(&site).map(|site| &site.facts)
+    }
+
+    /// The sites behind this door.
+    pub fn sites(&self) -> impl Iterator<Item = &SiteDoor> {
+        self.sites.values()
+    }
+
+    /// All pairings.
+    pub fn pairings(&self) -> Vec<Arc<PairingRecord>> {
+        read(&self.pairings).values().cloned().collect()
+    }
+
+    /// Commands let in and not yet ended.
+    pub fn running(&self) -> usize {
+        lock(&self.running).len()
+    }
+
+    /// How a query ended, as the ledger knows it: `None` when it knows nothing, an unspecified status while it runs.
+    /// Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn outcome(
+        &self,
+        peer: &Peer,
+        site: SiteId,
+        query: QueryId,
+    ) -> Result<Option<proto::Ended>, StoreError> {
+        let key = LedgerKey { site, integrator: IntegratorId(peer.id), query };
+        if lock(&self.running).contains(&key) {
+            return Ok(Some(proto::Ended::default()));
+        }
+        self.journal.flush()?;
+        Ok(match self.store.outcome(&key)? {
+            Known::Nothing => None,
+            Known::Running => Some(proto::Ended::default()),
+            Known::Ended(ended) => Some(*ended),
+        })
+    }
+
+    /// Lets a paired integrator in, or keeps it out, from the next command on. `false` when it is not paired. Blocks on
+    /// the disk.
+    ///
+    /// # Errors
+    /// When it can't be made durable.
+    pub fn switch(&self, site: SiteId, integrator: IntegratorId, on: bool) -> Result<bool, StoreError> {
+        let what = if on { Happened::SwitchedOn } else { Happened::SwitchedOff };
+        let line =
+            AuditLine { integrator: Some(integrator), ..AuditLine::new(self.clock.now(), what, site) };
+        let known = self.store.switch(site, integrator, on, &line)?;
+        self.reload()?;
+        Ok(known)
+    }
+
+    /// The newest audit lines, oldest first. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn audit(&self, last: u32) -> Result<Vec<AuditRow>, StoreError> {
+        self.journal.flush()?;
+        self.store.audit(last)
+    }
+
+    /// Puts all audit lines and outcomes on disk. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When they can't be written.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.journal.flush()
+    }
+
+    /// Forgets outcomes older than a day. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    pub fn forget_outcomes(&self) -> Result<usize, StoreError> {
+        self.store.forget_outcomes(self.clock.now())
+    }
+
+    /// Logs in with a login that is about to be kept, and leaves again. Blocks on the database.
+    pub(crate) fn try_login(&self, site: SiteId, login: &Login, access: Access) -> Result<(), Failure> {
+        let site = self.sites.get(&site).ok_or(Failure::Lost)?;
+        let catalogues = &site.facts.catalogues;
+        let default = catalogues.iter().find(|c| c.is_default).or_else(|| catalogues.first());
+        let name = &default.ok_or(Failure::Catalogue)?.name;
+        site.engine.connect(login, name, access)?.ping()
+    }
+
+    /// Stores a pairing and lets it in. `false` when the code was used meanwhile. Blocks on the disk.
+    pub(crate) fn pair(&self, new: &NewPairing<'_>, code_name: &str) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let line = AuditLine {
+            integrator: Some(new.integrator),
+            access: Some(new.access),
+            ..AuditLine::new(now, Happened::Paired, new.site)
+        };
+        let stored = self.store.pair(new, code_name, now, &line)?;
+        self.reload()?;
+        Ok(stored)
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    pub(crate) fn note(&self, line: AuditLine) {
+        self.journal.append([Entry::Audit(line)]);
+    }
+
+    fn admit(
+        self: &Arc<Self>,
+        pairing: Arc<PairingRecord>,
+        peer: &Peer,
+        site: SiteId,
+        request: Request,
+    ) -> Result<Admission, Refused> {
+        let refuse = |refused: Refused| {
+            // Only integrators that the practice let in leave a line: nobody else can fill its disk.
+            self.note(AuditLine {
+                integrator: Some(pairing.integrator),
+                instance: Some(peer.name.as_str().into()),
+                query: Some(request.query),
+                status: Some(refused.refusal.as_str_name()),
+                effect: Some(effect_name(Effect::NotExecuted)),
+                ..AuditLine::new(self.clock.now(), Happened::Refused, site)
+            });
+            Err(refused)
+        };
+        if !pairing.on {
+            return refuse(switched_off());
+        }
+        if !self.journal.is_well() {
+            return refuse(Refused::new(
+                Refusal::Busy,
+                "The site can't write its audit log, so it runs nothing. The practice must look at its server's disk.",
+            ));
+        }
+        let Some(catalogue) = self.catalogue(site, request.command.catalogue.as_deref()) else {
+            return refuse(Refused::new(
+                Refusal::UnknownCatalogue,
+                "This site has no such catalogue; its site record lists those it has.",
+            ));
+        };
+        let access = if request.read_only { Access::ReadOnly } else { pairing.access };
+        let key = LedgerKey { site, integrator: pairing.integrator, query: request.query };
+        if !lock(&self.running).insert(key) {
+            return refuse(repeated());
+        }
+        Ok(Admission::new(self.clone(), pairing, peer, key, access, catalogue, request.command))
+    }
+
+    /// The name of a catalogue as the engine has it; the default for none.
+    fn catalogue(&self, site: SiteId, name: Option<&str>) -> Option<Arc<str>> {
+        let catalogues = &self.sites.get(&site)?.facts.catalogues;
+        let found = match name {
+            Some(name) => catalogues.iter().find(|c| c.name.eq_ignore_ascii_case(name)),
+            None => catalogues.iter().find(|c| c.is_default).or_else(|| catalogues.first()),
+        };
+        found.map(|c| c.name.as_str().into())
+    }
+
+    /// The pairing of a peer whose certificate is not retired.
+    fn known(&self, peer: &Peer, site: SiteId) -> Result<Arc<PairingRecord>, Refused> {
+        let not_paired = || {
+            let how = "The integrator is not paired with this site. Ask the practice for a pairing code and pair.";
+            Refused::new(Refusal::NotPaired, how)
+        };
+        if peer.kind != Kind::Integrator {
+            return Err(not_paired());
+        }
+        let found = read(&self.pairings).get(&(site, IntegratorId(peer.id))).cloned();
+        let pairing = found.filter(|p| p.root_spki == peer.root_spki).ok_or_else(not_paired)?;
+        if peer.not_after <= self.clock.now() {
+            return Err(Refused::new(Refusal::NotPaired, "This gateway's certificate has expired; it must issue a new one."));
+        }
+        self.check_serial(peer, site, pairing.integrator)?;
+        Ok(pairing)
+    }
+
+    /// A higher serial retires the lower ones of the same instance.
+    fn check_serial(&self, peer: &Peer, site: SiteId, integrator: IntegratorId) -> Result<(), Refused> {
+        let retired = || {
+            let how = "This gateway's certificate was retired by a newer one of the same gateway.";
+            Refused::new(Refusal::NotPaired, how)
+        };
+        let mut serials = lock(&self.serials);
+        let instances = serials.entry((site, integrator)).or_default();
+        match instances.get(peer.name.as_str()) {
+            Some(highest) if peer.serial < *highest => return Err(retired()),
+            Some(highest) if peer.serial == *highest => return Ok(()),
+            None if instances.len() >= INSTANCES || peer.name.len() > INSTANCE_NAME => {
+                let how = "This site knows as many gateways of this integrator as it can tell apart.";
+                return Err(Refused::new(Refusal::NotPaired, how));
+            }
+            _ => instances.insert(peer.name.as_str().into(), peer.serial),
+        };
+        // Under the lock, so that two sessions can't store their serials in the wrong order. Once per certificate.
+        if let Err(error) = self.store.saw_serial(site, integrator, &peer.name, peer.serial) {
+            tracing::error!(%error, "a certificate's serial could not be kept");
+            instances.remove(peer.name.as_str());
+            return Err(Refused::new(Refusal::Busy, "The site can't write to its disk, so it runs nothing."));
+        }
+        Ok(())
+    }
+
+    fn reload(&self) -> Result<(), StoreError> {
+        // Held while reading, so that two reloads can't leave the older answer in place.
+        let mut pairings = write(&self.pairings);
+        *pairings = self.store.pairings()?.into_iter().map(|p| ((p.site, p.integrator), Arc::new(p))).collect();
+        Ok(())
+    }
+}
+
+fn switched_off() -> Refused {
+    let how = "The practice has switched this integrator off. Ask the practice to switch it on.";
+    Refused::new(Refusal::SwitchedOff, how)
+}
+
+fn repeated() -> Refused {
+    let how = "This query's id was used before: nothing was run. Ask for its outcome, or send it under a new id.";
+    Refused::new(Refusal::Repeated, how)
+}
+
+fn effect_name(effect: Effect) -> &'static str {
+    match effect {
+        Effect::NotExecuted => "not-executed",
+        Effect::Executed => "executed",
+        Effect::Unknown => "unknown",
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,227 @@
+//! What a request holds once it is let in, and what it can't do without.
+
+use super::{Door, Refused, effect_name, lock, read, repeated, switched_off};
+use crate::{
+    journal::{Entry, NotBegun},
+    store::{AuditLine, Finished, Happened, LedgerKey, PairingRecord, Started},
+};
+use database::{Failure, Session};
+use link_api::{convert, proto};
+use model::{Access, Command, Effect};
+use std::sync::Arc;
+use trust::Peer;
+
+/// Let in, and not yet begun. Dropped, it is written down as cancelled and not executed.
+#[derive(Debug)]
+pub struct Admission(Option<Ticket>);
+
+/// Begun: its intent is on disk, or (enforced read-only) on its way there. The one thing that opens a database session.
+/// Dropped without [`Permit::finish`], it is written down as interrupted, outcome unknown.
+#[derive(Debug)]
+pub struct Permit(Option<Ticket>);
+
+struct Ticket {
+    door: Arc<Door>,
+    pairing: Arc<PairingRecord>,
+    instance: Arc<str>,
+    started: Started,
+    access: Access,
+    catalogue: Arc<str>,
+    command: Arc<Command>,
+}
+
+/// Sessions with the same key may serve one another's commands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct SessionKey {
+    site: model::SiteId,
+    integrator: model::IntegratorId,
+    revision: u64,
+    read_only: bool,
+    catalogue: Arc<str>,
+}
+
+impl Admission {
+    pub(super) fn new(
+        door: Arc<Door>,
+        pairing: Arc<PairingRecord>,
+        peer: &Peer,
+        key: LedgerKey,
+        access: Access,
+        catalogue: Arc<str>,
+        command: Arc<Command>,
+    ) -> Self {
+        let started = Started { key, read_only: access == Access::ReadOnly, at: door.clock.now() };
+        let instance = peer.name.as_str().into();
+        Admission(Some(Ticket { door, pairing, instance, started, access, catalogue, command }))
+    }
+
+    /// What it may do.
+    pub fn access(&self) -> Access {
+        self.ticket().access
+    }
+
+    /// What it wants to run.
+    pub fn command(&self) -> &Arc<Command> {
+        &self.ticket().command
+    }
+
+    /// Its turn has come: asks again whether it is still let in, and writes its intent down. For a possible write this
+    /// blocks until the intent is on disk.
+    ///
+    /// # Errors
+    /// When it was switched off meanwhile, was here before, or its intent can't be written.
+    pub fn begin(mut self) -> Result<Permit, Refused> {
+        let refused = match self.ticket().begin() {
+            Ok(()) => return Ok(Permit(self.0.take())),
+            Err(refused) => refused,
+        };
+        self.end(&refused.ended());
+        Err(refused)
+    }
+
+    /// It ends without having begun: its turn did not come, or there was no room.
+    pub fn give_up(mut self, ended: &proto::Ended) {
+        self.end(ended);
+    }
+
+    fn end(&mut self, ended: &proto::Ended) {
+        if let Some(ticket) = self.0.take() {
+            ticket.end(ended, false);
+        }
+    }
+
+    fn ticket(&self) -> &Ticket {
+        self.0.as_ref().expect("taken only by methods that consume the admission")
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.end(&proto::Ended {
+            status: proto::Status::Cancelled.into(),
+            effect: proto::Effect::NotExecuted.into(),
+            ..proto::Ended::default()
+        });
+    }
+}
+
+impl Permit {
+    /// What it may do.
+    pub fn access(&self) -> Access {
+        self.ticket().access
+    }
+
+    /// What it runs.
+    pub fn command(&self) -> &Arc<Command> {
+        &self.ticket().command
+    }
+
+    /// Opens a session with the integrator's own login. Blocks on the database.
+    ///
+    /// # Errors
+    /// As [`database::Engine::connect`].
+    pub fn connect(&self) -> Result<Box<dyn Session>, Failure> {
+        let ticket = self.ticket();
+        let site = ticket.door.sites.get(&ticket.pairing.site).ok_or(Failure::Lost)?;
+        let login = ticket.door.store.open_login(&ticket.pairing).map_err(|error| {
+            tracing::error!(site = %ticket.pairing.site, integrator = %ticket.pairing.integrator, %error,
+                "a database login can't be opened: pair again");
+            Failure::Lost
+        })?;
+        site.engine.connect(&login, &ticket.catalogue, ticket.access)
+    }
+
+    /// It ended like this.
+    pub fn finish(mut self, ended: &proto::Ended) {
+        if let Some(ticket) = self.0.take() {
+            ticket.end(ended, true);
+        }
+    }
+
+    pub(crate) fn session_key(&self) -> SessionKey {
+        let ticket = self.ticket();
+        SessionKey {
+            site: ticket.pairing.site,
+            integrator: ticket.pairing.integrator,
+            revision: ticket.pairing.revision,
+            read_only: ticket.access == Access::ReadOnly,
+            catalogue: ticket.catalogue.clone(),
+        }
+    }
+
+    fn ticket(&self) -> &Ticket {
+        self.0.as_ref().expect("taken only by methods that consume the permit")
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.0.take() {
+            let effect = if ticket.access == Access::ReadOnly { Effect::NotExecuted } else { Effect::Unknown };
+            let ended = proto::Ended {
+                status: proto::Status::Interrupted.into(),
+                effect: convert::effect_to_proto(effect).into(),
+                read_only: ticket.access == Access::ReadOnly,
+                ..proto::Ended::default()
+            };
+            ticket.end(&ended, true);
+        }
+    }
+}
+
+impl Ticket {
+    fn begin(&self) -> Result<(), Refused> {
+        let (door, was) = (&self.door, &self.pairing);
+        let now = read(&door.pairings).get(&(was.site, was.integrator)).cloned();
+        // A pairing that changed while the command waited gave it an access or a login that may be gone.
+        if now.is_none_or(|now| !now.on || now.revision != was.revision) {
+            return Err(switched_off());
+        }
+        let line = AuditLine { command: Some(self.command.clone()), ..self.line(Happened::Begin) };
+        if self.access == Access::ReadOnly {
+            door.journal.append([Entry::Audit(line), Entry::Started(self.started.clone())]);
+            return Ok(());
+        }
+        door.journal.begin(&self.started, line).map_err(|error| match error {
+            NotBegun::Repeated => repeated(),
+            NotBegun::Store(_) => Refused::new(
+                proto::Refusal::Busy,
+                "The site can't write its audit log, so it runs nothing. The practice must look at its server's disk.",
+            ),
+        })
+    }
+
+    fn end(self, ended: &proto::Ended, ran: bool) {
+        let line = AuditLine {
+            status: Some(ended.status().as_str_name()),
+            effect: Some(effect_name(convert::effect_from_proto(ended.effect))),
+            rows: Some(ended.rows),
+            bytes: Some(ended.row_bytes),
+            ms: Some(ended.run_ms),
+            ..self.line(Happened::End)
+        };
+        // A repeat that was refused must not leave its refusal as the outcome of the first.
+        let repeat = ended.refusal() == proto::Refusal::Repeated;
+        let finished = (!repeat)
+            .then(|| Entry::Finished(Box::new(Finished { started: self.started.clone(), ran, ended: ended.clone() })));
+        self.door.journal.append([Entry::Audit(line)].into_iter().chain(finished));
+        lock(&self.door.running).remove(&self.started.key);
+    }
+
+    fn line(&self, what: Happened) -> AuditLine {
+        AuditLine {
+            integrator: Some(self.pairing.integrator),
+            instance: Some(self.instance.clone()),
+            query: Some(self.started.key.query),
+            access: Some(self.access),
+            catalogue: Some(self.catalogue.clone()),
+            ..AuditLine::new(self.door.clock.now(), what, self.pairing.site)
+        }
+    }
+}
+
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ticket").field("key", &self.started.key).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,272 @@
+//! The immediate lane: takes commands in turn, runs each on a blocking thread, and streams what comes.
+//!
+//! The thread that runs a command owns its [`Permit`](crate::door::Permit) and writes its end down before anybody is
+//! told of it. The task beside it packs and sends, keeps the time, and notices a caller that goes away.
+
+mod ending;
+mod flow;
+mod lane;
+mod pool;
+mod sink;
+#[cfg(test)]
+mod tests;
+mod work;
+
+use crate::door::{Admission, Door};
+use flow::{Flow, News, Stop};
+use lane::{Lane, NoTurn};
+use link_api::{
+    pack::Packer,
+    proto::{self, RunEvent},
+};
+use model::{Access, Clock, limit};
+use pool::Pool;
+use std::{pin::pin, sync::Arc, time::Duration};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+/// First rows are sent at latest this long after they were read.
+const LINGER: Duration = Duration::from_millis(5);
+/// A statement that was told to end has this long before the caller is answered without it.
+const GRACE: Duration = Duration::from_secs(5);
+/// A caller that does not read has this long to take the last message.
+const LAST_WORD: Duration = Duration::from_secs(60);
+/// Messages on their way to one caller.
+const IN_FLIGHT: usize = 2;
+
+/// How much the lane does at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Commands in the database at once.
+    pub running: usize,
+    /// Commands waiting for their turn; one more is refused.
+    pub waiting: usize,
+    /// No command may run longer, whatever it asks for, ms.
+    pub run_ms: u32,
+    /// A session that was not used for this long is closed, ms.
+    pub idle_ms: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { running: 8, waiting: 256, run_ms: 60 * 60 * 1000, idle_ms: 60_000 }
+    }
+}
+
+/// What the caller asks for beside the command itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    /// How long it may wait for its turn.
+    pub queue_ms: u32,
+    /// How long it may run.
+    pub run_ms: u32,
+    /// How rows follow one another.
+    pub form: database::json::RowForm,
+    /// Stop sending rows beyond this many bytes; 0 is no cap.
+    pub max_row_bytes: u64,
+}
+
+/// Runs what the door has let in.
+pub struct Executor {
+    lane: Lane,
+    pool: Arc<Pool>,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+}
+
+impl std::fmt::Debug for Executor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Executor").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Executor {
+    /// An executor for all that `door` lets in.
+    pub fn new(door: &Door, limits: Limits) -> Arc<Self> {
+        let clock = door.clock().clone();
+        Arc::new(Executor {
+            lane: Lane::new(limits.running, limits.waiting),
+            pool: Arc::new(Pool::new(clock.clone(), Duration::from_millis(limits.idle_ms.into()))),
+            clock,
+            limits,
+        })
+    }
+
+    /// Starts on its way what was let in. Dropping the receiver means that the caller is gone. The last message, and
+    /// only the last, has `ended`.
+    pub fn start(self: &Arc<Self>, admission: Admission, order: Order) -> mpsc::Receiver<RunEvent> {
+        let (events, receiver) = mpsc::channel(IN_FLIGHT);
+        let executor = self.clone();
+        tokio::spawn(async move { executor.execute(admission, order, events).await });
+        receiver
+    }
+
+    /// Waiting and running commands.
+    pub fn load(&self) -> (usize, usize) {
+        self.lane.load()
+    }
+
+    /// Closes sessions that were not used for a while. Blocks on the database.
+    pub fn close_idle(&self) {
+        self.pool.close_idle();
+    }
+
+    async fn execute(self: Arc<Self>, admission: Admission, order: Order, events: mpsc::Sender<RunEvent>) {
+        let arrived = self.clock.monotonic();
+        let queue = order.queue_ms.min(limit::IMMEDIATE_QUEUE_MAX_MS);
+        let turn = tokio::select! {
+            turn = self.lane.turn(Duration::from_millis(queue.into())) => turn,
+            () = events.closed() => Err(NoTurn::CallerGone),
+        };
+        let queued_ms = millis(self.clock.monotonic().saturating_sub(arrived));
+        let turn = match turn {
+            Ok(turn) => turn,
+            Err(no_turn) => {
+                let ended = no_turn.ended(admission.access() == Access::ReadOnly);
+                admission.give_up(&ended);
+                let started = Some(proto::Started { queued_ms });
+                // A caller that is gone needs no answer.
+                let _ = events.try_send(RunEvent { started, ended: Some(ended), ..RunEvent::default() });
+                return;
+            }
+        };
+        let read_only = admission.access() == Access::ReadOnly;
+        let flow = Arc::new(Flow::new(read_only, order.max_row_bytes));
+        let work = work::Work {
+            admission,
+            flow: flow.clone(),
+            pool: self.pool.clone(),
+            clock: self.clock.clone(),
+            form: order.form,
+            turn,
+        };
+        tokio::task::spawn_blocking(move || work.run());
+        let run = Duration::from_millis(order.run_ms.min(self.limits.run_ms).into());
+        Pump { flow, events, packer: Packer::default(), started: Some(queued_ms), deadline: Instant::now() + run }.pump().await;
+    }
+}
+
+/// The asynchronous side of one running command.
+struct Pump {
+    flow: Arc<Flow>,
+    events: mpsc::Sender<RunEvent>,
+    packer: Packer,
+    /// What the first message still has to say.
+    started: Option<u32>,
+    deadline: Instant,
+}
+
+impl Pump {
+    async fn pump(mut self) {
+        let flow = self.flow.clone();
+        let mut gone = false;
+        let mut overdue = false;
+        // A quick command ends within the first linger: it is not woken for its first byte.
+        let mut linger = Some(Instant::now() + LINGER);
+        loop {
+            let due = linger.is_some_and(|at| at <= Instant::now());
+            if due {
+                linger = None;
+            }
+            match flow.news(due, linger.is_none()) {
+                News::Piece { columns, rows } => {
+                    if !gone && !self.send(columns, rows).await {
+                        self.overtime(&mut overdue);
+                    }
+                    continue;
+                }
+                News::Ended { columns, rows, ended } => {
+                    if !gone {
+                        let event = self.event(columns, rows, Some(*ended));
+                        let _ = timeout(LAST_WORD, self.events.send(event)).await;
+                    }
+                    return;
+                }
+                News::Some if linger.is_none() => linger = Some(Instant::now() + LINGER),
+                News::Some | News::Nothing => {}
+            }
+            let lingering = async {
+                match linger {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = flow.changed() => {}
+                () = lingering => {}
+                () = self.events.closed(), if !gone => {
+                    gone = true;
+                    flow.caller_gone();
+                }
+                () = sleep_until(self.deadline) => {
+                    if overdue {
+                        return self.answer_without_it().await;
+                    }
+                    self.overtime(&mut overdue);
+                }
+            }
+        }
+    }
+
+    /// Time is up: tells the statement to end, and gives it a while to do so.
+    fn overtime(&mut self, overdue: &mut bool) {
+        if !*overdue {
+            *overdue = true;
+            self.deadline = Instant::now() + GRACE;
+            self.flow.stop(Stop::TimedOut);
+        }
+    }
+
+    /// Sends a piece; `false` when time ran out meanwhile (the piece is sent nevertheless, or the caller is gone).
+    async fn send(&mut self, columns: Option<proto::Columns>, rows: Vec<u8>) -> bool {
+        let event = self.event(columns, rows, None);
+        let deadline = self.deadline;
+        let mut sending = pin!(self.events.send(event));
+        tokio::select! {
+            biased;
+            _ = &mut sending => return true,
+            () = sleep_until(deadline) => {}
+        }
+        self.flow.stop(Stop::TimedOut);
+        let _ = timeout(LAST_WORD, sending).await;
+        false
+    }
+
+    /// The statement did not end when it was told to. Its thread will write down how it does.
+    async fn answer_without_it(mut self) {
+        let ended = self.flow.give_up();
+        tracing::warn!("a statement did not end when it was told to: its caller was answered without it");
+        let event = self.event(None, Vec::new(), Some(ended));
+        let _ = timeout(LAST_WORD, self.events.send(event)).await;
+    }
+
+    fn event(
+        &mut self,
+        columns: Option<proto::Columns>,
+        rows: Vec<u8>,
+        mut ended: Option<proto::Ended>,
+    ) -> RunEvent {
+        let started = self.started.take().map(|queued_ms| proto::Started { queued_ms });
+        let rows = (!rows.is_empty()).then(|| self.packer.pack(rows, ended.is_some()));
+        let rows = match rows.transpose() {
+            Ok(rows) => rows,
+            Err(error) => {
+                // Only memory can be short here. The rows so far are a cut answer: say so.
+                tracing::error!(%error, "rows could not be packed");
+                self.flow.stop(Stop::Broken);
+                if let Some(ended) = &mut ended {
+                    ended.set_status(proto::Status::Interrupted);
+                }
+                None
+            }
+        };
+        RunEvent { started, columns, rows, ended }
+    }
+}
+
+fn millis(span: Duration) -> u32 {
+    u32::try_from(span.as_millis()).unwrap_or(u32::MAX)
+}

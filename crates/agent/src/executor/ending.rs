@@ -1,0 +1,161 @@
+//! From how the database ended a command to what its caller is told.
+
+use super::flow::{Stop, Tally};
+use crate::door::Refused;
+use database::{Dialect, Done, Failure};
+use link_api::{convert, proto};
+use model::{Command, Effect, ErrorDetails, ErrorType, Hidden, Parameter};
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    pub(super) sql_ms: u32,
+    pub(super) run_ms: u32,
+}
+
+/// It was handed to the database.
+pub(super) fn run(
+    result: Result<Done, Failure>,
+    tally: Tally,
+    command: &Command,
+    read_only: bool,
+    times: Times,
+) -> proto::Ended {
+    let (status, effect, error) = match result {
+        Ok(done) => {
+            let ended = proto::Ended {
+                rows_affected: done.rows_affected,
+                outputs: outputs(done, command),
+                ..base(tally, read_only, times)
+            };
+            // Rows left out because nobody was there to read them do not make it a failure.
+            return match tally.stop.filter(|_| tally.cut) {
+                None => with(ended, proto::Status::Successful, Effect::Executed, None),
+                Some(stop) => with(ended, stopped(stop), Effect::Executed, stop_error(stop)),
+            };
+        }
+        Err(Failure::Sql(error)) => {
+            // What a statement says when it was cancelled is not why it ended.
+            let status = tally.stop.filter(|_| tally.cancelled).map_or(proto::Status::Failed, stopped);
+            (status, Effect::Executed, Some(sql_error(error)))
+        }
+        Err(Failure::Cancelled) => match tally.stop {
+            Some(stop) => (stopped(stop), Effect::Executed, stop_error(stop)),
+            None => (proto::Status::Cancelled, Effect::Executed, None),
+        },
+        Err(failure @ (Failure::Parameter { .. } | Failure::Catalogue)) => {
+            return not_run(failure, tally, read_only, times);
+        }
+        Err(Failure::Lost) => {
+            let how = "The connection between Halo Link and the practice's database broke.";
+            (proto::Status::Interrupted, unseen(read_only), Some(halo(500, how)))
+        }
+    };
+    with(base(tally, read_only, times), status, effect, error)
+}
+
+/// It never reached the database.
+pub(super) fn not_run(failure: Failure, tally: Tally, read_only: bool, times: Times) -> proto::Ended {
+    let (status, error) = match failure {
+        Failure::Sql(error) => (proto::Status::Failed, Some(sql_error(error))),
+        Failure::Parameter { name, expected } => {
+            let how = format!("The value of parameter {name} does not convert: it must be {expected}.");
+            (proto::Status::Failed, Some(halo(400, how)))
+        }
+        Failure::Catalogue => {
+            let how = "The practice's database has no such catalogue now; its site record lists those it should have.";
+            let refused = Refused::new(proto::Refusal::UnknownCatalogue, how).ended();
+            return proto::Ended { read_only, run_ms: times.run_ms, ..refused };
+        }
+        Failure::Cancelled => (tally.stop.map_or(proto::Status::Cancelled, stopped), None),
+        Failure::Lost => {
+            let how = "Halo Link can't reach the practice's database.";
+            (proto::Status::Interrupted, Some(halo(503, how)))
+        }
+    };
+    with(base(tally, read_only, times), status, Effect::NotExecuted, error)
+}
+
+/// Something of ours broke while it ran.
+pub(super) fn interrupted(read_only: bool) -> proto::Ended {
+    proto::Ended {
+        status: proto::Status::Interrupted.into(),
+        effect: convert::effect_to_proto(unseen(read_only)).into(),
+        read_only,
+        ..proto::Ended::default()
+    }
+}
+
+fn base(tally: Tally, read_only: bool, times: Times) -> proto::Ended {
+    proto::Ended {
+        rows: tally.rows,
+        row_bytes: tally.bytes,
+        sql_ms: times.sql_ms,
+        run_ms: times.run_ms,
+        read_only,
+        ..proto::Ended::default()
+    }
+}
+
+fn with(
+    ended: proto::Ended,
+    status: proto::Status,
+    effect: Effect,
+    error: Option<ErrorDetails>,
+) -> proto::Ended {
+    proto::Ended {
+        status: status.into(),
+        effect: convert::effect_to_proto(effect).into(),
+        error: error.as_ref().map(convert::error_to_proto),
+        ..ended
+    }
+}
+
+fn stopped(stop: Stop) -> proto::Status {
+    match stop {
+        Stop::CallerGone => proto::Status::Cancelled,
+        Stop::TimedOut => proto::Status::TimedOut,
+        Stop::TooLarge => proto::Status::TooLarge,
+        Stop::Broken => proto::Status::Interrupted,
+    }
+}
+
+fn stop_error(stop: Stop) -> Option<ErrorDetails> {
+    (stop == Stop::TooLarge).then(|| ErrorDetails {
+        kind: ErrorType::Http,
+        code: 413,
+        message: "The result is larger than the caller takes. The statement was executed.".into(),
+    })
+}
+
+/// Nothing can have changed under enforced read-only; of anything else nobody knows.
+fn unseen(read_only: bool) -> Effect {
+    if read_only { Effect::NotExecuted } else { Effect::Unknown }
+}
+
+fn halo(code: i32, message: impl Into<String>) -> ErrorDetails {
+    ErrorDetails { kind: ErrorType::HaloLink, code, message: Hidden::new(message.into()) }
+}
+
+fn sql_error(error: database::SqlError) -> ErrorDetails {
+    let kind = match error.dialect {
+        Dialect::Mssql => ErrorType::Mssql,
+        Dialect::Fbsql => ErrorType::Fbsql,
+    };
+    ErrorDetails { kind, code: error.number, message: error.message }
+}
+
+fn outputs(done: Done, command: &Command) -> Vec<proto::Parameter> {
+    done.outputs
+        .into_iter()
+        .filter_map(|output| {
+            let declared = command.parameters.get(output.parameter)?;
+            Some(convert::parameter_to_proto(&Parameter {
+                name: declared.name.clone(),
+                direction: declared.direction,
+                kind: output.kind,
+                value: output.value,
+                size: declared.size,
+            }))
+        })
+        .collect()
+}

@@ -1,0 +1,180 @@
+//! Audit lines and ledger entries on their way to disk: in groups for reads, at once before a possible write.
+//!
+//! One order for all: entries are committed as they were handed in, so an end never stands before its begin.
+
+use crate::store::{AuditLine, Finished, Started, Store, StoreError};
+use std::{
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+/// Entries of reads are on disk about this long after they happened.
+const GROUP: Duration = Duration::from_millis(50);
+/// More than this waiting means that the disk does not take them: the door shuts.
+const MOST_WAITING: usize = 20_000;
+/// A commit is tried again this long after one failed.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// One thing to be written.
+#[derive(Clone, Debug)]
+pub(crate) enum Entry {
+    Audit(AuditLine),
+    Started(Started),
+    Finished(Box<Finished>),
+}
+
+/// Why a possible write may not begin.
+#[derive(Debug)]
+pub(crate) enum NotBegun {
+    /// The same query was here before.
+    Repeated,
+    /// Its intent can't be made durable.
+    Store(StoreError),
+}
+
+pub(crate) struct Journal {
+    shared: Arc<Shared>,
+    writer: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    store: Arc<Store>,
+    waiting: Mutex<Vec<Entry>>,
+    /// Held from taking the waiting entries until they are on disk, so that no later entry overtakes them.
+    committing: Mutex<()>,
+    news: Condvar,
+    stop: AtomicBool,
+    /// The last commit failed.
+    ailing: AtomicBool,
+}
+
+impl Journal {
+    pub(crate) fn start(store: Arc<Store>) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            store,
+            waiting: Mutex::default(),
+            committing: Mutex::default(),
+            news: Condvar::new(),
+            stop: AtomicBool::new(false),
+            ailing: AtomicBool::new(false),
+        });
+        let writer = {
+            let shared = shared.clone();
+            std::thread::Builder::new().name("journal".to_owned()).spawn(move || shared.write_groups())?
+        };
+        Ok(Journal { shared, writer: Some(writer) })
+    }
+
+    /// Hands entries in; they are on disk within about [`GROUP`]. Never blocks on the disk.
+    pub(crate) fn append(&self, entries: impl IntoIterator<Item = Entry>) {
+        let mut waiting = lock(&self.shared.waiting);
+        let first = waiting.is_empty();
+        waiting.extend(entries);
+        drop(waiting);
+        if first {
+            self.shared.news.notify_one();
+        }
+    }
+
+    /// Whether new work may be let in: entries reach the disk, and not too many wait.
+    pub(crate) fn is_well(&self) -> bool {
+        !self.shared.ailing.load(Ordering::Relaxed) && lock(&self.shared.waiting).len() < MOST_WAITING
+    }
+
+    /// Puts the intent of a possible write on disk, after all that was handed in before it. Blocks on the disk.
+    pub(crate) fn begin(&self, started: &Started, line: AuditLine) -> Result<(), NotBegun> {
+        match self.shared.commit(Some((started, line))) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(NotBegun::Repeated),
+            Err(error) => Err(NotBegun::Store(error)),
+        }
+    }
+
+    /// Puts all that was handed in on disk. Blocks on the disk.
+    pub(crate) fn flush(&self) -> Result<(), StoreError> {
+        self.shared.commit(None).map(drop)
+    }
+}
+
+impl Entry {
+    fn write(&self, t: &rusqlite::Transaction<'_>, store: &Store) -> Result<(), StoreError> {
+        match self {
+            Entry::Audit(line) => line.write(t),
+            Entry::Started(started) => started.write(t),
+            Entry::Finished(finished) => finished.write(t, store),
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        // Taken and let go, so that the writer is either before its check of `stop` or already waiting.
+        drop(lock(&self.shared.waiting));
+        self.shared.news.notify_all();
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Shared {
+    fn write_groups(&self) {
+        loop {
+            let mut waiting = lock(&self.waiting);
+            while waiting.is_empty() && !self.stop.load(Ordering::Relaxed) {
+                waiting = self.news.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            }
+            let pause = if self.ailing.load(Ordering::Relaxed) { RETRY } else { GROUP };
+            if !self.stop.load(Ordering::Relaxed) {
+                let stopping = |_: &mut Vec<Entry>| !self.stop.load(Ordering::Relaxed);
+                drop(self.news.wait_timeout_while(waiting, pause, stopping));
+            } else {
+                drop(waiting);
+            }
+            let failed = self.commit(None).is_err();
+            if self.stop.load(Ordering::Relaxed) && (failed || lock(&self.waiting).is_empty()) {
+                return;
+            }
+        }
+    }
+
+    /// Commits what waits and, when it is not a repeat, the intent. Answers whether the intent went in.
+    fn commit(&self, intent: Option<(&Started, AuditLine)>) -> Result<bool, StoreError> {
+        let _order = lock(&self.committing);
+        let entries = std::mem::take(&mut *lock(&self.waiting));
+        if entries.is_empty() && intent.is_none() {
+            return Ok(true);
+        }
+        let answer = self.store.transaction(|t| {
+            for entry in &entries {
+                entry.write(t, &self.store)?;
+            }
+            match &intent {
+                Some((started, _)) if started.is_repeat(t)? => return Ok(false),
+                Some((started, line)) => {
+                    line.write(t)?;
+                    started.write(t)?;
+                }
+                None => {}
+            }
+            Ok(true)
+        });
+        let was_ailing = self.ailing.swap(answer.is_err(), Ordering::Relaxed);
+        if let Err(error) = &answer {
+            if !was_ailing {
+                tracing::error!(%error, "the audit can't be written: no query is let in until it can");
+            }
+            lock(&self.waiting).splice(0..0, entries);
+        }
+        answer
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

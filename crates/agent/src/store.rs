@@ -1,0 +1,174 @@
+//! What the site keeps: one SQLite file, `link.db`. Every commit is on disk before it returns.
+
+mod codes;
+mod ledger;
+mod pairings;
+mod schema;
+mod trail;
+
+pub use codes::{CodeRecord, NewCode};
+pub(crate) use codes::{CodeState, LIFE as CODE_LIFE, TRIES as CODE_TRIES};
+pub(crate) use ledger::{Finished, LedgerKey, Known, Started};
+pub use pairings::PairingRecord;
+pub(crate) use pairings::NewPairing;
+pub use trail::AuditRow;
+pub(crate) use trail::{AuditLine, Happened};
+
+use crate::protect::{Protector, SealError};
+use model::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// Why the store could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database file: no room, no permission, broken, or made by a newer version.
+    #[error("link.db: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// The file or its folder.
+    #[error("link.db: {0}")]
+    File(#[from] std::io::Error),
+    /// A sealed value does not open: the key file is not the one that sealed it.
+    #[error("link.db: {0}")]
+    Sealed(#[from] SealError),
+    /// A newer version of Halo Link has changed the file in a way that this one can't live with.
+    #[error("link.db was made by a newer Halo Link (schema {0}); install that version again")]
+    Newer(i64),
+    /// What is stored does not read back.
+    #[error("link.db: {0} does not read back")]
+    Broken(&'static str),
+}
+
+/// The site's durable memory. Calls block on the disk: not for async threads, but where a method says so.
+pub struct Store {
+    connection: Mutex<Connection>,
+    protector: Arc<dyn Protector>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+impl Store {
+    /// Opens `link.db` in `folder` and brings it to this version's shape.
+    ///
+    /// # Errors
+    /// When the file can't be opened or written, or is newer than this program.
+    pub fn open(folder: &Path, protector: Arc<dyn Protector>) -> Result<Self, StoreError> {
+        let path = folder.join("link.db");
+        crate::files::private_folder(folder)?;
+        crate::files::touch_private(&path)?;
+        let mut connection = Connection::open(&path)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.set_prepared_statement_cache_capacity(64);
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "secure_delete", true)?;
+        schema::migrate(&mut connection)?;
+        Ok(Store { connection: Mutex::new(connection), protector })
+    }
+
+    /// Raises a persisted counter by one and returns it, on disk before use.
+    ///
+    /// # Errors
+    /// When it can't be made durable: then the number must not be used.
+    pub fn raise(&self, counter: Counter) -> Result<u64, StoreError> {
+        let name = match counter {
+            Counter::Epoch => "epoch",
+            Counter::Serial => "serial",
+        };
+        let value: i64 = self.transaction(|t| {
+            Ok(t.query_row(
+                "INSERT INTO meta (name, value) VALUES (?1, 1)
+                 ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
+                [name],
+                |row| row.get(0),
+            )?)
+        })?;
+        u64::try_from(value).map_err(|_| StoreError::Broken("a counter"))
+    }
+
+    /// Runs `work` in one transaction that is on disk when this returns.
+    pub(crate) fn transaction<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let answer = work(&transaction)?;
+        transaction.commit()?;
+        Ok(answer)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        // A panic inside a transaction rolled it back: the connection itself is sound.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A persisted counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counter {
+    /// Starts of this Link.
+    Epoch,
+    /// Operational certificates issued.
+    Serial,
+}
+
+/// Local time that never goes back: a clock set back does not make an expired code good again.
+fn clock_high(t: &Transaction<'_>, now: Timestamp) -> Result<Timestamp, StoreError> {
+    let seen: Option<i64> =
+        t.query_row("SELECT value FROM meta WHERE name = 'clock'", [], |row| row.get(0)).optional()?;
+    let now = now.0.max(seen.unwrap_or(i64::MIN));
+    t.execute("INSERT INTO meta (name, value) VALUES ('clock', ?1) ON CONFLICT (name) DO UPDATE SET value = ?1", [now])?;
+    Ok(Timestamp(now))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::protect::KeyFile;
+
+    pub(crate) fn store(folder: &Path) -> Store {
+        let key = KeyFile::open(&folder.join("seal.key")).unwrap();
+        Store::open(folder, Arc::new(key)).unwrap()
+    }
+
+    #[test]
+    fn counters_rise_over_restarts() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(store(folder.path()).raise(Counter::Epoch).unwrap(), 1);
+        let again = store(folder.path());
+        assert_eq!(again.raise(Counter::Epoch).unwrap(), 2);
+        assert_eq!(again.raise(Counter::Serial).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_file_of_a_newer_version_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(store(folder.path()));
+        let raw = Connection::open(folder.path().join("link.db")).unwrap();
+        raw.pragma_update(None, "user_version", 1000).unwrap();
+        let key = KeyFile::open(&folder.path().join("seal.key")).unwrap();
+        assert!(matches!(Store::open(folder.path(), Arc::new(key)), Err(StoreError::Newer(1000))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_file_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let _store = store(folder.path());
+        for name in ["link.db", "link.db-wal"] {
+            let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+    }
+}

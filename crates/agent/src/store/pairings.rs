@@ -1,0 +1,191 @@
+//! Who is paired with which site, with what access and login, and which certificates are retired.
+
+use super::{Store, StoreError, codes, trail::AuditLine};
+use database::Login;
+use model::{Access, Hidden, IntegratorId, SiteId, Timestamp};
+use rusqlite::params;
+
+/// One integrator's consent at one site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairingRecord {
+    /// Which database.
+    pub site: SiteId,
+    /// Fingerprint of the integrator's root.
+    pub integrator: IntegratorId,
+    /// As shown when it was paired.
+    pub name: String,
+    /// The root itself, public-key info in DER.
+    pub root_spki: Vec<u8>,
+    /// The most that it may do.
+    pub access: Access,
+    /// Whether the practice lets it in now.
+    pub on: bool,
+    /// When it was paired last.
+    pub paired_at: Timestamp,
+    /// Rises with every new login: sessions under an old one are not used again.
+    pub revision: u64,
+    /// The sealed login.
+    pub(crate) login: Vec<u8>,
+}
+
+/// A pairing about to be stored.
+pub(crate) struct NewPairing<'a> {
+    pub(crate) site: SiteId,
+    pub(crate) integrator: IntegratorId,
+    pub(crate) name: &'a str,
+    pub(crate) root_spki: &'a [u8],
+    pub(crate) access: Access,
+    pub(crate) login: &'a Login,
+}
+
+impl Store {
+    /// Stores a pairing and consumes its code in one transaction; `false` (and nothing stored) when the code was used
+    /// meanwhile.
+    pub(crate) fn pair(
+        &self,
+        new: &NewPairing<'_>,
+        code_name: &str,
+        now: Timestamp,
+        audit: &AuditLine,
+    ) -> Result<bool, StoreError> {
+        let login = self.seal_login(new.site, new.integrator, new.login)?;
+        self.transaction(|t| {
+            if !codes::consume(t, new.site, code_name, now)? {
+                return Ok(false);
+            }
+            t.execute(
+                "INSERT INTO pairing (site, integrator, name, root_spki, read_only, paired_at, login)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT (site, integrator) DO UPDATE SET name = excluded.name, read_only = excluded.read_only,
+                     is_on = 1, paired_at = excluded.paired_at, login = excluded.login, revision = revision + 1",
+                params![
+                    &new.site.as_bytes()[..],
+                    &new.integrator.as_bytes()[..],
+                    new.name,
+                    new.root_spki,
+                    new.access == Access::ReadOnly,
+                    now.0,
+                    login
+                ],
+            )?;
+            audit.write(t)?;
+            Ok(true)
+        })
+    }
+
+    /// All pairings.
+    pub(crate) fn pairings(&self) -> Result<Vec<PairingRecord>, StoreError> {
+        self.transaction(|t| {
+            let mut statement = t.prepare(
+                "SELECT site, integrator, name, root_spki, read_only, is_on, paired_at, revision, login FROM pairing",
+            )?;
+            let mut rows = statement.query([])?;
+            let mut pairings = Vec::new();
+            while let Some(row) = rows.next()? {
+                let ids = (row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?);
+                let (Some(site), Some(integrator)) = (SiteId::from_slice(&ids.0), IntegratorId::from_slice(&ids.1))
+                else {
+                    return Err(StoreError::Broken("a pairing's identifier"));
+                };
+                pairings.push(PairingRecord {
+                    site,
+                    integrator,
+                    name: row.get(2)?,
+                    root_spki: row.get(3)?,
+                    access: if row.get(4)? { Access::ReadOnly } else { Access::ReadWrite },
+                    on: row.get(5)?,
+                    paired_at: Timestamp(row.get(6)?),
+                    revision: u64::try_from(row.get::<_, i64>(7)?).unwrap_or(0),
+                    login: row.get(8)?,
+                });
+            }
+            Ok(pairings)
+        })
+    }
+
+    /// Lets an integrator in, or not; `false` when it is not paired.
+    pub(crate) fn switch(
+        &self,
+        site: SiteId,
+        integrator: IntegratorId,
+        on: bool,
+        audit: &AuditLine,
+    ) -> Result<bool, StoreError> {
+        self.transaction(|t| {
+            let changed = t.execute(
+                "UPDATE pairing SET is_on = ?3 WHERE site = ?1 AND integrator = ?2",
+                params![&site.as_bytes()[..], &integrator.as_bytes()[..], on],
+            )?;
+            audit.write(t)?;
+            Ok(changed == 1)
+        })
+    }
+
+    /// Highest certificate serials seen: site, integrator, instance, serial.
+    pub(crate) fn serials(&self) -> Result<Vec<(SiteId, IntegratorId, String, u64)>, StoreError> {
+        self.transaction(|t| {
+            let mut statement = t.prepare("SELECT site, integrator, name, serial FROM instance")?;
+            let mut rows = statement.query([])?;
+            let mut serials = Vec::new();
+            while let Some(row) = rows.next()? {
+                let ids = (row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?);
+                let (Some(site), Some(integrator)) = (SiteId::from_slice(&ids.0), IntegratorId::from_slice(&ids.1))
+                else {
+                    return Err(StoreError::Broken("an instance's identifier"));
+                };
+                // Stored bit for bit: serials are unsigned, SQLite's integers are not.
+                serials.push((site, integrator, row.get(2)?, row.get::<_, i64>(3)?.cast_unsigned()));
+            }
+            Ok(serials)
+        })
+    }
+
+    /// Remembers that an instance showed this serial; lower ones are refused from now on.
+    pub(crate) fn saw_serial(
+        &self,
+        site: SiteId,
+        integrator: IntegratorId,
+        name: &str,
+        serial: u64,
+    ) -> Result<(), StoreError> {
+        self.transaction(|t| {
+            t.execute(
+                "INSERT INTO instance (site, integrator, name, serial) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (site, integrator, name) DO UPDATE SET serial = excluded.serial",
+                params![&site.as_bytes()[..], &integrator.as_bytes()[..], name, serial.cast_signed()],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Opens the login of a pairing.
+    pub(crate) fn open_login(&self, pairing: &PairingRecord) -> Result<Login, StoreError> {
+        let clear = self.protector.open(&purpose(pairing.site, pairing.integrator), &pairing.login)?;
+        let broken = || StoreError::Broken("a login");
+        let (length, rest) = clear.reveal().split_at_checked(4).ok_or_else(broken)?;
+        let length = u32::from_be_bytes(length.try_into().map_err(|_| broken())?) as usize;
+        let (user, password) = rest.split_at_checked(length).ok_or_else(broken)?;
+        let text = |bytes: &[u8]| std::str::from_utf8(bytes).map(Hidden::from).map_err(|_| broken());
+        Ok(Login { user: text(user)?, password: text(password)? })
+    }
+
+    fn seal_login(
+        &self,
+        site: SiteId,
+        integrator: IntegratorId,
+        login: &Login,
+    ) -> Result<Vec<u8>, StoreError> {
+        let (user, password) = (login.user.reveal().as_bytes(), login.password.reveal().as_bytes());
+        let mut clear = Vec::with_capacity(4 + user.len() + password.len());
+        let length = u32::try_from(user.len()).map_err(|_| StoreError::Broken("a login"))?;
+        clear.extend_from_slice(&length.to_be_bytes());
+        clear.extend_from_slice(user);
+        clear.extend_from_slice(password);
+        let clear = Hidden::new(clear);
+        Ok(self.protector.seal(&purpose(site, integrator), clear.reveal())?)
+    }
+}
+
+fn purpose(site: SiteId, integrator: IntegratorId) -> String {
+    format!("database login {site} {integrator}")
+}

@@ -1,0 +1,207 @@
+//! The audit trail: one line before and one after, statement text once per distinct text, no parameter values.
+
+use super::{Store, StoreError};
+use aws_lc_rs::digest;
+use model::{Access, Command, IntegratorId, QueryId, SiteId, Timestamp};
+use rusqlite::{Transaction, params};
+use std::sync::Arc;
+
+/// Statement text beyond this is cut; its hash is over the whole.
+const TEXT_BYTES: usize = 64 * 1024;
+
+/// What a line tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Happened {
+    /// A command is about to reach the database.
+    Begin,
+    /// It ended.
+    End,
+    /// A known integrator was refused at the door.
+    Refused,
+    Paired,
+    PairingRefused,
+    CodeMade,
+    SwitchedOn,
+    SwitchedOff,
+}
+
+impl Happened {
+    fn name(self) -> &'static str {
+        match self {
+            Happened::Begin => "begin",
+            Happened::End => "end",
+            Happened::Refused => "refused",
+            Happened::Paired => "paired",
+            Happened::PairingRefused => "pairing-refused",
+            Happened::CodeMade => "code-made",
+            Happened::SwitchedOn => "switched-on",
+            Happened::SwitchedOff => "switched-off",
+        }
+    }
+}
+
+/// One line to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct AuditLine {
+    pub(crate) at: Timestamp,
+    pub(crate) what: Happened,
+    pub(crate) site: SiteId,
+    pub(crate) integrator: Option<IntegratorId>,
+    pub(crate) instance: Option<Arc<str>>,
+    pub(crate) query: Option<QueryId>,
+    pub(crate) access: Option<Access>,
+    pub(crate) catalogue: Option<Arc<str>>,
+    /// Its text and the text's hash are written, its values are not.
+    pub(crate) command: Option<Arc<Command>>,
+    pub(crate) status: Option<&'static str>,
+    pub(crate) effect: Option<&'static str>,
+    pub(crate) rows: Option<u64>,
+    pub(crate) bytes: Option<u64>,
+    pub(crate) ms: Option<u32>,
+}
+
+impl AuditLine {
+    /// A line with nothing but when, what and where.
+    pub(crate) fn new(at: Timestamp, what: Happened, site: SiteId) -> Self {
+        AuditLine {
+            at,
+            what,
+            site,
+            integrator: None,
+            instance: None,
+            query: None,
+            access: None,
+            catalogue: None,
+            command: None,
+            status: None,
+            effect: None,
+            rows: None,
+            bytes: None,
+            ms: None,
+        }
+    }
+
+    pub(crate) fn write(&self, t: &Transaction<'_>) -> Result<(), StoreError> {
+        let hash = match &self.command {
+            Some(command) => {
+                let text = command.text.reveal();
+                let hash = digest::digest(&digest::SHA256, text.as_bytes());
+                t.prepare_cached("INSERT OR IGNORE INTO statement (sha256, text) VALUES (?1, ?2)")?
+                    .execute(params![hash.as_ref(), cut(text)])?;
+                Some(hash)
+            }
+            None => None,
+        };
+        t.prepare_cached(
+            "INSERT INTO audit (at, what, site, integrator, instance, query, access, catalogue, sha256,
+                 status, effect, rows, bytes, ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        )?
+        .execute(params![
+            self.at.0,
+            self.what.name(),
+            &self.site.as_bytes()[..],
+            self.integrator.as_ref().map(|id| &id.as_bytes()[..]),
+            self.instance.as_deref(),
+            self.query.as_ref().map(|id| &id.as_bytes()[..]),
+            self.access.map(access_name),
+            self.catalogue.as_deref(),
+            hash.as_ref().map(AsRef::as_ref),
+            self.status,
+            self.effect,
+            self.rows.map(u64::cast_signed),
+            self.bytes.map(u64::cast_signed),
+            self.ms,
+        ])?;
+        Ok(())
+    }
+}
+
+/// One line as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct AuditRow {
+    /// Rising number.
+    pub id: i64,
+    /// RFC 3339.
+    pub at: String,
+    /// `begin`, `end`, `refused`, `paired`, `pairing-refused`, `code-made`, `switched-on`, `switched-off`.
+    pub what: String,
+    /// Which database.
+    pub site: String,
+    /// Who.
+    pub integrator: Option<String>,
+    /// Which of the integrator's gateways.
+    pub instance: Option<String>,
+    /// Which query.
+    pub query: Option<String>,
+    /// `read-only` or `read-write`.
+    pub access: Option<String>,
+    /// Where.
+    pub catalogue: Option<String>,
+    /// Hash of the statement's text, hexadecimal.
+    pub sha256: Option<String>,
+    /// The text (cut at 64 KiB), without parameter values.
+    pub statement: Option<String>,
+    /// How it ended.
+    pub status: Option<String>,
+    /// `executed`, `not-executed`, `unknown`.
+    pub effect: Option<String>,
+    /// Rows sent.
+    pub rows: Option<i64>,
+    /// Row JSON sent, bytes.
+    pub bytes: Option<i64>,
+    /// How long it ran.
+    pub ms: Option<i64>,
+}
+
+impl Store {
+    /// The newest `last` lines, oldest first.
+    pub(crate) fn audit(&self, last: u32) -> Result<Vec<AuditRow>, StoreError> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(
+            "SELECT id, at, what, site, integrator, instance, query, access, catalogue, audit.sha256, text,
+                 status, effect, rows, bytes, ms
+             FROM audit LEFT JOIN statement USING (sha256) ORDER BY id DESC LIMIT ?1",
+        )?;
+        let id = |bytes: Option<Vec<u8>>| bytes.and_then(|b| uuid::Uuid::from_slice(&b).ok()).map(|id| id.to_string());
+        let rows = statement.query_map([last], |row| {
+            Ok(AuditRow {
+                id: row.get(0)?,
+                at: Timestamp(row.get(1)?).to_rfc3339(),
+                what: row.get(2)?,
+                site: id(row.get(3)?).unwrap_or_default(),
+                integrator: id(row.get(4)?),
+                instance: row.get(5)?,
+                query: id(row.get(6)?),
+                access: row.get(7)?,
+                catalogue: row.get(8)?,
+                sha256: row.get::<_, Option<Vec<u8>>>(9)?.map(|hash| hex(&hash)),
+                statement: row.get(10)?,
+                status: row.get(11)?,
+                effect: row.get(12)?,
+                rows: row.get(13)?,
+                bytes: row.get(14)?,
+                ms: row.get(15)?,
+            })
+        })?;
+        let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
+        rows.reverse();
+        Ok(rows)
+    }
+}
+
+fn access_name(access: Access) -> &'static str {
+    match access {
+        Access::ReadOnly => "read-only",
+        Access::ReadWrite => "read-write",
+    }
+}
+
+fn cut(text: &str) -> &str {
+    let end = (0..=TEXT_BYTES.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    &text[..end]
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
