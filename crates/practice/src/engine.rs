@@ -1,10 +1,25 @@
 //! The demo practice as a database engine.
 
+use crate::{
+    build::drugs_path,
+    collation, fault::fault,
+    functions::{self, Shared},
+    login,
+    schema::Base,
+    session::{Canceller, DemoSession},
+};
 use database::{Engine, Failure, Login, Session};
 use model::{Access, Catalogue, Clock, SystemClock};
+use rusqlite::{
+    Connection, OpenFlags,
+    config::DbConfig,
+    hooks::{AuthAction, AuthContext, Authorization},
+    limits::Limit,
+};
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicI64},
+    time::Duration,
 };
 
 /// The demo practice, opened.
@@ -29,8 +44,78 @@ impl DemoEngine {
 
     /// The same with another clock behind `GETDATE()`.
     pub fn open_with_clock(path: &Path, clock: Arc<dyn Clock>) -> Result<DemoEngine, OpenError> {
-        Ok(DemoEngine { path: path.to_owned(), clock })
+        let engine = DemoEngine { path: path.to_owned(), clock };
+        let connection = engine.raw(true)?;
+        connection.query_row("SELECT COUNT(*) FROM main.PRACTICE, drugs.VAXDISEASES", [], |_| Ok(()))?;
+        Ok(engine)
     }
+
+    /// A connection to both files, not yet fenced in.
+    fn raw(&self, read_only: bool) -> rusqlite::Result<Connection> {
+        let mode = if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
+        // The attached file gets the same flags, so that read-only is so for both.
+        let connection = Connection::open_with_flags(&self.path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        collation::register(&connection)?;
+        let drugs = drugs_path(&self.path);
+        connection.execute("ATTACH ?1 AS drugs", [drugs.to_str().unwrap_or_default()])?;
+        Ok(connection)
+    }
+
+    fn session(&self, login: &Login, base: Base, access: Access) -> rusqlite::Result<Option<DemoSession>> {
+        // The password is checked on a connection that can't write, whatever the session may.
+        let Some(limited) = login::check(&self.raw(true)?, login.user.reveal(), login.password.reveal())? else {
+            return Ok(None);
+        };
+        let read_only = limited || access == Access::ReadOnly;
+        let mut connection = self.raw(read_only)?;
+        connection.pragma_update(None, "query_only", read_only)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+        for (limit, most) in LIMITS {
+            connection.set_limit(*limit, *most)?;
+        }
+        let shared = Arc::new(Shared {
+            clock: Arc::clone(&self.clock),
+            rowcount: AtomicI64::new(0),
+            identity: AtomicI64::new(0),
+        });
+        functions::register(&connection, &shared)?;
+        let canceller = Arc::new(Canceller::default());
+        let watched = Arc::clone(&canceller);
+        connection.progress_handler(2000, Some(move || watched.asked()))?;
+        // The schema is read before the fence stands: afterwards nobody may look at it.
+        connection.query_row("SELECT COUNT(*) FROM main.YESNO, drugs.VACCINES", [], |_| Ok(()))?;
+        connection.authorizer(Some(move |context: AuthContext<'_>| fence(&context, read_only)))?;
+        Ok(Some(DemoSession { connection, base, shared, canceller }))
+    }
+}
+
+/// What a statement may do at most, whatever the compiler wrote.
+const LIMITS: &[(Limit, i32)] = &[
+    (Limit::SQLITE_LIMIT_SQL_LENGTH, 16 * 1024 * 1024),
+    (Limit::SQLITE_LIMIT_LENGTH, 64 * 1024 * 1024),
+    (Limit::SQLITE_LIMIT_EXPR_DEPTH, 1000),
+    (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 500),
+    (Limit::SQLITE_LIMIT_COLUMN, 2000),
+    (Limit::SQLITE_LIMIT_ATTACHED, 1),
+    (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 0),
+];
+
+/// The second lock behind the compiler: no way out of the two files, none to the logins or the schema, and no write
+/// where none is allowed.
+fn fence(context: &AuthContext<'_>, read_only: bool) -> Authorization {
+    let open = |table: &str| !table.eq_ignore_ascii_case(login::TABLE) && !table.to_ascii_lowercase().starts_with("sqlite_");
+    let allowed = match context.action {
+        AuthAction::Select | AuthAction::Recursive | AuthAction::Transaction { .. } => true,
+        AuthAction::Function { function_name } => !function_name.eq_ignore_ascii_case("load_extension"),
+        AuthAction::Read { table_name, .. } => open(table_name),
+        AuthAction::Insert { table_name } | AuthAction::Delete { table_name } | AuthAction::Update { table_name, .. } => {
+            !read_only && open(table_name)
+        }
+        _ => false,
+    };
+    if allowed { Authorization::Allow } else { Authorization::Deny }
 }
 
 impl Engine for DemoEngine {
@@ -41,8 +126,18 @@ impl Engine for DemoEngine {
         ]
     }
 
-    fn connect(&self, _login: &Login, _catalogue: &str, _access: Access) -> Result<Box<dyn Session>, Failure> {
-        let _ = (&self.path, &self.clock);
-        Err(Failure::Lost)
+    fn connect(&self, login: &Login, catalogue: &str, access: Access) -> Result<Box<dyn Session>, Failure> {
+        let base = [("Patients", Base::Patients), ("Drugs", Base::Drugs)]
+            .into_iter()
+            .find_map(|(name, base)| name.eq_ignore_ascii_case(catalogue).then_some(base))
+            .ok_or(Failure::Catalogue)?;
+        match self.session(login, base, access) {
+            Ok(Some(session)) => Ok(Box::new(session)),
+            Ok(None) => {
+                let user = login.user.reveal();
+                Err(Failure::Sql(fault(18456, 1, format!("Login failed for user '{user}'."))))
+            }
+            Err(_) => Err(Failure::Lost),
+        }
     }
 }

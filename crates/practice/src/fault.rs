@@ -1,0 +1,56 @@
+//! SQL Server's errors, made here.
+
+use database::{Dialect, Failure, SqlError};
+
+/// An error with SQL Server's number and words.
+pub(crate) fn fault(number: i32, line: u64, message: impl Into<String>) -> SqlError {
+    let class = match number {
+        102 | 156 | 170 | 191 | 195 | 8145 | 8156 | 8120 | 4145 => 15,
+        229 | 262 | 3701 | 2627 | 18456 => 14,
+        _ => 16,
+    };
+    SqlError {
+        dialect: Dialect::Mssql,
+        number,
+        state: 1,
+        class,
+        line: u32::try_from(line).unwrap_or(0),
+        message: message.into().into(),
+    }
+}
+
+/// What this demo does not know: refused by name, never passed on to an engine that might read it otherwise.
+pub(crate) fn unsupported(line: u64, what: &str) -> SqlError {
+    fault(102, line, format!("Incorrect syntax near '{what}': the demo practice does not support it."))
+}
+
+/// An error raised inside a function of the embedded engine, on its way through that engine's text.
+#[derive(Debug)]
+pub(crate) struct Raised(pub(crate) i32, pub(crate) String);
+
+impl std::fmt::Display for Raised {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "\u{1}{}\u{1}{}", self.0, self.1)
+    }
+}
+
+impl std::error::Error for Raised {}
+
+impl From<Raised> for rusqlite::Error {
+    fn from(raised: Raised) -> Self {
+        rusqlite::Error::UserFunctionError(Box::new(raised))
+    }
+}
+
+impl Raised {
+    /// Finds a raised error in the embedded engine's message.
+    pub(crate) fn read(message: &str) -> Option<Raised> {
+        let (number, words) = message.strip_prefix('\u{1}')?.split_once('\u{1}')?;
+        Some(Raised(number.parse().ok()?, words.to_owned()))
+    }
+
+    /// As a statement's failure.
+    pub(crate) fn at(self, line: u64) -> Failure {
+        Failure::Sql(fault(self.0, line, self.1))
+    }
+}

@@ -1,0 +1,133 @@
+//! LIKE, REPLACE and CHARINDEX, all without case.
+
+fn lower(text: &str) -> Vec<char> {
+    text.chars().map(|c| c.to_lowercase().next().unwrap_or(c)).collect()
+}
+
+/// One element of a pattern.
+enum Part {
+    /// `%`
+    Any,
+    /// `_`
+    One,
+    Char(char),
+    /// `[a-z]`, `[^abc]`
+    Set(bool, Vec<(char, char)>),
+}
+
+fn parse(pattern: &str, escape: Option<char>) -> Vec<Part> {
+    let chars = lower(pattern);
+    let escape = escape.map(|e| e.to_lowercase().next().unwrap_or(e));
+    let mut parts = Vec::new();
+    let mut at = 0;
+    while at < chars.len() {
+        let c = chars[at];
+        at += 1;
+        match c {
+            c if Some(c) == escape && at < chars.len() => {
+                parts.push(Part::Char(chars[at]));
+                at += 1;
+            }
+            '%' => parts.push(Part::Any),
+            '_' => parts.push(Part::One),
+            '[' => {
+                let Some(length) = chars[at..].iter().skip(1).position(|c| *c == ']').map(|p| p + 1) else {
+                    parts.push(Part::Char('['));
+                    continue;
+                };
+                let (negated, set) = match &chars[at..at + length] {
+                    ['^', rest @ ..] => (true, rest),
+                    all => (false, all),
+                };
+                let mut ranges = Vec::new();
+                let mut i = 0;
+                while i < set.len() {
+                    if i + 2 < set.len() && set[i + 1] == '-' {
+                        ranges.push((set[i], set[i + 2]));
+                        i += 3;
+                    } else {
+                        ranges.push((set[i], set[i]));
+                        i += 1;
+                    }
+                }
+                parts.push(Part::Set(negated, ranges));
+                at += length + 1;
+            }
+            c => parts.push(Part::Char(c)),
+        }
+    }
+    parts
+}
+
+/// Whether a value is LIKE a pattern. Spaces at the value's end do not matter, as with SQL Server's non-Unicode text.
+pub(super) fn matches(value: &str, pattern: &str, escape: Option<char>) -> bool {
+    let parts = parse(pattern, escape);
+    let value = lower(value);
+    if run(&value, &parts) {
+        return true;
+    }
+    let trimmed = value.iter().rposition(|c| *c != ' ').map_or(0, |p| p + 1);
+    trimmed < value.len() && run(&value[..trimmed], &parts)
+}
+
+/// Backtracks to the last `%` only: time is at most value × pattern.
+fn run(value: &[char], parts: &[Part]) -> bool {
+    let (mut v, mut p) = (0, 0);
+    let mut back: Option<(usize, usize)> = None;
+    loop {
+        let fits = match parts.get(p) {
+            Some(Part::Any) => {
+                back = Some((v, p + 1));
+                p += 1;
+                continue;
+            }
+            None if v == value.len() => return true,
+            None => false,
+            Some(part) => value.get(v).is_some_and(|c| match part {
+                Part::Any | Part::One => true,
+                Part::Char(own) => own == c,
+                Part::Set(negated, ranges) => ranges.iter().any(|(a, b)| (a..=b).contains(&c)) != *negated,
+            }),
+        };
+        if fits {
+            v += 1;
+            p += 1;
+        } else {
+            match back {
+                Some((from, part)) if from < value.len() => {
+                    back = Some((from + 1, part));
+                    v = from + 1;
+                    p = part;
+                }
+                _ => return false,
+            }
+        }
+    }
+}
+
+/// Position of `what` in `within` from 1, searched from `start`; 0 when it is not there.
+pub(super) fn position(what: &str, within: &str, start: i64) -> i64 {
+    let (what, within) = (lower(what), lower(within));
+    let from = usize::try_from(start - 1).unwrap_or(0);
+    if what.is_empty() || from >= within.len() {
+        return 0;
+    }
+    within[from..].windows(what.len()).position(|w| w == what).map_or(0, |p| (p + from + 1) as i64)
+}
+
+/// Every `from` in `text` replaced.
+pub(super) fn replace(text: &str, from: &str, to: &str) -> String {
+    let (original, folded, from): (Vec<char>, _, _) = (text.chars().collect(), lower(text), lower(from));
+    let mut made = String::with_capacity(text.len());
+    let mut at = 0;
+    while at < folded.len() {
+        if folded[at..].starts_with(&from) {
+            made.push_str(to);
+            at += from.len();
+        } else {
+            made.push(original[at]);
+            at += 1;
+        }
+    }
+    made
+}
