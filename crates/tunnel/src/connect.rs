@@ -16,7 +16,7 @@ use tokio::{
 use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest, http::HeaderValue};
 
 const DNS_WITHIN: Duration = Duration::from_secs(10);
-const TCP_WITHIN: Duration = Duration::from_secs(8);
+const TCP_WITHIN: Duration = Duration::from_secs(5);
 const STEP_WITHIN: Duration = Duration::from_secs(15);
 
 /// Why no WebSocket to the relay could be opened.

@@ -163,8 +163,14 @@ impl Dialer {
 impl Drop for Dialer {
     fn drop(&mut self) {
         self.task.abort();
-        self.front.line.end();
-        self.front.inbound.end();
+        self.front.end();
+    }
+}
+
+impl Front {
+    fn end(&self) {
+        self.line.end();
+        self.inbound.end();
     }
 }
 
@@ -207,6 +213,13 @@ struct Driver {
     lingering: JoinSet<()>,
 }
 
+impl Drop for Driver {
+    /// However it ends, nobody may wait for it any more.
+    fn drop(&mut self) {
+        self.front.end();
+    }
+}
+
 impl Driver {
     async fn run(mut self) {
         let mut actions = self.handle(DialerEvent::Start);
@@ -225,8 +238,7 @@ impl Driver {
             }
             actions = event.map_or_else(Vec::new, |event| self.handle(event));
         }
-        self.front.line.end();
-        self.front.inbound.end();
+        self.front.end();
         self.front.stop.notify_waiters();
         let rest = async { while self.lingering.join_next().await.is_some() {} };
         let _ = timeout(GOODBYE_WITHIN, rest).await;

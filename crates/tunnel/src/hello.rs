@@ -5,6 +5,7 @@ use crate::{
     control::{
         self, Certificate, Challenge, Fixed32, Hello, Message, Refused, RefusedReason, Role, Signature, Site,
     },
+    tuning::DISCARD_WITHIN,
     wire::{WebSocket, from_websocket},
 };
 use futures::{SinkExt, StreamExt};
@@ -234,6 +235,9 @@ pub(crate) async fn tell_refusal(socket: &mut WebSocket, reason: RefusedReason, 
     let message = message[..cut.unwrap_or(0)].to_owned();
     if tell(socket, &Message::Refused(Refused { reason, message })).await.is_ok() {
         let _ = socket.close(None).await;
+        // What the client had still sent is read away: see `Wire::poll_discard`.
+        let rest = async { while let Some(Ok(_)) = socket.next().await {} };
+        let _ = tokio::time::timeout(DISCARD_WITHIN, rest).await;
     }
 }
 

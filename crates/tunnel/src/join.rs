@@ -167,12 +167,13 @@ where
         session: Session::new(Wire::new(socket), &options.tuning, yamux::Mode::Server),
         machine,
         rng,
-        shared: shared.clone(),
+        shared: Ending(shared.clone()),
         clock: options.clock.clone(),
         // Shared by all connections of a relay that clones its options once.
         tuning: options.tuning.clone(),
     };
-    tokio::spawn(driver.run());
+    // Boxed: a task that moved the driver into itself would hold it twice.
+    tokio::spawn(Box::new(driver).run());
     Ok(Joined { party, shared })
 }
 
@@ -271,19 +272,31 @@ fn check_request(request: &Request, mut response: Response) -> Result<Response, 
     Ok(response)
 }
 
+/// However a driver ends, nobody may wait for it any more.
+struct Ending(Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.line.end();
+        self.0.inbound.end();
+        self.0.kind.get_or_init(|| CloseKind::Lost);
+        self.0.closed.notify_waiters();
+    }
+}
+
 /// Feeds the machine and does what it says.
 struct Driver {
     session: Session,
     machine: Acceptor,
     rng: Jitter,
-    shared: Arc<Shared>,
+    shared: Ending,
     clock: Arc<dyn Clock>,
     tuning: Tuning,
 }
 
 impl Driver {
-    async fn run(mut self) {
-        let kind = loop {
+    async fn run(mut self: Box<Self>) {
+        let (kind, action) = loop {
             let event = self.next_event().await;
             self.handle(AcceptorEvent::Heard(self.session.heard()));
             let action = event.and_then(|event| self.handle(event));
@@ -297,17 +310,18 @@ impl Driver {
                 Some(AcceptorAction::SendGoodbye | AcceptorAction::Drop) | None => {}
             }
             if let AcceptorState::Closed(kind) = self.machine.state() {
-                if action == Some(AcceptorAction::SendGoodbye) {
-                    self.shared.line.end();
-                    self.session.goodbye().await;
-                }
-                break kind;
+                break (kind, action);
             }
         };
-        self.shared.line.end();
-        self.shared.inbound.end();
-        let _ = self.shared.kind.set(kind);
-        self.shared.closed.notify_waiters();
+        let Driver { session, shared, .. } = *self;
+        shared.0.line.end();
+        if action == Some(AcceptorAction::SendGoodbye) {
+            // Rarely needed, so not part of every task's size.
+            Box::pin(session.goodbye()).await;
+        } else {
+            drop(session);
+        }
+        let _ = shared.0.kind.set(kind);
     }
 
     fn handle(&mut self, event: AcceptorEvent) -> Option<AcceptorAction> {
@@ -324,7 +338,7 @@ impl Driver {
         tokio::select! {
             event = self.session.next() => match event {
                 SessionEvent::Inbound(stream) => {
-                    self.shared.inbound.push(stream);
+                    self.shared.0.inbound.push(stream);
                     None
                 }
                 SessionEvent::Control(Message::Goodbye) => Some(AcceptorEvent::Goodbye),
@@ -334,14 +348,14 @@ impl Driver {
                     Some(AcceptorEvent::Lost)
                 }
             },
-            () = self.shared.line.work.notified() => self.requested(),
+            () = self.shared.0.line.work.notified() => self.requested(),
             () = places.freed.notified(), if draining => None,
             () = tokio::time::sleep(wait) => Some(AcceptorEvent::Tick),
         }
     }
 
     fn requested(&mut self) -> Option<AcceptorEvent> {
-        let requests = self.shared.line.take();
+        let requests = self.shared.0.line.take();
         for opening in requests.openings {
             self.session.open(opening);
         }

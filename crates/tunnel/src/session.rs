@@ -4,7 +4,7 @@ use crate::{
     OpenError, Stream,
     control::{self, Message},
     stream::{Places, Way},
-    tuning::{GOODBYE_WITHIN, Tuning},
+    tuning::{DISCARD_WITHIN, GOODBYE_WITHIN, Tuning},
     wire::{ForYamux, Wire, lock},
 };
 use std::{
@@ -108,7 +108,10 @@ impl Session {
         // yamux's own close would leave the streams' readers asleep: drop it, which wakes them, and close below it.
         drop(self.yamux);
         let closed = poll_fn(|cx| lock(&self.wire).poll_close(cx));
-        let _ = tokio::time::timeout(GOODBYE_WITHIN, closed).await;
+        if let Ok(Ok(())) = tokio::time::timeout(GOODBYE_WITHIN, closed).await {
+            let discarded = poll_fn(|cx| lock(&self.wire).poll_discard(cx));
+            let _ = tokio::time::timeout(DISCARD_WITHIN, discarded).await;
+        }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<SessionEvent> {

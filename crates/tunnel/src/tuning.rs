@@ -6,7 +6,7 @@ use std::time::Duration;
 /// What every yamux stream may send before it hears of more credit; fixed by yamux's specification.
 const STREAM_CREDIT: usize = 256 * 1024;
 /// The WebSocket read buffer. Each connection keeps one, so it is small; a larger message gets its own memory.
-pub(crate) const READ_BUFFER: usize = 4 * 1024;
+pub(crate) const READ_BUFFER: usize = 2 * 1024;
 /// Largest WebSocket message that is read once a connection is authenticated.
 pub(crate) const MESSAGE_BYTES: usize = 1024 * 1024;
 /// A gathered binary message is sent when it is this large, or when there is nothing more to gather.
@@ -17,6 +17,8 @@ pub(crate) const WRITE_BUFFER_MAX: usize = 512 * 1024;
 pub(crate) const OPEN_WITHIN: Duration = Duration::from_secs(10);
 /// A goodbye may take this long to leave.
 pub(crate) const GOODBYE_WITHIN: Duration = Duration::from_secs(2);
+/// After a last message the other end may take this long to close.
+pub(crate) const DISCARD_WITHIN: Duration = Duration::from_millis(500);
 
 /// Settings of one connection. [`Tuning::default`] is right for a Link and for a gateway; tests change the timing.
 #[derive(Clone, Debug)]

@@ -137,6 +137,13 @@ impl Wire {
         Pin::new(self.socket.get_mut()).poll_shutdown(cx)
     }
 
+    /// Reads and forgets until the other end closes. Closing a socket with unread bytes would reset it, and a reset may
+    /// overtake our last message.
+    pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(Ok(_)) = ready!(Pin::new(&mut self.socket).poll_next(cx)) {}
+        Poll::Ready(())
+    }
+
     fn send_gathered(&mut self) -> io::Result<()> {
         if self.write.is_empty() {
             return Ok(());

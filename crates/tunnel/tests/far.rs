@@ -1,4 +1,5 @@
 //! What loopback hides: delay, cuts and connections that go silent, through a real proxy that makes them.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, reason = "tests")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Those who do not get in, and those who misbehave once they are in. The relay serves others all the while.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, reason = "tests")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Through an HTTP CONNECT proxy: with credentials, without, with wrong ones, and through things that are no proxy.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, reason = "tests")]
 
 mod support;
 

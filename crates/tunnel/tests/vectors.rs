@@ -1,4 +1,5 @@
 //! The vectors, the code and `docs/protocol/outer-leg.md` say the same. And: no input makes a parser panic.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, reason = "tests")]
 
 mod support;
 

@@ -1,5 +1,12 @@
 //! A relay with real sockets and TLS, and identities to dial it with.
-#![allow(dead_code, missing_docs, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
 
 use model::{Catalogue, Clock, Pms, SiteFacts, SystemClock, Timestamp};
 use rand::RngCore;

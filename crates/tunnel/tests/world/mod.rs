@@ -1,5 +1,11 @@
 //! The simulated world: one dialer, one relay with its acceptors, a network with moods, a clock for each.
-#![allow(unreachable_pub, missing_docs, reason = "a test's own module")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    missing_docs,
+    reason = "a test's own module"
+)]
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::{collections::BTreeMap, fmt, time::Duration};
