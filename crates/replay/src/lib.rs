@@ -36,6 +36,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("pairing_code", pairing_code),
     ("proxy_response", proxy_response),
     ("rows", rows),
+    ("tsql", tsql),
 ];
 
 /// Relay addresses and proxy URLs: from configuration files, which people type.
@@ -154,4 +155,10 @@ pub fn rows(mut data: &[u8]) {
             Err(_) => return,
         }
     }
+}
+
+/// T-SQL as an integrator sends it to the demo practice.
+pub fn tsql(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let _ = practice::tsql::rewrite(text);
 }
