@@ -1,5 +1,6 @@
 //! The program as an operator has it: a process, its output, its signals.
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test and its helpers may panic")]
 
 use model::{Pms, SystemClock};
 use std::{

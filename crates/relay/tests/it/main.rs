@@ -1,4 +1,5 @@
 //! The relay from outside: real sockets and TLS on loopback, the real directory, the real dialer at both ends.
+#![expect(clippy::unwrap_used, reason = "a test and its helpers may panic")]
 
 mod bytes;
 mod kit;
