@@ -1,1 +1,101 @@
-fn main() {}
+//! `halo-gateway`: the public HTTP API of one integrator, on its own machine.
+
+mod key;
+mod run;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use gateway::{config::Config, identity};
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+/// Streams come and go: mimalloc gives freed pages back, where the C library's allocator keeps them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Halo Gateway: the public API in front of the practices that let this integrator in.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "\
+A first start:
+  1. Write gateway.toml:
+       listen          = \"127.0.0.1:8080\"
+       data            = \"/var/lib/halo-gateway\"   # identity and gateway.db are made here
+       integrator_name = \"Acme Recalls\"            # practices make pairing codes for this name
+       environment     = \"stage\"
+       [cloud]
+       url = \"wss://relay.example.com/tunnel/v1\"
+       [logins.\"Best Practice\"]                   # issued to you by the PMS vendor
+       user          = \"acme\"
+       password_file = \"bp.password\"
+     (relative paths start at the folder of gateway.toml)
+  2. halo-gateway identity --config gateway.toml     prints your integrator id: have the platform admit it
+  3. halo-gateway key add --name app --config gateway.toml     prints a subscription key, once
+  4. halo-gateway run --config gateway.toml
+     prints {\"ready\":true,\"listen\":\"…\"} on stdout when it serves; logs are JSON lines on stderr.
+  docs/api.md describes the API."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the public API until SIGTERM or SIGINT, then let commands under way finish
+    Run {
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
+    /// Print the integrator's id as JSON, making the identity on first use
+    Identity {
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
+    /// Subscription keys: what your applications send as `Ocp-Apim-Subscription-Key`
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+}
+
+#[derive(Args)]
+struct ConfigArgument {
+    /// The configuration file
+    #[arg(long, default_value = "gateway.toml", value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl ConfigArgument {
+    /// Reads the configuration and makes sure that its data folder exists.
+    fn read(&self) -> Result<Config> {
+        let config = Config::read(&self.config)?;
+        let data = &config.data;
+        std::fs::create_dir_all(data)
+            .with_context(|| format!("cannot make the data folder {}", data.display()))?;
+        Ok(config)
+    }
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Run { config } => config.read().and_then(run::run),
+        Command::Identity { config } => config.read().and_then(|config| {
+            let root = identity::load_or_make(&config.data)?;
+            say(&serde_json::json!({ "integrator": identity::integrator(&root) }).to_string())
+        }),
+        Command::Key(command) => key::run(command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "halo-gateway: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One line on stdout, for whoever started us.
+fn say(line: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}

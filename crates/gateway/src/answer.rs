@@ -265,7 +265,7 @@ pub(crate) fn outputs_size(outputs: &[proto::Parameter]) -> u64 {
     outputs.iter().filter_map(|output| output.value.as_ref()).map(|value| value.len() as u64).sum()
 }
 
-/// The phases that were reached; `initialising` and `executing` always, as published.
+/// The phases that were reached; for a success `executing` always, as published.
 pub(crate) fn timing(record: &Record) -> Value {
     let timing = &record.timing;
     let mut object = Map::new();
@@ -282,7 +282,7 @@ pub(crate) fn timing(record: &Record) -> Value {
         }
     };
     phase("initialising", &timing.initialising, true);
-    phase("executing", &timing.executing, true);
+    phase("executing", &timing.executing, record.status == crate::mirror::QueryStatus::Successful);
     phase("uploading", &timing.uploading, false);
     phase("downloading", &timing.downloading, false);
     Value::Object(object)

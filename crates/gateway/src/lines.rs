@@ -38,7 +38,11 @@ pub(crate) fn body(pieces: mpsc::Receiver<Piece>) -> impl Stream<Item = io::Resu
 
 /// `{"query":{…}}` and, where the command yields any, `{"columns":[…]}`.
 pub(crate) fn opening(record: &Record, integrator: IntegratorId, columns: Option<&proto::Columns>) -> Bytes {
-    let mut text = json!({ "query": answer::head(record, integrator) }).to_string();
+    let mut query = answer::head(record, integrator);
+    // The line says how things stood when the command was sent, also where it is written after the end.
+    query.insert("status".into(), "executing".into());
+    query.insert("updatedAt".into(), answer::time(record.created));
+    let mut text = json!({ "query": query }).to_string();
     text.push('\n');
     if let Some(columns) = columns {
         text.push_str(&self::columns(columns));

@@ -7,13 +7,13 @@ use crate::{
     budget::Reservation,
     error::ApiError,
     gateway::{Gateway, OneMore},
-    mirror::{Record, Running, Span},
+    mirror::{QueryStatus, Record, Running, Span},
     session::{CallError, Lane, OpenError, Session, call},
     verdict::{End, judge},
 };
 use axum::response::Response;
 use link_api::{Streaming, convert, pack::Unpacker, proto};
-use model::{Command, ExecutionMode, QueryId};
+use model::{Command, Effect, ExecutionMode, QueryId};
 use output::Output;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
@@ -310,7 +310,8 @@ impl Phases {
         let over = self.over.as_millis();
         record.updated = created + i64::try_from(over).unwrap_or(0);
         record.timing.initialising = Span { start: Some(created), end: at(over) };
-        let Some(sent) = self.sent else { return };
+        // What the site did not run has no further phases.
+        let Some(sent) = self.sent.filter(|_| record.effect != Some(Effect::NotExecuted)) else { return };
         let (sent, queued, run) = (sent.as_millis(), u128::from(self.queued_ms), u128::from(self.run_ms));
         let way = over.saturating_sub(sent).saturating_sub(queued + run) / 2;
         let begin = (sent + way + queued).min(over);
@@ -318,6 +319,9 @@ impl Phases {
         let first = (begin + u128::from(self.sql_ms)).min(end);
         record.timing.initialising.end = at(begin);
         record.timing.executing = Span { start: at(begin), end: at(end) };
+        if record.status != QueryStatus::Successful {
+            return;
+        }
         record.timing.uploading = Span { start: at(first), end: at(over) };
         record.timing.downloading = Span { start: at(over), end: None };
     }

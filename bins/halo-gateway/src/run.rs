@@ -1,0 +1,140 @@
+//! `halo-gateway run`: puts the parts together, serves, and stops in good order.
+
+use crate::say;
+use anyhow::{Context, Result, anyhow};
+use gateway::{
+    Gateway, Options,
+    cloud::{Cloud, Relay},
+    config::Config,
+    identity, serve,
+    store::Store,
+};
+use model::{Clock, SystemClock};
+use rand::{TryRngCore, rngs::OsRng};
+use std::{sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::watch};
+use tracing_subscriber::EnvFilter;
+use tunnel::{Credentials, DialOptions, Dialer, Proxy, RelayAddress, Roots, Status};
+
+/// Requests under way may finish for this long after SIGTERM; commands whose callers are gone as long again.
+const GRACE: Duration = Duration::from_secs(10);
+
+pub(crate) fn run(config: Config) -> Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+    serve::check_address(config.listen, config.allow_plain_http)?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve_all(config))
+}
+
+async fn serve_all(config: Config) -> Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let stop = stopped()?;
+    let (own, epoch) = certificate(&config, clock.as_ref())?;
+    let dial = DialOptions {
+        relay: RelayAddress::parse(&config.cloud_url).context("`cloud.url`")?,
+        tls: outer_tls(&config)?,
+        proxy: config
+            .cloud_proxy
+            .as_ref()
+            .map(|p| Proxy::parse(p.reveal()))
+            .transpose()
+            .context("`cloud.proxy`")?,
+        credentials: Credentials::Gateway { operational: own.clone(), epoch },
+        tuning: tunnel::Tuning::default(),
+        clock: Arc::clone(&clock),
+        seed: OsRng.try_next_u64().map_err(|e| anyhow!("no randomness: {e}"))?,
+    };
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    let relay = Arc::new(Relay::new(Dialer::start(dial)));
+    let options = Options {
+        own,
+        integrator_name: config.integrator_name,
+        environment: config.environment,
+        logins: config.logins,
+        limits: config.limits,
+        tuning: link_api::Tuning::default(),
+        clock,
+        cloud: Arc::clone(&relay) as Arc<dyn Cloud>,
+    };
+    let gateway = Gateway::new(&config.data, options)?;
+    tracing::info!(integrator = %gateway.integrator(), %address, "serving");
+    let housekeeping = tokio::spawn(Arc::clone(&gateway).housekeeping());
+    let watching = tokio::spawn(announce(relay.status(), format!("http://{address}")));
+
+    serve::serve(listener, gateway::router(Arc::clone(&gateway)), wait(stop), GRACE).await;
+    watching.abort();
+    housekeeping.abort();
+    let left = gateway.drain(GRACE).await;
+    if left > 0 {
+        tracing::warn!(left, "stopping with commands under way: their ends can be asked for");
+    }
+    relay.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// This start's certificate under the integrator's root, and its epoch.
+fn certificate(config: &Config, clock: &dyn Clock) -> Result<(trust::Operational, u64)> {
+    let root = identity::load_or_make(&config.data)?;
+    let store = Store::open(&config.data)?;
+    let epoch = store.raise("epoch", 0)?;
+    // From the clock, so that a restored data folder does not go back to serial numbers in use before.
+    let serial = store.raise("serial", u64::try_from(clock.now().0).unwrap_or(0))?;
+    Ok((identity::certify(&root, &config.integrator_name, serial, clock)?, epoch))
+}
+
+fn outer_tls(config: &Config) -> Result<Arc<rustls::ClientConfig>> {
+    let Some(path) = &config.cloud_ca else { return Ok(tunnel::outer_client_tls(Roots::System)?) };
+    let pem = std::fs::read(path).with_context(|| format!("`cloud.ca`: {}", path.display()))?;
+    Ok(tunnel::outer_client_tls(Roots::Both(&pem))?)
+}
+
+/// Says once that all is up, and logs how the outer connection fares.
+async fn announce(mut status: watch::Receiver<Status>, listen: String) {
+    let mut said = false;
+    loop {
+        let now = status.borrow_and_update().clone();
+        match now {
+            Status::Online => {
+                tracing::info!("connected to Halo Cloud");
+                if !said {
+                    said = true;
+                    let _ = say(&serde_json::json!({ "ready": true, "listen": listen }).to_string());
+                }
+            }
+            Status::Waiting { retry_in_ms, why } => {
+                tracing::warn!(retry_in_ms, why, "no connection to Halo Cloud");
+            }
+            Status::Refused { why } => tracing::error!(why, "Halo Cloud refuses this gateway"),
+            Status::Connecting | Status::Closed => {}
+        }
+        if status.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn wait(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Becomes true with SIGTERM or SIGINT (Ctrl-C elsewhere).
+fn stopped() -> Result<watch::Receiver<bool>> {
+    let (tell, told) = watch::channel(false);
+    #[cfg(unix)]
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::spawn(async move {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+        let _ = tell.send(true);
+    });
+    Ok(told)
+}

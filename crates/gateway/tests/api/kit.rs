@@ -1,0 +1,199 @@
+//! A gateway with a site behind it, all in memory, and a client that checks what it gets.
+
+mod cloud;
+mod site;
+
+use axum::{Router, body::Body, http::Request};
+pub(crate) use cloud::FakeCloud;
+use gateway::{Gateway, Limits, Login, Options, keys, router, store::Store};
+use http_body_util::BodyExt;
+use model::{Clock, Pms, SystemClock};
+use rand::{SeedableRng, rngs::StdRng};
+use serde_json::{Value, json};
+pub(crate) use site::{FakeSite, Pairing};
+use std::{collections::HashMap, sync::Arc};
+use tempfile::TempDir;
+use tower::ServiceExt;
+use trust::{Kind, Root};
+
+pub(crate) const INTEGRATOR_NAME: &str = "Acme Recalls";
+pub(crate) const DB_PASSWORD: &str = "canary-database-password";
+
+pub(crate) struct World {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) router: Router,
+    pub(crate) cloud: Arc<FakeCloud>,
+    pub(crate) site: Arc<FakeSite>,
+    pub(crate) key: String,
+    pub(crate) data: TempDir,
+    root: Root,
+    limits: Limits,
+}
+
+/// An answer, already held against the published document.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: axum::http::HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl World {
+    pub(crate) async fn new() -> World {
+        World::with(Limits::default()).await
+    }
+
+    pub(crate) async fn with(limits: Limits) -> World {
+        let data = tempfile::tempdir().unwrap();
+        let root = Root::generate(Kind::Integrator).unwrap();
+        let site = FakeSite::new("12345", "Halo Demo Clinic");
+        let cloud = Arc::new(FakeCloud::default());
+        cloud.add(&site);
+        let store = Store::open(data.path()).unwrap();
+        let key = keys::add(&store, "tests", &mut StdRng::seed_from_u64(3), SystemClock.now()).unwrap();
+        let gateway = make(&data, &root, limits, &cloud, 1);
+        let router = router(Arc::clone(&gateway));
+        World { gateway, router, cloud, site, key: key.reveal().clone(), data, root, limits }
+    }
+
+    /// The gateway's process ends and another one starts on its data.
+    pub(crate) fn restart(mut self) -> World {
+        self.router = Router::new();
+        self.gateway = make(&self.data, &self.root, self.limits, &self.cloud, 2);
+        self.router = router(Arc::clone(&self.gateway));
+        self
+    }
+
+    pub(crate) fn immediate_path(&self) -> String {
+        format!("/integrator/sites/{}/queries/immediate", self.site.id())
+    }
+
+    /// Runs a command text in the published form.
+    pub(crate) async fn run(&self, text: &str) -> Answer {
+        self.post(&json!({ "command": { "text": text } })).await
+    }
+
+    pub(crate) async fn post(&self, body: &Value) -> Answer {
+        self.call("POST", &self.immediate_path(), &[("content-type", "application/json")], body.to_string())
+            .await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, &[], String::new()).await
+    }
+
+    pub(crate) fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Request<Body> {
+        let mut request = Request::builder().method(method).uri(path);
+        if !headers.iter().any(|(name, _)| *name == "ocp-apim-subscription-key") {
+            request = request.header("ocp-apim-subscription-key", &self.key);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(body.into()).unwrap()
+    }
+
+    /// Makes a call; the answer must be one that the contract allows.
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
+        let response = self.router.clone().oneshot(self.request(method, path, headers, body)).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("a whole body").to_bytes().to_vec();
+        let media = parts.headers.get("content-type").expect("a content type").to_str().unwrap();
+        crate::contract::check(method, path, parts.status.as_u16(), media, &body);
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+}
+
+fn make(data: &TempDir, root: &Root, limits: Limits, cloud: &Arc<FakeCloud>, serial: u64) -> Arc<Gateway> {
+    let clock = Arc::new(SystemClock);
+    let own = root.issue(INTEGRATOR_NAME, serial, clock.now(), std::time::Duration::from_secs(3600)).unwrap();
+    let login = Login { user: "acme".into(), password: DB_PASSWORD.into() };
+    Gateway::new(
+        data.path(),
+        Options {
+            own,
+            integrator_name: INTEGRATOR_NAME.into(),
+            environment: "demo".into(),
+            logins: HashMap::from([(Pms::BestPractice, login)]),
+            limits,
+            tuning: link_api::Tuning::default(),
+            clock,
+            cloud: Arc::clone(cloud) as Arc<dyn gateway::cloud::Cloud>,
+        },
+    )
+    .unwrap()
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        let text = std::str::from_utf8(&self.body).unwrap();
+        assert!(text.ends_with('\n'), "whole lines");
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    pub(crate) fn message(&self) -> String {
+        let json = self.json();
+        let message = json.pointer("/error/message").or_else(|| json.pointer("/errorDetails/errorMessage"));
+        message.and_then(Value::as_str).unwrap().to_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn query_id(&self) -> String {
+        self.header("halo-query-id").expect("every query has its id").to_owned()
+    }
+
+    /// For a snapshot: identifiers and times replaced, the rest as it is.
+    pub(crate) fn shown(&self) -> Value {
+        let body = match self.header("content-type") {
+            Some("application/x-ndjson") => self.lines().into(),
+            _ => self.json(),
+        };
+        let mut headers = serde_json::Map::new();
+        for name in ["content-type", "halo-query-id", "retry-after", "allow"] {
+            if let Some(value) = self.header(name) {
+                headers.insert(name.into(), value.into());
+            }
+        }
+        let mut shown = json!({ "status": self.status, "headers": headers, "body": body });
+        redact(&mut shown);
+        shown
+    }
+}
+
+fn redact(value: &mut Value) {
+    match value {
+        Value::String(text) if uuid::Uuid::parse_str(text).is_ok() => *text = "[uuid]".into(),
+        Value::String(text) if text.len() == 24 && model::Timestamp::parse(text).is_some() => {
+            *text = "[time]".into()
+        }
+        Value::String(text) => {
+            let words: Vec<&str> = text
+                .split(' ')
+                .map(|w| if uuid::Uuid::parse_str(w).is_ok() { "[uuid]" } else { w })
+                .collect();
+            *text = words.join(" ");
+        }
+        Value::Array(items) => items.iter_mut().for_each(redact),
+        Value::Object(members) => members.values_mut().for_each(redact),
+        _ => {}
+    }
+}

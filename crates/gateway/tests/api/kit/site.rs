@@ -1,0 +1,444 @@
+//! A site whose Link does what the command's text tells it to.
+
+use futures::{Stream, StreamExt, stream};
+use link_api::{Link, Request, Response, Status, Streaming, Tuning, convert, pack::Packer, proto};
+use model::{Availability, Catalogue, Clock, Pms, SiteFacts, SiteId, SiteStatus, SystemClock};
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{io::DuplexStream, sync::Notify};
+use tonic::async_trait;
+use trust::{
+    Kind, Operational, Peer, Root,
+    pairing::{self, Code, Role, Transcript},
+};
+use tunnel::head::SiteRecord;
+
+/// How the site behaves when asked to pair.
+#[derive(Clone)]
+pub(crate) enum Pairing {
+    /// Knows the code.
+    Honest {
+        code: String,
+        read_only: bool,
+        login_works: bool,
+    },
+    /// Claims to know it.
+    Liar,
+    /// Sends back what it gets.
+    Echo,
+    Refuses(proto::PairRefusal),
+}
+
+pub(crate) struct FakeSite {
+    own: Mutex<Operational>,
+    root: Root,
+    record: Mutex<SiteRecord>,
+    pub(crate) paired: AtomicBool,
+    pub(crate) pairing: Mutex<Pairing>,
+    /// What arrived.
+    pub(crate) runs: Mutex<Vec<proto::RunRequest>>,
+    pub(crate) proofs: AtomicUsize,
+    pub(crate) logins: Mutex<Vec<proto::DatabaseLogin>>,
+    pub(crate) outcomes: Mutex<HashMap<Vec<u8>, proto::OutcomeReply>>,
+    /// Answers whose stream was dropped before its end.
+    pub(crate) cancelled: AtomicUsize,
+    /// Lets a command `wait` go on.
+    pub(crate) release: Notify,
+    pub(crate) arrived: Notify,
+    /// Breaks all connections.
+    cut: Notify,
+    die_once: AtomicBool,
+}
+
+impl FakeSite {
+    pub(crate) fn new(pms_id: &str, practice: &str) -> Arc<FakeSite> {
+        let root = Root::generate(Kind::Site).unwrap();
+        let site = SiteId(root.id());
+        let time = "2026-02-03T04:05:06.007Z".to_owned();
+        let record = SiteRecord {
+            site,
+            link: None,
+            facts: SiteFacts {
+                pms: Pms::BestPractice,
+                pms_id: pms_id.into(),
+                practice_name: practice.into(),
+                pms_version: "1.14.0.1000".into(),
+                link_version: "26.1123.1".into(),
+                catalogues: vec![
+                    Catalogue { name: "Patients".into(), is_default: true },
+                    Catalogue { name: "Drugs".into(), is_default: false },
+                ],
+            },
+            availability: Availability::Online,
+            status: SiteStatus::Active,
+            authoritative: true,
+            created_at: time.clone(),
+            enriched_at: time.clone(),
+            last_seen_at: time,
+        };
+        let own = root.issue(practice, 10, SystemClock.now(), Duration::from_secs(3600)).unwrap();
+        Arc::new(FakeSite {
+            own: Mutex::new(own),
+            root,
+            record: Mutex::new(record),
+            paired: AtomicBool::new(true),
+            pairing: Mutex::new(Pairing::Refuses(proto::PairRefusal::UnknownCode)),
+            runs: Mutex::default(),
+            proofs: AtomicUsize::new(0),
+            logins: Mutex::default(),
+            outcomes: Mutex::default(),
+            cancelled: AtomicUsize::new(0),
+            release: Notify::new(),
+            arrived: Notify::new(),
+            cut: Notify::new(),
+            die_once: AtomicBool::new(true),
+        })
+    }
+
+    pub(crate) fn id(&self) -> SiteId {
+        self.record().site
+    }
+
+    pub(crate) fn record(&self) -> SiteRecord {
+        self.record.lock().unwrap().clone()
+    }
+
+    pub(crate) fn change(&self, change: impl FnOnce(&mut SiteRecord)) {
+        change(&mut self.record.lock().unwrap());
+    }
+
+    /// Comes with another certificate from now on.
+    pub(crate) fn reissue(&self, serial: u64) {
+        *self.own.lock().unwrap() =
+            self.root.issue("again", serial, SystemClock.now(), Duration::from_secs(3600)).unwrap();
+    }
+
+    /// Answers under another site's key from now on.
+    pub(crate) fn impersonate(&self) {
+        let other = Root::generate(Kind::Site).unwrap();
+        *self.own.lock().unwrap() =
+            other.issue("other", 10, SystemClock.now(), Duration::from_secs(3600)).unwrap();
+    }
+
+    pub(crate) fn break_connections(&self) {
+        self.cut.notify_waiters();
+    }
+
+    pub(crate) fn serve(self: Arc<Self>, io: DuplexStream) -> impl Future<Output = ()> + Send {
+        async move {
+            let config = trust::inner::server(&self.own.lock().unwrap(), Arc::new(SystemClock)).unwrap();
+            let Ok(tls) = tokio_rustls::TlsAcceptor::from(config).accept(io).await else { return };
+            let peer = trust::inner::peer_of_server(tls.get_ref().1).unwrap();
+            let exporter = trust::inner::exporter(tls.get_ref().1).unwrap().reveal().clone();
+            let service = Arc::new(FakeLink { site: Arc::clone(&self), exporter });
+            let serving =
+                link_api::server::serve(tls, service, peer, Tuning::default(), std::future::pending());
+            tokio::select! {
+                _ = serving => {}
+                () = self.cut.notified() => {}
+            }
+        }
+    }
+}
+
+struct FakeLink {
+    site: Arc<FakeSite>,
+    exporter: Vec<u8>,
+}
+
+type Events = Pin<Box<dyn Stream<Item = Result<proto::RunEvent, Status>> + Send>>;
+
+/// Counts answers that were dropped before they ended.
+struct Watch(Arc<FakeSite>, bool);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !self.1 {
+            self.0.cancelled.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+fn ended(status: proto::Status) -> proto::Ended {
+    proto::Ended {
+        status: status.into(),
+        effect: proto::Effect::Executed.into(),
+        sql_ms: 3,
+        run_ms: 5,
+        ..proto::Ended::default()
+    }
+}
+
+fn failed(kind: proto::ErrorKind, code: i32, message: &str) -> proto::Ended {
+    let error = proto::Error { kind: kind.into(), code, message: message.into() };
+    proto::Ended { error: Some(error), ..ended(proto::Status::Failed) }
+}
+
+fn refused(refusal: proto::Refusal) -> proto::Ended {
+    proto::Ended {
+        refusal: refusal.into(),
+        effect: proto::Effect::NotExecuted.into(),
+        ..ended(proto::Status::Refused)
+    }
+}
+
+fn event(lines: bool, rows: &[&str], packer: &mut Packer, last: bool) -> proto::RunEvent {
+    let text = match lines {
+        true => rows.iter().map(|row| format!("{{\"row\":{row}}}\n")).collect::<String>(),
+        false => rows.join(","),
+    };
+    proto::RunEvent {
+        rows: Some(packer.pack(text.into_bytes(), last).unwrap()),
+        ..proto::RunEvent::default()
+    }
+}
+
+fn columns() -> proto::Columns {
+    let column = |name: &str, kind: &str| proto::Column { name: name.into(), r#type: kind.into() };
+    proto::Columns { columns: vec![column("id", "int"), column("name", "varchar")] }
+}
+
+const ROWS: [&str; 2] = [r#"{"id":1,"name":"Ann"}"#, r#"{"id":2,"name":"Bo"}"#];
+
+#[async_trait]
+impl Link for FakeLink {
+    type RunStream = Events;
+    type PairStream = Pin<Box<dyn Stream<Item = Result<proto::PairReply, Status>> + Send>>;
+
+    async fn hello(&self, _: Request<proto::HelloRequest>) -> Result<Response<proto::HelloReply>, Status> {
+        let paired = self.site.paired.load(Ordering::SeqCst);
+        let facts = paired.then(|| convert::facts_to_proto(&self.site.record().facts));
+        Ok(Response::new(proto::HelloReply { version: 1, paired, facts }))
+    }
+
+    async fn run(&self, request: Request<proto::RunRequest>) -> Result<Response<Events>, Status> {
+        let request = request.into_inner();
+        let command = request.command.clone().unwrap();
+        self.site.runs.lock().unwrap().push(request.clone());
+        self.site.arrived.notify_waiters();
+        let lines = request.form == i32::from(proto::RowForm::Lines);
+        let started = Some(proto::Started { queued_ms: 2 });
+        let mut packer = Packer::default();
+        // A small answer is a single message, as Link makes it.
+        let whole = |mut event: proto::RunEvent, ended: proto::Ended| {
+            event.started = started;
+            event.ended = Some(ended);
+            vec![Ok(event)]
+        };
+        let with_rows = |packer: &mut Packer, last| {
+            let event = event(lines, &ROWS, packer, last);
+            let bytes = event.rows.as_ref().unwrap().unpacked;
+            (proto::RunEvent { columns: Some(columns()), started, ..event }, u64::from(bytes))
+        };
+        let end = |ended| proto::RunEvent { ended: Some(ended), ..proto::RunEvent::default() };
+        let only = |ended| whole(proto::RunEvent::default(), ended);
+        use proto::{ErrorKind as K, Refusal as R, Status as S};
+        let events = match command.text.as_str() {
+            "rows" | "readOnly rows" => {
+                let (event, bytes) = with_rows(&mut packer, true);
+                whole(event, proto::Ended { rows: 2, row_bytes: bytes, ..ended(S::Successful) })
+            }
+            "count" => only(proto::Ended { rows_affected: Some(3), ..ended(S::Successful) }),
+            "no count" => only(ended(S::Successful)),
+            "outputs" => {
+                let (event, bytes) = with_rows(&mut packer, true);
+                let output =
+                    |name: &str, direction: proto::Direction, value: Option<&str>| proto::Parameter {
+                        name: name.into(),
+                        direction: direction.into(),
+                        r#type: "Int".into(),
+                        value: value.map(str::to_owned),
+                        size: None,
+                    };
+                let outputs = vec![
+                    output("@out", proto::Direction::Output, Some("42")),
+                    output("@both", proto::Direction::InputOutput, None),
+                    output("@RETURN_VALUE", proto::Direction::ReturnValue, Some("-1")),
+                ];
+                whole(event, proto::Ended { rows: 2, row_bytes: bytes, outputs, ..ended(S::Successful) })
+            }
+            "unknown table" => only(failed(K::Mssql, 208, "Invalid object name 'canary'.")),
+            "login failed" => only(failed(K::Mssql, 18456, "Login failed for user 'acme'.")),
+            "bad parameter" => only(proto::Ended {
+                effect: proto::Effect::NotExecuted.into(),
+                ..failed(K::HaloLink, 400, "Parameter @a is not an Int.")
+            }),
+            "deadlock after rows" => {
+                let (event, bytes) = with_rows(&mut packer, false);
+                let ended =
+                    proto::Ended { rows: 2, row_bytes: bytes, ..failed(K::Mssql, 1205, "Deadlock victim.") };
+                vec![Ok(event), Ok(end(ended))]
+            }
+            "expires" => {
+                only(proto::Ended { effect: proto::Effect::NotExecuted.into(), ..ended(S::ExpiredInQueue) })
+            }
+            "times out" => only(proto::Ended { effect: proto::Effect::Unknown.into(), ..ended(S::TimedOut) }),
+            "interrupted" => {
+                only(proto::Ended { effect: proto::Effect::Unknown.into(), ..ended(S::Interrupted) })
+            }
+            "not paired" => only(refused(R::NotPaired)),
+            "switched off" => only(refused(R::SwitchedOff)),
+            "unknown catalogue" => only(refused(R::UnknownCatalogue)),
+            "busy" => only(refused(R::Busy)),
+            "repeated" => only(refused(R::Repeated)),
+            "too large" => {
+                let (event, bytes) = with_rows(&mut packer, false);
+                vec![Ok(event), Ok(end(proto::Ended { rows: 2, row_bytes: bytes, ..ended(S::TooLarge) }))]
+            }
+            "more than asked for" => {
+                let (event, _) = with_rows(&mut packer, false);
+                let row = format!("{{\"a\":\"{}\"}}", "x".repeat(3_000_000));
+                let mut events = vec![Ok(event)];
+                events.extend((0..4).map(|_| Ok(self::event(lines, &[&row], &mut packer, false))));
+                events
+            }
+            "cut" => vec![Ok(with_rows(&mut packer, false).0)],
+            "garbage" => {
+                let rows = proto::Rows { data: b"no zstd".to_vec().into(), unpacked: 100, zstd: true };
+                vec![Ok(proto::RunEvent { rows: Some(rows), ..with_rows(&mut packer, true).0 })]
+            }
+            "connection dies" => {
+                self.site.break_connections();
+                return Ok(Response::new(stream::pending().boxed()));
+            }
+            "connection dies once" => {
+                if self.site.die_once.swap(false, Ordering::SeqCst) {
+                    self.site.break_connections();
+                    return Ok(Response::new(stream::pending().boxed()));
+                }
+                let (event, bytes) = with_rows(&mut packer, true);
+                whole(event, proto::Ended { rows: 2, row_bytes: bytes, ..ended(S::Successful) })
+            }
+            "wait" => return Ok(Response::new(self.waiting(with_rows(&mut packer, false)))),
+            "endless" => {
+                return Ok(Response::new(self.endless(lines, with_rows(&mut packer, false).0, packer)));
+            }
+            other => return Err(Status::invalid_argument(format!("the kit does not know {other}"))),
+        };
+        Ok(Response::new(stream::iter(events).boxed()))
+    }
+
+    async fn outcome(
+        &self,
+        request: Request<proto::OutcomeRequest>,
+    ) -> Result<Response<proto::OutcomeReply>, Status> {
+        let outcomes = self.site.outcomes.lock().unwrap();
+        Ok(Response::new(outcomes.get(&request.into_inner().query_id).cloned().unwrap_or_default()))
+    }
+
+    async fn pair(
+        &self,
+        request: Request<Streaming<proto::PairRequest>>,
+    ) -> Result<Response<Self::PairStream>, Status> {
+        let peer = request.extensions().get::<Peer>().unwrap().clone();
+        let mut hear = request.into_inner();
+        let (say, said) = tokio::sync::mpsc::channel(4);
+        let (site, exporter) = (Arc::clone(&self.site), self.exporter.clone());
+        tokio::spawn(async move { site.pair(&peer, &exporter, &mut hear, &say).await });
+        let replies = stream::unfold(said, |mut said| async move { Some((Ok(said.recv().await?), said)) });
+        Ok(Response::new(replies.boxed()))
+    }
+}
+
+impl FakeLink {
+    /// Rows at once, the end when released.
+    fn waiting(&self, (first, bytes): (proto::RunEvent, u64)) -> Events {
+        let site = Arc::clone(&self.site);
+        let watch = Watch(Arc::clone(&site), false);
+        let last = async move {
+            let mut watch = watch;
+            site.release.notified().await;
+            watch.1 = true;
+            let ended = proto::Ended { rows: 2, row_bytes: bytes, ..ended(proto::Status::Successful) };
+            Ok(proto::RunEvent { ended: Some(ended), ..proto::RunEvent::default() })
+        };
+        stream::iter([Ok(first)]).chain(stream::once(last)).boxed()
+    }
+
+    fn endless(&self, lines: bool, first: proto::RunEvent, packer: Packer) -> Events {
+        let watch = Watch(Arc::clone(&self.site), false);
+        let rows = stream::unfold((packer, watch), move |(mut packer, watch)| async move {
+            let row = format!("{{\"a\":\"{}\"}}", "x".repeat(60_000));
+            Some((Ok(event(lines, &[&row], &mut packer, false)), (packer, watch)))
+        });
+        stream::iter([Ok(first)]).chain(rows).boxed()
+    }
+}
+
+impl FakeSite {
+    async fn pair(
+        &self,
+        peer: &Peer,
+        exporter: &[u8],
+        hear: &mut Streaming<proto::PairRequest>,
+        say: &tokio::sync::mpsc::Sender<proto::PairReply>,
+    ) -> Option<()> {
+        use proto::{pair_reply::Step as Out, pair_request::Step as In};
+        let out = |step| proto::PairReply { step: Some(step) };
+        let refuse = |reason: proto::PairRefusal| {
+            out(Out::Refused(proto::PairRefused { reason: reason.into(), message: "as told".into() }))
+        };
+        let In::Begin(begin) = hear.message().await.ok()??.step? else { return None };
+        let behaviour = self.pairing.lock().unwrap().clone();
+        let (code, read_only, login_works) = match behaviour {
+            Pairing::Refuses(reason) => {
+                say.send(refuse(reason)).await.ok()?;
+                return None;
+            }
+            Pairing::Liar | Pairing::Echo => {
+                let mac = if matches!(behaviour, Pairing::Liar) {
+                    vec![7; 32]
+                } else {
+                    begin.code_name.into_bytes()
+                };
+                say.send(out(Out::Proof(proto::PairProof { mac }))).await.ok()?;
+                // Whatever comes now should not have come.
+                while let Some(message) = hear.message().await.ok()? {
+                    match message.step? {
+                        In::Proof(_) => drop(self.proofs.fetch_add(1, Ordering::SeqCst)),
+                        In::Login(login) => self.logins.lock().unwrap().push(login),
+                        In::Begin(_) => {}
+                    }
+                }
+                return None;
+            }
+            Pairing::Honest { code, read_only, login_works } => {
+                (Code::parse(&code).unwrap(), read_only, login_works)
+            }
+        };
+        let transcript = Transcript {
+            version: begin.version,
+            environment: "demo",
+            site_root: self.root.spki(),
+            integrator_root: &peer.root_spki,
+            integrator_name: &begin.integrator_name,
+            code_name: code.name(),
+            exporter,
+        };
+        let mac = pairing::prove(&code, Role::Site, &transcript).to_vec();
+        say.send(out(Out::Proof(proto::PairProof { mac }))).await.ok()?;
+        let In::Proof(proof) = hear.message().await.ok()??.step? else { return None };
+        self.proofs.fetch_add(1, Ordering::SeqCst);
+        if !pairing::check(&code, Role::Gateway, &transcript, &proof.mac) {
+            say.send(refuse(proto::PairRefusal::WrongProof)).await.ok()?;
+            return None;
+        }
+        say.send(out(Out::LoginWanted(proto::LoginWanted {}))).await.ok()?;
+        let In::Login(login) = hear.message().await.ok()??.step? else { return None };
+        self.logins.lock().unwrap().push(login);
+        if !login_works {
+            say.send(refuse(proto::PairRefusal::LoginFailed)).await.ok()?;
+            return None;
+        }
+        self.paired.store(true, Ordering::SeqCst);
+        let facts = Some(convert::facts_to_proto(&self.record().facts));
+        say.send(out(Out::Done(proto::PairDone { facts, read_only }))).await.ok()
+    }
+}
