@@ -161,6 +161,8 @@ pub(crate) fn register(connection: &Connection, shared: &Arc<Shared>) -> Result<
     connection.create_scalar_function("ts_ascii", 1, pure, |c| {
         Ok(text(c, 0).and_then(|t| t.chars().next()).map(|ch| i64::from(u32::from(ch).min(63 + u32::from(ch.is_ascii()) * 192))))
     })?;
+    connection.create_scalar_function("ts_floor", 1, pure, |c| Ok(c.get::<Option<f64>>(0)?.map(f64::floor)))?;
+    connection.create_scalar_function("ts_ceiling", 1, pure, |c| Ok(c.get::<Option<f64>>(0)?.map(f64::ceil)))?;
     dates::register(connection, pure)?;
     let own = Arc::clone(shared);
     connection.create_scalar_function("ts_now", 2, changing, move |c| {

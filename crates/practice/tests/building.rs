@@ -38,3 +38,16 @@ fn what_stands_there_is_not_replaced() {
     assert!(build(&path, &options(1, 1), &mut |_, _| {}).is_err());
     assert_eq!(std::fs::read(&path).unwrap(), b"mine");
 }
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = |name: &str, seed| {
+        let path = folder.path().join(name);
+        build(&path, &options(200, seed), &mut |_, _| {}).unwrap();
+        (std::fs::read(&path).unwrap(), std::fs::read(path.with_extension("drugs")).unwrap())
+    };
+    let (a, b, c) = (make("a.db", 1), make("b.db", 1), make("c.db", 2));
+    assert!(a == b);
+    assert!(a.0 != c.0);
+}

@@ -39,6 +39,7 @@ pub(crate) fn compile(text: &str, base: Base, variables: Vec<Variable>, returns:
     if tokens.len() > MOST_TOKENS || tokens.iter().filter(|t| chains(&t.token)).count() > MOST_OPERATORS {
         return Err(fault(8623, 1, "The query processor ran out of internal resources and could not produce a query plan. This is a rare event and only expected for extremely complex queries."));
     }
+    let tokens = without_hints(tokens)?;
     let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
     let mut compiler = Compiler::new(base, variables);
     let mut steps = Vec::new();
@@ -55,6 +56,61 @@ pub(crate) fn compile(text: &str, base: Base, variables: Vec<Variable>, returns:
         }
     }
     Ok(Program { steps, variables: compiler.variables })
+}
+
+fn is_word(token: Option<&TokenWithSpan>, words: &[&str]) -> bool {
+    matches!(token.map(|t| &t.token), Some(Token::Word(w)) if w.quote_style.is_none() && words.iter().any(|x| w.value.eq_ignore_ascii_case(x)))
+}
+
+/// Takes `OPTION (…)` away where it ends a statement and holds only hints that change no answer; the parser would take
+/// the word for an alias. A WAITFOR gets the semicolon before it that T-SQL lets callers leave out.
+fn without_hints(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, SqlError> {
+    const STARTS: &[&str] = &["SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "DECLARE", "SET", "EXEC", "EXECUTE", "WAITFOR", "RETURN"];
+    let mut kept: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        if is_word(Some(token), &["WAITFOR"]) {
+            kept.push(TokenWithSpan { token: Token::SemiColon, span: token.span });
+        }
+        if !is_word(Some(token), &["OPTION"]) {
+            kept.push(token.clone());
+            at += 1;
+            continue;
+        }
+        let near = |t: Option<&TokenWithSpan>| {
+            let t = t.unwrap_or(token);
+            fault(102, t.span.start.line, format!("Incorrect syntax near '{}'.", first_words(&t.token)))
+        };
+        at += 1;
+        if tokens.get(at).map(|t| &t.token) != Some(&Token::LParen) {
+            return Err(near(tokens.get(at)));
+        }
+        loop {
+            at += 1;
+            if is_word(tokens.get(at), &["MAXRECURSION", "MAXDOP"]) && matches!(tokens.get(at + 1).map(|t| &t.token), Some(Token::Number(..))) {
+                at += 2;
+            } else if is_word(tokens.get(at), &["RECOMPILE"]) {
+                at += 1;
+            } else {
+                return Err(near(tokens.get(at)));
+            }
+            match tokens.get(at).map(|t| &t.token) {
+                Some(Token::Comma) => {}
+                Some(Token::RParen) => break,
+                _ => return Err(near(tokens.get(at))),
+            }
+        }
+        at += 1;
+        let ends = match tokens.get(at) {
+            None => true,
+            Some(t) => matches!(t.token, Token::SemiColon | Token::EOF) || is_word(Some(t), STARTS),
+        };
+        if !ends {
+            return Err(near(tokens.get(at)));
+        }
+        kept.push(TokenWithSpan { token: Token::SemiColon, span: token.span });
+    }
+    Ok(kept)
 }
 
 fn chains(token: &Token) -> bool {
@@ -146,9 +202,6 @@ impl Reader<'_, '_> {
     fn parsed(&mut self) -> Result<Vec<Action>, SqlError> {
         let parsed = self.parser.parse_statement();
         let parsed = self.expect(parsed)?;
-        if self.word("OPTION") {
-            self.option()?;
-        }
         match &parsed {
             Statement::Query(query) => match query.body.as_ref() {
                 SetExpr::Insert(Statement::Insert(_)) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
@@ -182,27 +235,6 @@ impl Reader<'_, '_> {
             Statement::Delete(delete) => self.compiler.delete(delete).map(|a| vec![a]),
             other => Err(self.compiler.no(&first_words(other))),
         }
-    }
-
-    /// `OPTION (…)`: hints that change no answer.
-    fn option(&mut self) -> Result<(), SqlError> {
-        if !self.parser.consume_token(&Token::LParen) {
-            return Err(self.near(&self.parser.peek_token()));
-        }
-        loop {
-            if self.word("MAXRECURSION") || self.word("MAXDOP") {
-                let number = self.parser.next_token();
-                if !matches!(number.token, Token::Number(_, false)) {
-                    return Err(self.near(&number));
-                }
-            } else if !self.word("RECOMPILE") {
-                return Err(self.near(&self.parser.peek_token()));
-            }
-            if !self.parser.consume_token(&Token::Comma) {
-                break;
-            }
-        }
-        if self.parser.consume_token(&Token::RParen) { Ok(()) } else { Err(self.near(&self.parser.peek_token())) }
     }
 
     fn into_variables(&mut self, sql: &str, columns: &[(String, Type)], targets: &[usize]) -> Result<String, SqlError> {

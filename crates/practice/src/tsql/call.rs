@@ -257,7 +257,7 @@ impl Compiler {
                 match piece.ty.family {
                     Family::Int if name != "ABS" => Ok(piece),
                     Family::Int | Family::Float | Family::Real => {
-                        let plain = if name == "CEILING" { "ceil".to_owned() } else { name.to_ascii_lowercase() };
+                        let plain = if name == "ABS" { "abs" } else if name == "FLOOR" { "ts_floor" } else { "ts_ceiling" };
                         Ok(Piece::new(format!("{plain}({})", piece.sql), piece.ty))
                     }
                     _ => Err(fault(8116, self.line, format!("Argument data type {} is invalid for argument 1 of {} function.", piece.ty.name, name.to_ascii_lowercase()))),
