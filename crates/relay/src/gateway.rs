@@ -1,6 +1,6 @@
 //! A gateway's connection: each of its streams is a question, and one kind of question becomes a splice.
 
-use crate::{Counted, DRAIN, Shared, splice::splice};
+use crate::{Counted, DRAIN, Shared, presence::LinkConnection, splice::splice};
 use model::{Availability, IntegratorId, SiteId};
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -16,6 +16,9 @@ use tunnel::{
 /// For the refusal of one stream too many: whoever has that many open does not wait long for a no.
 const REFUSAL: Duration = Duration::from_secs(1);
 
+/// Between a Link's welcome and its presence here, which follows within microseconds: how often, and how long, to look.
+const SETTLING: Duration = Duration::from_millis(10);
+const SETTLING_LOOKS: u32 = 50;
 /// How long a finished stream is held while draining.
 const LAST_BYTES: Duration = Duration::from_millis(100);
 
@@ -106,9 +109,7 @@ async fn answer(shared: &Arc<Shared>, integrator: IntegratorId, mut stream: Stre
 
 /// A stream on the connection of the Link that serves the site; otherwise the refusal to answer with.
 async fn connect(shared: &Shared, site: SiteId) -> Result<Stream, Answer> {
-    let Some((_, connection)) = shared.presence.get(site) else {
-        return Err(absent(shared, site).await);
-    };
+    let connection = present(shared, site).await?;
     let opening = async {
         let mut stream = connection.joined.open().await.map_err(|e| e.to_string())?;
         head::write(&mut stream, &head::Incoming { site }).await.map_err(|e| e.to_string())?;
@@ -123,21 +124,45 @@ async fn connect(shared: &Shared, site: SiteId) -> Result<Stream, Answer> {
                 Some(_) => {
                     Err(refused(Reason::Busy, &format!("the site's Halo Link takes no more streams: {why}")))
                 }
-                None => Err(absent(shared, site).await),
+                None => Err(absent(shared, site).await.unwrap_or_else(|| {
+                    refused(Reason::Offline, "the site's Halo Link is just reconnecting")
+                })),
             }
         }
         Err(_) => Err(refused(Reason::Unreachable, "the site's Halo Link did not take the stream in time")),
     }
 }
 
-async fn absent(shared: &Shared, site: SiteId) -> Answer {
-    match shared.desk.ask(move |registry| registry.look(site)).await {
-        None => refused(Reason::Busy, "the directory failed; try again"),
-        Some(None) => refused(Reason::UnknownSite, "no Halo Link has ever connected with this site"),
-        Some(Some(SiteRecord { availability: Availability::Unreachable, .. })) => {
-            refused(Reason::Unreachable, "the site's Halo Link has been silent for two minutes or more")
+/// The connection that serves the site. A Link hears its welcome, and may say that it is ready, a moment before presence
+/// does: where the registry's record says online, that moment is waited for.
+async fn present(shared: &Shared, site: SiteId) -> Result<Arc<LinkConnection>, Answer> {
+    for _ in 0..SETTLING_LOOKS {
+        if let Some((_, connection)) = shared.presence.get(site) {
+            return Ok(connection);
         }
-        Some(Some(_)) => refused(Reason::Offline, "the site's Halo Link is not connected"),
+        let no = absent(shared, site).await;
+        if let Some(no) = no {
+            return Err(no);
+        }
+        tokio::time::sleep(SETTLING).await;
+    }
+    Err(refused(Reason::Offline, "the site's Halo Link is not connected"))
+}
+
+/// Why a site without a connection can't be reached; `None` while the registry counts it as online.
+async fn absent(shared: &Shared, site: SiteId) -> Option<Answer> {
+    let Some(found) = shared.desk.ask(move |registry| registry.look(site)).await else {
+        return Some(refused(Reason::Busy, "the directory failed; try again"));
+    };
+    match found.map(|SiteRecord { availability, .. }| availability) {
+        None => Some(refused(Reason::UnknownSite, "no Halo Link has ever connected with this site")),
+        Some(Availability::Unreachable) => {
+            Some(refused(Reason::Unreachable, "the site's Halo Link has been silent for two minutes or more"))
+        }
+        Some(Availability::Offline) => {
+            Some(refused(Reason::Offline, "the site's Halo Link is not connected"))
+        }
+        Some(Availability::Online) => None,
     }
 }
 

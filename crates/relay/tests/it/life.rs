@@ -54,7 +54,7 @@ async fn the_same_epoch_from_two_living_servers_leaves_the_first_in_place() {
     exchange(&mut connect(&gateway, practice.id()).await.unwrap(), b"first").await;
     // The probe for a sign of life was a stream without content.
     assert_eq!(first.ended.recv().await, Some(Ok(0)));
-    assert_eq!(cloud.relay.counts().links, 1);
+    eventually("one is counted", || cloud.relay.counts().links == 1).await;
 }
 
 /// Forwards bytes to the relay until it goes silent: connections stay open and nothing moves, as behind a dead NAT.
@@ -210,8 +210,11 @@ async fn three_hundred_idle_links_are_all_there() {
     for link in &links {
         online(&link.dialer).await;
     }
-    let counts = cloud.relay.counts();
-    assert_eq!((counts.links, counts.sites), (300, 300));
+    eventually("all are counted", || {
+        let counts = cloud.relay.counts();
+        (counts.links, counts.sites) == (300, 300)
+    })
+    .await;
     let gateway = cloud.gateway().await;
     for practice in practices.iter().step_by(50) {
         exchange(&mut connect(&gateway, practice.id()).await.unwrap(), b"hello").await;
