@@ -123,11 +123,13 @@ fn quoted(out: &mut Vec<u8>, inner: impl FnOnce(&mut Vec<u8>)) {
 fn push_base64(bytes: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + bytes.len().div_ceil(3) * 4, 0);
-    let written = STANDARD.encode_slice(bytes, &mut out[start..]).expect("four letters for each three bytes fit");
+    let written =
+        STANDARD.encode_slice(bytes, &mut out[start..]).expect("four letters for each three bytes fit");
     out.truncate(start + written);
 }
 
-const PAIRS: &[u8; 200] = b"0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
+const PAIRS: &[u8; 200] =
+    b"0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
 5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
 
 /// Two digits; a number over 99 (no valid part is) loses its hundreds.
@@ -212,7 +214,8 @@ fn clean_prefix(bytes: &[u8]) -> usize {
     while let Some(eight) = bytes.get(at..at + 8) {
         let word = u64::from_le_bytes(eight.try_into().expect("eight bytes"));
         let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-        let hit = control | zero_in(word ^ (ONES * u64::from(b'"'))) | zero_in(word ^ (ONES * u64::from(b'\\')));
+        let hit =
+            control | zero_in(word ^ (ONES * u64::from(b'"'))) | zero_in(word ^ (ONES * u64::from(b'\\')));
         if hit != 0 {
             // A borrow can only mark bytes after the first true hit, so the lowest mark is right.
             return at + hit.trailing_zeros() as usize / 8;

@@ -125,7 +125,9 @@ fn fill(
     let first_day = day_number(options.today) - 730;
     lookups(&transaction)?;
     people::staff(&transaction, first_day)?;
-    people::patients(&transaction, options, &mut random, &mut |part| progress("patients", 0.05 + part * 0.3))?;
+    people::patients(&transaction, options, &mut random, &mut |part| {
+        progress("patients", 0.05 + part * 0.3)
+    })?;
     book::book(&transaction, options, &mut random, &mut |part| progress("appointments", 0.35 + part * 0.5))?;
     progress("indexes and views", 0.85);
     transaction.execute_batch(INDEXES)?;
@@ -165,7 +167,8 @@ fn lookups(connection: &Connection) -> rusqlite::Result<()> {
     }
     connection.execute("INSERT INTO main.YESNO VALUES (0, 'No   '), (1, 'Yes  ')", [])?;
     connection.execute("INSERT INTO main.PRACTICE VALUES (?1)", [pad("Halo Demo Family Practice", 60)])?;
-    let mut location = connection.prepare("INSERT INTO main.LOCATIONS VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+    let mut location =
+        connection.prepare("INSERT INTO main.LOCATIONS VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
     for (id, name, street, city, postcode, phone) in [
         (1, "Main Surgery", "12 Jacaranda St", "Paddington", "4064", "07 5550 0001"),
         (2, "Riverside Rooms", "3/88 Oxley Rd", "Toowong", "4066", "07 5550 0002"),

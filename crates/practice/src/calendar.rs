@@ -33,7 +33,7 @@ pub(crate) fn days_in_month(year: u16, month: u8) -> u8 {
     match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
         4 | 6 | 9 | 11 => 30,
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
         2 => 28,
         _ => 0,
     }
@@ -41,8 +41,11 @@ pub(crate) fn days_in_month(year: u16, month: u8) -> u8 {
 
 /// A day, if it is one.
 pub(crate) fn valid(year: u16, month: u8, day: u8) -> Option<Date> {
-    ((1..=9999).contains(&year) && day >= 1 && day <= days_in_month(year, month))
-        .then_some(Date { year, month, day })
+    ((1..=9999).contains(&year) && day >= 1 && day <= days_in_month(year, month)).then_some(Date {
+        year,
+        month,
+        day,
+    })
 }
 
 /// 0 is Sunday.
@@ -88,7 +91,7 @@ pub(crate) fn read_date(text: &[u8]) -> Option<Date> {
 /// Reads the stored form of a time.
 pub(crate) fn read_time(text: &[u8]) -> Option<Time> {
     let (whole, fraction) = match text {
-        [whole @ .., ] if whole.len() == 8 => (whole, &[][..]),
+        whole if whole.len() == 8 => (whole, &[][..]),
         _ if text.len() > 9 && text.len() <= 16 && text[8] == b'.' => (&text[..8], &text[9..]),
         _ => return None,
     };

@@ -9,14 +9,20 @@ use crate::{
     types::{Family, Type},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-pub(crate) use decimal::{Decimal, arithmetic};
 use database::{Date, Time};
+pub(crate) use decimal::{Decimal, arithmetic};
 pub(crate) use moment::{month_name, parse_moment};
 use rusqlite::types::{Value, ValueRef};
 
 /// Converts. `style` is CONVERT's third argument; `strict` refuses text that is too long instead of cutting it, as an
 /// assignment to a column does.
-pub(crate) fn convert(value: ValueRef<'_>, from: Type, to: Type, style: i64, strict: bool) -> Result<Value, Raised> {
+pub(crate) fn convert(
+    value: ValueRef<'_>,
+    from: Type,
+    to: Type,
+    style: i64,
+    strict: bool,
+) -> Result<Value, Raised> {
     if matches!(value, ValueRef::Null) {
         return Ok(Value::Null);
     }
@@ -40,10 +46,15 @@ pub(crate) fn convert(value: ValueRef<'_>, from: Type, to: Type, style: i64, str
                 ValueRef::Real(f) => Decimal::from_float(f),
                 _ => Decimal::parse(text(value, from, to)?.trim().trim_start_matches('$')),
             };
-            let number = number.ok_or_else(|| Raised(8114, format!("Error converting data type {} to {}.", from.name, to.name)))?;
+            let number = number.ok_or_else(|| {
+                Raised(8114, format!("Error converting data type {} to {}.", from.name, to.name))
+            })?;
             let fitted = if to.length == 0 { Some(number) } else { number.fit(to.length, to.scale) };
             let fitted = fitted.ok_or_else(|| {
-                Raised(8115, format!("Arithmetic overflow error converting {} to data type {}.", from.name, to.name))
+                Raised(
+                    8115,
+                    format!("Arithmetic overflow error converting {} to data type {}.", from.name, to.name),
+                )
             })?;
             Ok(Value::Text(fitted.to_string()))
         }
@@ -54,17 +65,21 @@ pub(crate) fn convert(value: ValueRef<'_>, from: Type, to: Type, style: i64, str
                 _ => {
                     let text = text(value, from, to)?;
                     let plain = text.trim();
-                    let sound = !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
-                    sound.then(|| plain.parse::<f64>().ok()).flatten().filter(|f| f.is_finite()).ok_or_else(|| {
-                        Raised(8114, format!("Error converting data type {} to {}.", from.name, to.name))
-                    })?
+                    let sound = !plain.is_empty()
+                        && plain.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
+                    sound.then(|| plain.parse::<f64>().ok()).flatten().filter(|f| f.is_finite()).ok_or_else(
+                        || Raised(8114, format!("Error converting data type {} to {}.", from.name, to.name)),
+                    )?
                 }
             };
             let f = if to.family == Family::Real { f64::from(f as f32) } else { f };
             if f.is_finite() {
                 Ok(Value::Real(f))
             } else {
-                Err(Raised(8115, format!("Arithmetic overflow error converting expression to data type {}.", to.name)))
+                Err(Raised(
+                    8115,
+                    format!("Arithmetic overflow error converting expression to data type {}.", to.name),
+                ))
             }
         }
         Family::Text => {
@@ -76,7 +91,11 @@ pub(crate) fn convert(value: ValueRef<'_>, from: Type, to: Type, style: i64, str
             let text = text(value, from, to)?;
             let guid = uuid::Uuid::parse_str(text.trim().trim_start_matches('{').trim_end_matches('}'));
             guid.map(|g| Value::Text(g.hyphenated().to_string())).map_err(|_| {
-                Raised(8169, "Conversion failed when converting from a character string to uniqueidentifier.".to_owned())
+                Raised(
+                    8169,
+                    "Conversion failed when converting from a character string to uniqueidentifier."
+                        .to_owned(),
+                )
             })
         }
         Family::Binary => match value {
@@ -91,7 +110,9 @@ pub(crate) fn convert(value: ValueRef<'_>, from: Type, to: Type, style: i64, str
 
 fn text(value: ValueRef<'_>, from: Type, to: Type) -> Result<String, Raised> {
     match value {
-        ValueRef::Text(bytes) if matches!(from.family, Family::Text | Family::Decimal | Family::Guid | Family::Null) => {
+        ValueRef::Text(bytes)
+            if matches!(from.family, Family::Text | Family::Decimal | Family::Guid | Family::Null) =>
+        {
             Ok(String::from_utf8_lossy(bytes).into_owned())
         }
         _ => Err(clash(from, to)),
@@ -99,10 +120,7 @@ fn text(value: ValueRef<'_>, from: Type, to: Type) -> Result<String, Raised> {
 }
 
 fn clash(from: Type, to: Type) -> Raised {
-    Raised(
-        529,
-        format!("Explicit conversion from data type {} to {} is not allowed.", from.name, to.name),
-    )
+    Raised(529, format!("Explicit conversion from data type {} to {} is not allowed.", from.name, to.name))
 }
 
 fn failed(value: ValueRef<'_>, from: Type, to: Type) -> Raised {
@@ -112,7 +130,10 @@ fn failed(value: ValueRef<'_>, from: Type, to: Type) -> Raised {
     };
     Raised(
         245,
-        format!("Conversion failed when converting the {} value '{shown}' to data type {}.", from.name, to.name),
+        format!(
+            "Conversion failed when converting the {} value '{shown}' to data type {}.",
+            from.name, to.name
+        ),
     )
 }
 
@@ -130,7 +151,13 @@ fn integer(value: ValueRef<'_>, from: Type, to: Type) -> Result<Value, Raised> {
             let text = text(value, from, to)?;
             match text.trim() {
                 "" => 0,
-                plain if plain.bytes().enumerate().all(|(i, b)| b.is_ascii_digit() || i == 0 && b"+-".contains(&b)) && plain.len() > usize::from(plain.starts_with(['+', '-'])) => {
+                plain
+                    if plain
+                        .bytes()
+                        .enumerate()
+                        .all(|(i, b)| b.is_ascii_digit() || i == 0 && b"+-".contains(&b))
+                        && plain.len() > usize::from(plain.starts_with(['+', '-'])) =>
+                {
                     plain.parse().map_err(|_| overflow())?
                 }
                 _ => return Err(failed(value, from, to)),
@@ -180,8 +207,15 @@ fn to_text(value: ValueRef<'_>, from: Type, to: Type, style: i64) -> Result<Stri
         ValueRef::Real(f) => float_text(f),
         ValueRef::Text(bytes) if from.is_time() => {
             let (date, time, offset) = read_any(bytes, from).ok_or_else(|| failed(value, from, to))?;
-            moment::format(date, time, offset, from, style)
-                .ok_or_else(|| Raised(281, format!("{style} is not a valid style number when converting from {} to a character string.", from.name)))?
+            moment::format(date, time, offset, from, style).ok_or_else(|| {
+                Raised(
+                    281,
+                    format!(
+                        "{style} is not a valid style number when converting from {} to a character string.",
+                        from.name
+                    ),
+                )
+            })?
         }
         ValueRef::Text(bytes) if from.family == Family::Guid => String::from_utf8_lossy(bytes).to_uppercase(),
         ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
@@ -206,7 +240,8 @@ fn float_text(f: f64) -> String {
         let text = format!("{f:.5e}");
         let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
         let power: i32 = power.parse().unwrap_or(0);
-        let digits = if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits };
+        let digits =
+            if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits };
         return format!("{digits}e{}{:03}", if power < 0 { '-' } else { '+' }, power.abs());
     }
     let text = format!("{f:.*}", (5 - exponent).max(0) as usize);
@@ -230,13 +265,19 @@ fn time_like(value: ValueRef<'_>, from: Type, to: Type, style: i64) -> Result<Va
     } else {
         let text = text(value, from, to)?;
         parse_moment(text.trim(), style).ok_or_else(|| {
-            Raised(241, "Conversion failed when converting date and/or time from character string.".to_owned())
+            Raised(
+                241,
+                "Conversion failed when converting date and/or time from character string.".to_owned(),
+            )
         })?
     };
     Ok(Value::Text(write_moment(date, time, offset, to).ok_or_else(|| {
         Raised(
             242,
-            format!("The conversion of a {} data type to a {} data type resulted in an out-of-range value.", from.name, to.name),
+            format!(
+                "The conversion of a {} data type to a {} data type resulted in an out-of-range value.",
+                from.name, to.name
+            ),
         )
     })?))
 }
@@ -247,8 +288,12 @@ pub(crate) fn write_moment(date: Date, time: Time, offset: i16, to: Type) -> Opt
     let round = |unit: (u64, u64)| {
         let ticks = (time.0 * unit.1 + unit.0 / 2) / unit.0;
         // The three-hundredths are shown as milliseconds ending in 0, 3 or 7.
-        let back = if unit.1 == 300 { (ticks * 10_000 + 150) / 300 * 1000 } else { ticks * unit.0 };
-        if back >= Time::DAY { (crate::calendar::day(day_number(date) + 1), Time(0)) } else { (Some(date), Time(back)) }
+        let back = if unit.1 == 300 { (ticks * 1000 + 150) / 300 * 10_000 } else { ticks * unit.0 };
+        if back >= Time::DAY {
+            (crate::calendar::day(day_number(date) + 1), Time(0))
+        } else {
+            (Some(date), Time(back))
+        }
     };
     Some(match to.name {
         "date" => date_text(date),
@@ -274,8 +319,12 @@ pub(crate) fn write_moment(date: Date, time: Time, offset: i16, to: Type) -> Opt
 pub(crate) fn from_parameter(text: &str, to: Type) -> Option<Value> {
     if to.family == Family::Binary {
         let bytes = match text.strip_prefix("0x") {
-            Some(hex) => (hex.len() % 2 == 0).then_some(())
-                .and_then(|()| hex.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect::<Option<Vec<u8>>>())?,
+            Some(hex) => (hex.len() % 2 == 0).then_some(()).and_then(|()| {
+                hex.as_bytes()
+                    .chunks(2)
+                    .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+                    .collect::<Option<Vec<u8>>>()
+            })?,
             None => STANDARD.decode(text).ok()?,
         };
         return Some(Value::Blob(bytes));

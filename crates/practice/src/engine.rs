@@ -2,7 +2,8 @@
 
 use crate::{
     build::drugs_path,
-    collation, fault::fault,
+    collation,
+    fault::fault,
     functions::{self, Shared},
     login,
     schema::Base,
@@ -52,7 +53,8 @@ impl DemoEngine {
 
     /// A connection to both files, not yet fenced in.
     fn raw(&self, read_only: bool) -> rusqlite::Result<Connection> {
-        let mode = if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
+        let mode =
+            if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
         // The attached file gets the same flags, so that read-only is so for both.
         let connection = Connection::open_with_flags(&self.path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(Duration::from_secs(5))?;
@@ -64,7 +66,8 @@ impl DemoEngine {
 
     fn session(&self, login: &Login, base: Base, access: Access) -> rusqlite::Result<Option<DemoSession>> {
         // The password is checked on a connection that can't write, whatever the session may.
-        let Some(limited) = login::check(&self.raw(true)?, login.user.reveal(), login.password.reveal())? else {
+        let Some(limited) = login::check(&self.raw(true)?, login.user.reveal(), login.password.reveal())?
+        else {
             return Ok(None);
         };
         let read_only = limited || access == Access::ReadOnly;
@@ -105,14 +108,16 @@ const LIMITS: &[(Limit, i32)] = &[
 /// The second lock behind the compiler: no way out of the two files, none to the logins or the schema, and no write
 /// where none is allowed.
 fn fence(context: &AuthContext<'_>, read_only: bool) -> Authorization {
-    let open = |table: &str| !table.eq_ignore_ascii_case(login::TABLE) && !table.to_ascii_lowercase().starts_with("sqlite_");
+    let open = |table: &str| {
+        !table.eq_ignore_ascii_case(login::TABLE) && !table.to_ascii_lowercase().starts_with("sqlite_")
+    };
     let allowed = match context.action {
         AuthAction::Select | AuthAction::Recursive | AuthAction::Transaction { .. } => true,
         AuthAction::Function { function_name } => !function_name.eq_ignore_ascii_case("load_extension"),
         AuthAction::Read { table_name, .. } => open(table_name),
-        AuthAction::Insert { table_name } | AuthAction::Delete { table_name } | AuthAction::Update { table_name, .. } => {
-            !read_only && open(table_name)
-        }
+        AuthAction::Insert { table_name }
+        | AuthAction::Delete { table_name }
+        | AuthAction::Update { table_name, .. } => !read_only && open(table_name),
         _ => false,
     };
     if allowed { Authorization::Allow } else { Authorization::Deny }

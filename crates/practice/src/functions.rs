@@ -56,9 +56,12 @@ fn text<'a>(context: &'a Context<'_>, at: usize) -> Option<std::borrow::Cow<'a, 
 
 /// A NULL argument gives NULL; an index that is negative raises what SQL Server does.
 fn slice(context: &Context<'_>, name: &str) -> Result<Value> {
-    let (Some(whole), Some(first)) = (text(context, 0), context.get::<Option<i64>>(1)?) else { return Ok(Value::Null) };
+    let (Some(whole), Some(first)) = (text(context, 0), context.get::<Option<i64>>(1)?) else {
+        return Ok(Value::Null);
+    };
     let count = whole.chars().count() as i64;
-    let wrong = || Raised(537, format!("Invalid length parameter passed to the {} function.", name.to_uppercase()));
+    let wrong =
+        || Raised(537, format!("Invalid length parameter passed to the {} function.", name.to_uppercase()));
     let (from, to) = match name {
         "left" if first < 0 => return Err(wrong().into()),
         "left" => (0, first),
@@ -81,11 +84,15 @@ const LONGEST: usize = 1024 * 1024;
 
 /// Registers all of them on a connection.
 pub(crate) fn register(connection: &Connection, shared: &Arc<Shared>) -> Result<()> {
-    let pure = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
+    let pure =
+        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     let changing = FunctionFlags::SQLITE_UTF8;
-    connection.create_scalar_function("ts_cast", 6, pure, |c| cast(c, false)?.map_err(rusqlite::Error::from))?;
-    connection.create_scalar_function("ts_assign", 6, pure, |c| cast(c, true)?.map_err(rusqlite::Error::from))?;
-    connection.create_scalar_function("ts_try_cast", 6, pure, |c| Ok(cast(c, false)?.unwrap_or(Value::Null)))?;
+    connection
+        .create_scalar_function("ts_cast", 6, pure, |c| cast(c, false)?.map_err(rusqlite::Error::from))?;
+    connection
+        .create_scalar_function("ts_assign", 6, pure, |c| cast(c, true)?.map_err(rusqlite::Error::from))?;
+    connection
+        .create_scalar_function("ts_try_cast", 6, pure, |c| Ok(cast(c, false)?.unwrap_or(Value::Null)))?;
     connection.create_scalar_function("ts_raise", 1, changing, |_| -> Result<Value> {
         Err(Raised(512, "Subquery returned more than 1 value. This is not permitted when the subquery follows =, !=, <, <= , >, >= or when the subquery is used as an expression.".to_owned()).into())
     })?;
@@ -123,7 +130,9 @@ pub(crate) fn register(connection: &Connection, shared: &Arc<Shared>) -> Result<
     })?;
     connection.create_scalar_function("ts_compare", 2, pure, move |c| {
         let Some((a, b)) = decimals(c, 0)? else { return Ok(None) };
-        let overflow = || Raised(8115, "Arithmetic overflow error converting expression to data type numeric.".to_owned());
+        let overflow = || {
+            Raised(8115, "Arithmetic overflow error converting expression to data type numeric.".to_owned())
+        };
         Ok(Some(a.compare(b).ok_or_else(overflow)? as i64))
     })?;
     connection.create_scalar_function("ts_like", 3, pure, |c| {
@@ -133,11 +142,14 @@ pub(crate) fn register(connection: &Connection, shared: &Arc<Shared>) -> Result<
     })?;
     for name in ["left", "right", "substring"] {
         let count = if name == "substring" { 3 } else { 2 };
-        connection.create_scalar_function(format!("ts_{name}").as_str(), count, pure, move |c| slice(c, name))?;
+        connection
+            .create_scalar_function(format!("ts_{name}").as_str(), count, pure, move |c| slice(c, name))?;
     }
     connection.create_scalar_function("ts_upper", 1, pure, |c| Ok(text(c, 0).map(|t| t.to_uppercase())))?;
     connection.create_scalar_function("ts_lower", 1, pure, |c| Ok(text(c, 0).map(|t| t.to_lowercase())))?;
-    connection.create_scalar_function("ts_reverse", 1, pure, |c| Ok(text(c, 0).map(|t| t.chars().rev().collect::<String>())))?;
+    connection.create_scalar_function("ts_reverse", 1, pure, |c| {
+        Ok(text(c, 0).map(|t| t.chars().rev().collect::<String>()))
+    })?;
     connection.create_scalar_function("ts_replicate", 2, pure, |c| {
         let (Some(t), Some(n)) = (text(c, 0), c.get::<Option<i64>>(1)?) else { return Ok(None) };
         let n = usize::try_from(n).unwrap_or(0).min(LONGEST / t.len().max(1));
@@ -149,20 +161,34 @@ pub(crate) fn register(connection: &Connection, shared: &Arc<Shared>) -> Result<
             return Ok(Some(t.into_owned()));
         }
         let made = like::replace(&t, &from, &to);
-        if made.len() > 16 * LONGEST { Err(Raised(8152, "String or binary data would be truncated.".to_owned()).into()) } else { Ok(Some(made)) }
+        if made.len() > 16 * LONGEST {
+            Err(Raised(8152, "String or binary data would be truncated.".to_owned()).into())
+        } else {
+            Ok(Some(made))
+        }
     })?;
     connection.create_scalar_function("ts_charindex", 3, pure, |c| {
-        let (Some(what), Some(within), Some(start)) = (text(c, 0), text(c, 1), c.get::<Option<i64>>(2)?) else { return Ok(None) };
+        let (Some(what), Some(within), Some(start)) = (text(c, 0), text(c, 1), c.get::<Option<i64>>(2)?)
+        else {
+            return Ok(None);
+        };
         Ok(Some(like::position(&what, &within, start)))
     })?;
     connection.create_scalar_function("ts_char", 1, pure, |c| {
-        Ok(c.get::<Option<i64>>(0)?.and_then(|n| u8::try_from(n).ok()).filter(|n| (1..128).contains(n)).map(|n| char::from(n).to_string()))
+        Ok(c.get::<Option<i64>>(0)?
+            .and_then(|n| u8::try_from(n).ok())
+            .filter(|n| (1..128).contains(n))
+            .map(|n| char::from(n).to_string()))
     })?;
     connection.create_scalar_function("ts_ascii", 1, pure, |c| {
-        Ok(text(c, 0).and_then(|t| t.chars().next()).map(|ch| i64::from(u32::from(ch).min(63 + u32::from(ch.is_ascii()) * 192))))
+        Ok(text(c, 0)
+            .and_then(|t| t.chars().next())
+            .map(|ch| i64::from(u32::from(ch).min(63 + u32::from(ch.is_ascii()) * 192))))
     })?;
-    connection.create_scalar_function("ts_floor", 1, pure, |c| Ok(c.get::<Option<f64>>(0)?.map(f64::floor)))?;
-    connection.create_scalar_function("ts_ceiling", 1, pure, |c| Ok(c.get::<Option<f64>>(0)?.map(f64::ceil)))?;
+    connection
+        .create_scalar_function("ts_floor", 1, pure, |c| Ok(c.get::<Option<f64>>(0)?.map(f64::floor)))?;
+    connection
+        .create_scalar_function("ts_ceiling", 1, pure, |c| Ok(c.get::<Option<f64>>(0)?.map(f64::ceil)))?;
     dates::register(connection, pure)?;
     let own = Arc::clone(shared);
     connection.create_scalar_function("ts_now", 2, changing, move |c| {
@@ -174,7 +200,9 @@ pub(crate) fn register(connection: &Connection, shared: &Arc<Shared>) -> Result<
         Ok(day.and_then(|d| write_moment(d, time, offset, to)))
     })?;
     let own = Arc::clone(shared);
-    connection.create_scalar_function("ts_rowcount", 0, changing, move |_| Ok(own.rowcount.load(Ordering::Relaxed)))?;
+    connection.create_scalar_function("ts_rowcount", 0, changing, move |_| {
+        Ok(own.rowcount.load(Ordering::Relaxed))
+    })?;
     let own = Arc::clone(shared);
     connection.create_scalar_function("ts_identity", 0, changing, move |_| {
         Ok(Some(own.identity.load(Ordering::Relaxed)).filter(|id| *id != 0))

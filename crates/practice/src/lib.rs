@@ -1,20 +1,20 @@
 //! The demo practice: synthetic data of Bp Premier's shape on an embedded engine that speaks enough T-SQL.
 
 mod build;
-pub mod tsql;
-mod convert;
-mod fault;
-mod functions;
-mod parameter;
-mod procedure;
-mod session;
-mod types;
 mod calendar;
 mod collation;
+mod convert;
 mod engine;
+mod fault;
+mod functions;
 mod login;
+mod parameter;
+mod procedure;
 mod random;
 mod schema;
+mod session;
+pub mod tsql;
+mod types;
 
 pub use build::{BuildError, BuildOptions, PracticeLogin, build};
 pub use engine::{DemoEngine, OpenError};

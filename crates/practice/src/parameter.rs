@@ -31,9 +31,8 @@ pub(crate) fn value_of(parameter: &Parameter) -> Result<(Type, Value), Failure> 
         .ok_or_else(|| refuse(format!("another type: the demo practice has no {}", parameter.kind.name())))?;
     let inward = matches!(parameter.direction, Direction::Input | Direction::InputOutput);
     let value = match &parameter.value {
-        Some(text) if inward => {
-            from_parameter(text.reveal(), ty).ok_or_else(|| refuse(format!("{} ({})", parameter.kind.name(), ty.name)))?
-        }
+        Some(text) if inward => from_parameter(text.reveal(), ty)
+            .ok_or_else(|| refuse(format!("{} ({})", parameter.kind.name(), ty.name)))?,
         _ => Value::Null,
     };
     Ok((ty, value))

@@ -14,8 +14,8 @@ use crate::{
 pub(crate) use cancel::Canceller;
 use database::{Cancel, Done, Failure, Output, Session, Sink};
 use model::{Command, CommandType, Direction, Hidden};
-use rusqlite::{Connection, types::Value};
 use run::{Out, typed};
+use rusqlite::{Connection, types::Value};
 use std::sync::Arc;
 
 /// A session of the demo practice.
@@ -57,7 +57,8 @@ impl DemoSession {
         let mut variables = Vec::new();
         for given in &command.parameters {
             let (ty, value) = parameter::value_of(given)?;
-            let name = if given.name.starts_with('@') { given.name.clone() } else { format!("@{}", given.name) };
+            let name =
+                if given.name.starts_with('@') { given.name.clone() } else { format!("@{}", given.name) };
             variables.push(Variable { name, ty });
             values.push(value);
         }
@@ -71,16 +72,27 @@ impl DemoSession {
         let mut outputs = Vec::new();
         for (at, given) in command.parameters.iter().enumerate() {
             if given.direction != Direction::Input {
-                outputs.push(Output { parameter: at, kind: given.kind, value: shown(&values[at], program.variables[at].ty) });
+                outputs.push(Output {
+                    parameter: at,
+                    kind: given.kind,
+                    value: shown(&values[at], program.variables[at].ty),
+                });
             }
         }
         Ok(Done { rows_affected: out.affected(), outputs })
     }
 
     /// A program of one call: each input parameter goes by its name, the return value to the parameter that wants it.
-    fn procedure_call(&self, text: &str, command: &Command, variables: Vec<Variable>) -> Result<Program, Failure> {
+    fn procedure_call(
+        &self,
+        text: &str,
+        command: &Command,
+        variables: Vec<Variable>,
+    ) -> Result<Program, Failure> {
         let called = compile(&format!("EXEC {text}"), self.base, Vec::new(), false).map_err(Failure::Sql)?;
-        let [Step { action: Action::Call { procedure, database, arguments, .. }, .. }] = called.steps.as_slice() else {
+        let [Step { action: Action::Call { procedure, database, arguments, .. }, .. }] =
+            called.steps.as_slice()
+        else {
             return Err(Failure::Sql(fault(2812, 1, format!("Could not find stored procedure '{text}'."))));
         };
         if !arguments.is_empty() {
@@ -91,13 +103,23 @@ impl DemoSession {
         for (at, (given, variable)) in command.parameters.iter().zip(&variables).enumerate() {
             match given.direction {
                 Direction::ReturnValue => returned = Some(at),
-                Direction::Input => named.push((Some(variable.name.clone()), format!("SELECT {}", carried(at, variable.ty)))),
+                Direction::Input => {
+                    named.push((Some(variable.name.clone()), format!("SELECT {}", carried(at, variable.ty))))
+                }
                 Direction::Output | Direction::InputOutput => {
-                    return Err(Failure::Sql(fault(8162, 1, format!("The formal parameter \"{}\" was not declared as an OUTPUT parameter, but the actual parameter passed in requested output.", variable.name))));
+                    return Err(Failure::Sql(fault(
+                        8162,
+                        1,
+                        format!(
+                            "The formal parameter \"{}\" was not declared as an OUTPUT parameter, but the actual parameter passed in requested output.",
+                            variable.name
+                        ),
+                    )));
                 }
             }
         }
-        let action = Action::Call { procedure: procedure.clone(), database: *database, returned, arguments: named };
+        let action =
+            Action::Call { procedure: procedure.clone(), database: *database, returned, arguments: named };
         Ok(Program { steps: vec![Step { line: 1, action }], variables })
     }
 }

@@ -48,7 +48,12 @@ pub(crate) enum Action {
     /// INSERT, UPDATE, DELETE; verb and object for the error of who may not.
     Write { sql: Text, verb: &'static str, object: &'static str },
     /// A stored procedure; `arguments` are texts that give one value.
-    Call { procedure: String, database: Option<Base>, returned: Option<usize>, arguments: Vec<(Option<String>, Text)> },
+    Call {
+        procedure: String,
+        database: Option<Base>,
+        returned: Option<usize>,
+        arguments: Vec<(Option<String>, Text)>,
+    },
     /// `WAITFOR DELAY`, milliseconds.
     Wait { millis: u64 },
     /// `RETURN`, with a text that gives one value.

@@ -123,7 +123,9 @@ impl Type {
             (ty.length, ty.scale) = match info {
                 ExactNumberInfo::None => (18, 0),
                 ExactNumberInfo::Precision(p) => (u32::try_from(*p).ok()?, 0),
-                ExactNumberInfo::PrecisionAndScale(p, s) => (u32::try_from(*p).ok()?, u32::try_from(*s).ok()?),
+                ExactNumberInfo::PrecisionAndScale(p, s) => {
+                    (u32::try_from(*p).ok()?, u32::try_from(*s).ok()?)
+                }
             };
             ((1..=38).contains(&ty.length) && ty.scale <= ty.length).then_some(ty)
         };
@@ -138,14 +140,18 @@ impl Type {
             DataType::Numeric(info) => exact("numeric", info)?,
             DataType::Decimal(info) | DataType::Dec(info) => exact("decimal", info)?,
             DataType::Char(l) | DataType::Character(l) => text("char", l, 30)?,
-            DataType::Varchar(l) | DataType::CharVarying(l) | DataType::CharacterVarying(l) => text("varchar", l, 30)?,
+            DataType::Varchar(l) | DataType::CharVarying(l) | DataType::CharacterVarying(l) => {
+                text("varchar", l, 30)?
+            }
             DataType::Nvarchar(l) => text("nvarchar", l, 30)?,
             DataType::Text => Type::by_name("text")?,
             DataType::Date => Type::DATE,
             DataType::Datetime(None) => Type::DATETIME,
             DataType::Time(None, _) => Type::TIME,
             DataType::Uuid => Type::GUID,
-            DataType::Binary(n) => Type { length: u32::try_from(n.unwrap_or(30)).ok()?, ..Type::by_name("binary")? },
+            DataType::Binary(n) => {
+                Type { length: u32::try_from(n.unwrap_or(30)).ok()?, ..Type::by_name("binary")? }
+            }
             DataType::Varbinary(Some(BinaryLength::IntegerLength { length })) => {
                 Type { length: u32::try_from(*length).ok()?, ..Type::BINARY }
             }

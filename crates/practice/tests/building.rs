@@ -8,7 +8,11 @@ fn options(patients: u32, seed: u64) -> BuildOptions {
         patients,
         seed,
         today: database::Date { year: 2026, month: 2, day: 3 },
-        logins: vec![PracticeLogin { user: "bpsrawdata".into(), password: "x".to_owned().into(), read_only: false }],
+        logins: vec![PracticeLogin {
+            user: "bpsrawdata".into(),
+            password: "x".to_owned().into(),
+            read_only: false,
+        }],
     }
 }
 

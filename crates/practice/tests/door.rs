@@ -8,19 +8,32 @@ use model::{Access, CommandType, Direction, ExecutionMode, Parameter, ParameterT
 use std::time::Duration;
 
 fn parameter(name: &str, kind: ParameterType, value: Option<&str>) -> Parameter {
-    Parameter { name: name.into(), direction: Direction::Input, kind, value: value.map(Into::into), size: None }
+    Parameter {
+        name: name.into(),
+        direction: Direction::Input,
+        kind,
+        value: value.map(Into::into),
+        size: None,
+    }
 }
 
 #[test]
 fn a_wrong_password_and_an_unknown_user_are_refused_alike() {
     let demo = demo(5);
     for (user, password) in [("bpsrawdata", "wrong"), ("nobody", "open sesame"), ("bpsrawdata", "")] {
-        let failure = demo.engine.connect(&Login { user: user.into(), password: password.into() }, "Patients", Access::ReadOnly).err().unwrap();
+        let failure = demo
+            .engine
+            .connect(&Login { user: user.into(), password: password.into() }, "Patients", Access::ReadOnly)
+            .err()
+            .unwrap();
         let Failure::Sql(error) = failure else { panic!() };
         assert_eq!((error.number, error.state, error.class), (18456, 1, 14));
         assert_eq!(error.message.reveal(), &format!("Login failed for user '{user}'."));
     }
-    assert!(matches!(demo.engine.connect(&login("bpsrawdata"), "Nope", Access::ReadOnly).err(), Some(Failure::Catalogue)));
+    assert!(matches!(
+        demo.engine.connect(&login("bpsrawdata"), "Nope", Access::ReadOnly).err(),
+        Some(Failure::Catalogue)
+    ));
 }
 
 #[test]
@@ -48,11 +61,18 @@ fn writes_are_counted_and_seen_by_the_next_session() {
     let demo = demo(5);
     let mut session = demo.session(Access::ReadWrite);
     let non_query = |text: &str| command(text, ExecutionMode::NonQuery, CommandType::Text, Vec::new());
-    let done = run(session.as_mut(), &non_query("UPDATE PATIENTS SET CITY = 'Nundah' WHERE INTERNALID IN (1, 2)")).unwrap().1;
+    let done =
+        run(session.as_mut(), &non_query("UPDATE PATIENTS SET CITY = 'Nundah' WHERE INTERNALID IN (1, 2)"))
+            .unwrap()
+            .1;
     assert_eq!(done.rows_affected, Some(2));
-    let done = run(session.as_mut(), &non_query("SET NOCOUNT ON; DELETE FROM PATIENTS WHERE INTERNALID = 3")).unwrap().1;
+    let done = run(session.as_mut(), &non_query("SET NOCOUNT ON; DELETE FROM PATIENTS WHERE INTERNALID = 3"))
+        .unwrap()
+        .1;
     assert_eq!(done.rows_affected, None);
-    let mut other = open(&demo.folder.path().join("practice.db")).connect(&login("bpsrawdata"), "Patients", Access::ReadOnly).unwrap();
+    let mut other = open(&demo.folder.path().join("practice.db"))
+        .connect(&login("bpsrawdata"), "Patients", Access::ReadOnly)
+        .unwrap();
     assert_eq!(ask(other.as_mut(), "SELECT LEN(CITY) AS l, COUNT(*) AS n FROM PATIENTS WHERE CITY = 'nundah' AND INTERNALID < 3 GROUP BY CITY").unwrap(), "[{\"l\":6,\"n\":2}]");
 }
 
@@ -61,12 +81,20 @@ fn the_famous_batch_books_and_gives_the_new_id() {
     let demo = demo(5);
     let mut session = demo.session(Access::ReadWrite);
     let text = "DECLARE @id int; EXEC @id = BPSPATIENTS.dbo.BP_AddAppointment @aptdate=@aptdate, @apttime=@apttime, @aptlen=900, @practitionerid=1, @patientid=2; SELECT @id AS aptid";
-    let parameters = vec![parameter("@aptdate", ParameterType::VarChar, Some("20270601")), parameter("@APTTIME", ParameterType::Int, Some("29700"))];
-    let (taken, done) = run(session.as_mut(), &command(text, ExecutionMode::Reader, CommandType::Text, parameters)).unwrap();
+    let parameters = vec![
+        parameter("@aptdate", ParameterType::VarChar, Some("20270601")),
+        parameter("@APTTIME", ParameterType::Int, Some("29700")),
+    ];
+    let (taken, done) =
+        run(session.as_mut(), &command(text, ExecutionMode::Reader, CommandType::Text, parameters)).unwrap();
     assert_eq!(done.rows_affected, Some(1));
     let rows: serde_json::Value = serde_json::from_slice(&taken.json).unwrap();
     let id = rows["aptid"].as_i64().unwrap();
-    let seen = ask(session.as_mut(), &format!("SELECT AppointmentDate, AppointmentTime FROM APPOINTMENTS WHERE RECORDID = {id}")).unwrap();
+    let seen = ask(
+        session.as_mut(),
+        &format!("SELECT AppointmentDate, AppointmentTime FROM APPOINTMENTS WHERE RECORDID = {id}"),
+    )
+    .unwrap();
     assert_eq!(seen, "[{\"AppointmentDate\":\"2027-06-01T00:00:00\",\"AppointmentTime\":29700}]");
 }
 
@@ -74,16 +102,38 @@ fn the_famous_batch_books_and_gives_the_new_id() {
 fn a_procedure_is_found_under_each_name_and_returns() {
     let demo = demo(5);
     let mut session = demo.session(Access::ReadOnly);
-    for name in ["BP_GetAppointmentBookUsers", "bp_getappointmentbookusers", "dbo.BP_GetAppointmentBookUsers", "BPSPatients.dbo.BP_GetAppointmentBookUsers", "[BPSPATIENTS].[dbo].[BP_GetAppointmentBookUsers]"] {
-        let result = Parameter { direction: Direction::ReturnValue, ..parameter("@r", ParameterType::Int, None) };
-        let (taken, done) = run(session.as_mut(), &command(name, ExecutionMode::Reader, CommandType::StoredProcedure, vec![result])).unwrap();
+    for name in [
+        "BP_GetAppointmentBookUsers",
+        "bp_getappointmentbookusers",
+        "dbo.BP_GetAppointmentBookUsers",
+        "BPSPatients.dbo.BP_GetAppointmentBookUsers",
+        "[BPSPATIENTS].[dbo].[BP_GetAppointmentBookUsers]",
+    ] {
+        let result =
+            Parameter { direction: Direction::ReturnValue, ..parameter("@r", ParameterType::Int, None) };
+        let (taken, done) = run(
+            session.as_mut(),
+            &command(name, ExecutionMode::Reader, CommandType::StoredProcedure, vec![result]),
+        )
+        .unwrap();
         let names: Vec<&str> = taken.columns.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(names, ["UserID", "Title", "Firstname", "Surname", "LocationID"]);
         assert!(taken.rows >= 8);
         assert_eq!(done.outputs[0].value.as_ref().unwrap().reveal(), "0");
     }
-    for name in ["BP_Nope", "BPSDrugs.dbo.BP_GetAppointmentBookUsers", "x; DELETE FROM PATIENTS", "BP_GetPracticeLocation 1", ""] {
-        let failure = run(session.as_mut(), &command(name, ExecutionMode::Reader, CommandType::StoredProcedure, Vec::new())).err().unwrap();
+    for name in [
+        "BP_Nope",
+        "BPSDrugs.dbo.BP_GetAppointmentBookUsers",
+        "x; DELETE FROM PATIENTS",
+        "BP_GetPracticeLocation 1",
+        "",
+    ] {
+        let failure = run(
+            session.as_mut(),
+            &command(name, ExecutionMode::Reader, CommandType::StoredProcedure, Vec::new()),
+        )
+        .err()
+        .unwrap();
         assert!(matches!(number(&failure), 2812 | 102), "{name}: {}", number(&failure));
     }
 }
@@ -119,22 +169,54 @@ fn every_published_type_converts_or_says_which_parameter_does_not() {
         (P::Time, "04:05", "\"04:05:00\""),
         (P::Timestamp, "AAAAAAAAB9E=", "\"AAAAAAAAB9E=\""),
         (P::TinyInt, "255", "255"),
-        (P::UniqueIdentifier, "6F9619FF-8B86-D011-B42D-00C04FC964FF", "\"6f9619ff-8b86-d011-b42d-00c04fc964ff\""),
+        (
+            P::UniqueIdentifier,
+            "6F9619FF-8B86-D011-B42D-00C04FC964FF",
+            "\"6f9619ff-8b86-d011-b42d-00c04fc964ff\"",
+        ),
         (P::VarBinary, "", "\"\""),
         (P::VarChar, "", "\"\""),
         (P::Variant, "1", "\"1\""),
         (P::Xml, "<a/>", "\"<a/>\""),
     ] {
-        let ask = command("SELECT @v AS v", ExecutionMode::Reader, CommandType::Text, vec![parameter("@v", kind, Some(text))]);
+        let ask = command(
+            "SELECT @v AS v",
+            ExecutionMode::Reader,
+            CommandType::Text,
+            vec![parameter("@v", kind, Some(text))],
+        );
         let (taken, _) = run(session.as_mut(), &ask).unwrap();
         assert_eq!(String::from_utf8(taken.json).unwrap(), format!("{{\"v\":{json}}}"), "{kind:?}");
         let both = Parameter { direction: Direction::InputOutput, ..parameter("@v", kind, Some(text)) };
-        let done = run(session.as_mut(), &command("SELECT 1", ExecutionMode::Scalar, CommandType::Text, vec![both])).unwrap().1;
+        let done =
+            run(session.as_mut(), &command("SELECT 1", ExecutionMode::Scalar, CommandType::Text, vec![both]))
+                .unwrap()
+                .1;
         assert_eq!(done.outputs[0].value.as_ref().unwrap().reveal(), json.trim_matches('"'), "{kind:?}");
     }
-    for (kind, text) in [(P::Int, "x"), (P::Int, "2147483648"), (P::TinyInt, "-1"), (P::Bit, "maybe"), (P::Date, "2026-02-30"), (P::Decimal, "1e"), (P::UniqueIdentifier, "1"), (P::Binary, "*"), (P::Float, "inf"), (P::SmallMoney, "9999999"), (P::Structured, ""), (P::Udt, "")] {
-        let ask = command("SELECT @v", ExecutionMode::Reader, CommandType::Text, vec![parameter("@v", kind, Some(text))]);
-        let Err(Failure::Parameter { name, expected }) = run(session.as_mut(), &ask) else { panic!("{kind:?} {text}") };
+    for (kind, text) in [
+        (P::Int, "x"),
+        (P::Int, "2147483648"),
+        (P::TinyInt, "-1"),
+        (P::Bit, "maybe"),
+        (P::Date, "2026-02-30"),
+        (P::Decimal, "1e"),
+        (P::UniqueIdentifier, "1"),
+        (P::Binary, "*"),
+        (P::Float, "inf"),
+        (P::SmallMoney, "9999999"),
+        (P::Structured, ""),
+        (P::Udt, ""),
+    ] {
+        let ask = command(
+            "SELECT @v",
+            ExecutionMode::Reader,
+            CommandType::Text,
+            vec![parameter("@v", kind, Some(text))],
+        );
+        let Err(Failure::Parameter { name, expected }) = run(session.as_mut(), &ask) else {
+            panic!("{kind:?} {text}")
+        };
         assert_eq!(name, "@v");
         assert!(text.is_empty() || !expected.contains(&format!("'{text}'")));
     }
@@ -144,7 +226,10 @@ fn every_published_type_converts_or_says_which_parameter_does_not() {
 fn a_cancel_ends_a_long_query_and_a_wait_but_not_the_next_command() {
     let demo = demo(5);
     let mut session = demo.session(Access::ReadOnly);
-    for text in ["SELECT COUNT(*) FROM Numbers a, Numbers b, Numbers c WHERE a.N + b.N + c.N = -1", "WAITFOR DELAY '0:0:30'"] {
+    for text in [
+        "SELECT COUNT(*) FROM Numbers a, Numbers b, Numbers c WHERE a.N + b.N + c.N = -1",
+        "WAITFOR DELAY '0:0:30'",
+    ] {
         let canceller = session.canceller();
         let thread = std::thread::spawn(move || {
             let (_keep, never) = std::sync::mpsc::channel::<()>();
@@ -156,7 +241,11 @@ fn a_cancel_ends_a_long_query_and_a_wait_but_not_the_next_command() {
         assert!(ask(session.as_mut(), "SELECT 1").is_ok());
     }
     session.canceller().cancel();
-    assert_eq!(run(session.as_mut(), &reader("SELECT 1")).err(), Some(Failure::Cancelled), "asked before it began");
+    assert_eq!(
+        run(session.as_mut(), &reader("SELECT 1")).err(),
+        Some(Failure::Cancelled),
+        "asked before it began"
+    );
     assert!(ask(session.as_mut(), "SELECT 1").is_ok());
     let mut sink = Taken { stop_after: Some(3), ..Taken::default() };
     assert_eq!(session.run(&reader("SELECT N FROM Numbers"), &mut sink).err(), Some(Failure::Cancelled));
@@ -169,12 +258,17 @@ fn modes_give_rows_or_a_value_or_a_count() {
     let demo = demo(5);
     let mut session = demo.session(Access::ReadOnly);
     let text = "SELECT N, N FROM Numbers ORDER BY N DESC";
-    let (taken, _) = run(session.as_mut(), &command(text, ExecutionMode::Scalar, CommandType::Text, vec![])).unwrap();
+    let (taken, _) =
+        run(session.as_mut(), &command(text, ExecutionMode::Scalar, CommandType::Text, vec![])).unwrap();
     assert_eq!((taken.json.as_slice(), taken.columns.len()), (b"{\"N\":999}".as_slice(), 1));
-    let (taken, done) = run(session.as_mut(), &command(text, ExecutionMode::NonQuery, CommandType::Text, vec![])).unwrap();
+    let (taken, done) =
+        run(session.as_mut(), &command(text, ExecutionMode::NonQuery, CommandType::Text, vec![])).unwrap();
     assert_eq!((taken.rows, taken.columns.len(), done.rows_affected), (0, 0, None));
     let mut drugs = demo.engine.connect(&login("bpsrawdata"), "drugs", Access::ReadOnly).unwrap();
-    assert_eq!(ask(drugs.as_mut(), "SELECT DISEASECODE FROM VAXDISEASES WHERE DISEASENAME = 'Measles'").unwrap(), "[{\"DISEASECODE\":9}]");
+    assert_eq!(
+        ask(drugs.as_mut(), "SELECT DISEASECODE FROM VAXDISEASES WHERE DISEASENAME = 'Measles'").unwrap(),
+        "[{\"DISEASECODE\":9}]"
+    );
     assert_eq!(number(&ask(drugs.as_mut(), "SELECT 1 FROM PATIENTS").err().unwrap()), 208);
 }
 
@@ -187,5 +281,9 @@ fn a_million_rows_come_fast() {
     let (taken, _) = run(session.as_mut(), &reader(text)).unwrap();
     let took = model::Clock::monotonic(&model::SystemClock) - start;
     assert_eq!(taken.rows, 1_000_000);
-    println!("{:.0} rows/s, {} MB of JSON", taken.rows as f64 / took.as_secs_f64(), taken.json.len() / 1_000_000);
+    println!(
+        "{:.0} rows/s, {} MB of JSON",
+        taken.rows as f64 / took.as_secs_f64(),
+        taken.json.len() / 1_000_000
+    );
 }

@@ -36,7 +36,9 @@ fn every_statement_answers_as_the_file_says() {
         let mut session = demo.session(Access::ReadWrite);
         let got = match ask(session.as_mut(), statement) {
             Ok(rows) => rows,
-            Err(Failure::Sql(error)) if expected.contains("line") => format!("error {} line {}", error.number, error.line),
+            Err(Failure::Sql(error)) if expected.contains("line") => {
+                format!("error {} line {}", error.number, error.line)
+            }
             Err(Failure::Sql(error)) => format!("error {}", error.number),
             Err(other) => format!("{other:?}"),
         };

@@ -52,12 +52,20 @@ fn digits(bytes: &[u8]) -> (&[u8], &[u8]) {
 
 /// Shortest text that reads back as the same `float`; null when it is not finite.
 pub(super) fn push_float(f: f64, out: &mut Vec<u8>) {
-    if f.is_finite() { push_shortest(ryu::Buffer::new().format_finite(f), out) } else { out.extend_from_slice(b"null") }
+    if f.is_finite() {
+        push_shortest(ryu::Buffer::new().format_finite(f), out)
+    } else {
+        out.extend_from_slice(b"null")
+    }
 }
 
 /// Shortest text that reads back as the same `real`; null when it is not finite.
 pub(super) fn push_real(f: f32, out: &mut Vec<u8>) {
-    if f.is_finite() { push_shortest(ryu::Buffer::new().format_finite(f), out) } else { out.extend_from_slice(b"null") }
+    if f.is_finite() {
+        push_shortest(ryu::Buffer::new().format_finite(f), out)
+    } else {
+        out.extend_from_slice(b"null")
+    }
 }
 
 /// `1.0` says no more than `1`.

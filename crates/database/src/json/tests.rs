@@ -82,7 +82,7 @@ fn each_kind_has_its_published_text() {
     }
     let mut text = String::new();
     text_of(&Value::Null, &mut text);
-    assert_eq!(text, "null".replace("null", ""));
+    assert!(text.is_empty());
 }
 
 #[test]
@@ -90,6 +90,36 @@ fn a_made_name_passes_over_one_that_the_database_gave() {
     assert_eq!(unique_names(["a", "a", "a_1", "a"].into_iter()), ["a", "a_2", "a_1", "a_3"]);
     assert_eq!(unique_names(["", "Column1", ""].into_iter()), ["Column2", "Column1", "Column3"]);
     assert_eq!(unique_names(["A", "a"].into_iter()), ["A", "a"]);
+}
+
+#[test]
+fn ten_mixed_columns_are_written_fast_enough_to_print() {
+    let date = Date { year: 2026, month: 2, day: 3 };
+    let row = [
+        Value::Int(12_345),
+        Value::Text("Papadopoulos"),
+        Value::Text("12 Jacaranda St                         "),
+        Value::DateTime(date, Time(0)),
+        Value::Decimal("12.3400"),
+        Value::Bit(true),
+        Value::Float(0.1),
+        Value::Null,
+        Value::Int(29_700),
+        Value::Text("0491 570 006"),
+    ];
+    let names = ["Id", "Surname", "Address1", "DOB", "Fee", "Active", "Score", "Note", "Time", "Mobile"];
+    let mut writer = RowWriter::new(&columns(&names), RowForm::Lines);
+    let mut out = Vec::with_capacity(1 << 20);
+    let start = model::Clock::monotonic(&model::SystemClock);
+    let rows = 300_000;
+    for _ in 0..rows {
+        if out.len() > 1_000_000 {
+            out.clear();
+        }
+        writer.row(&row, &mut out);
+    }
+    let took = model::Clock::monotonic(&model::SystemClock) - start;
+    println!("{:.0} rows/s", f64::from(rows) / took.as_secs_f64());
 }
 
 proptest! {

@@ -45,7 +45,15 @@ fn rota(connection: &Connection, first_day: i64, random: &mut Random) -> rusqlit
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, 1)",
     )?;
     for s in &sessions {
-        insert.execute(params![s.user, s.location, s.weekday + 1, s.start, s.end, s.slot, midnight(first_day)])?;
+        insert.execute(params![
+            s.user,
+            s.location,
+            s.weekday + 1,
+            s.start,
+            s.end,
+            s.slot,
+            midnight(first_day)
+        ])?;
     }
     // A room without a provider: such rows exist in real books.
     insert.execute(params![0, 1, 2, MORNING.0, MORNING.1, 900, midnight(first_day)])?;
@@ -92,7 +100,11 @@ pub(super) fn book(
                     (1, 0, 0)
                 } else if day < today {
                     let came = time - random.range(0, 900);
-                    if random.chance(4) { (1, 0, 0) } else { (random.pick(&[6, 7, 7, 7, 5]), came, time + late) }
+                    if random.chance(4) {
+                        (1, 0, 0)
+                    } else {
+                        (random.pick(&[6, 7, 7, 7, 5]), came, time + late)
+                    }
                 } else {
                     // Today stands still at noon.
                     let noon = 12 * 3600;

@@ -59,8 +59,7 @@ pub(super) fn patients(
     step: &mut dyn FnMut(f32),
 ) -> rusqlite::Result<()> {
     let today = day_number(options.today);
-    let doctors: Vec<i64> =
-        words::USERS.iter().filter(|u| u.6 == 'd' && u.5 != 2).map(|u| u.0).collect();
+    let doctors: Vec<i64> = words::USERS.iter().filter(|u| u.6 == 'd' && u.5 != 2).map(|u| u.0).collect();
     let places = vec!["?"; 50].join(", ");
     let mut insert = connection.prepare(&format!("INSERT INTO PATIENTS VALUES ({places})"))?;
     let mut surname = "";
@@ -71,7 +70,8 @@ pub(super) fn patients(
             surname = random.pick(words::SURNAMES);
             let (suburb, postcode) = random.pick(words::SUBURBS);
             let number = random.range(1, 240);
-            let street = format!("{number} {} {}", random.pick(words::STREETS), random.pick(words::STREET_KINDS));
+            let street =
+                format!("{number} {} {}", random.pick(words::STREETS), random.pick(words::STREET_KINDS));
             home = (street, suburb, postcode, format!("07 5550 {:04}", random.below(10_000)), id);
         }
         let head = id == home.4;
@@ -93,13 +93,15 @@ pub(super) fn patients(
             18..67 => random.pick(&[0, 0, 0, 0, 0, 0, 2]),
             _ => 0,
         };
-        let pension_no = if pension == 0 { String::new() } else { format!("999{:06}X", random.below(1_000_000)) };
+        let pension_no =
+            if pension == 0 { String::new() } else { format!("999{:06}X", random.below(1_000_000)) };
         let pension_expiry = (pension > 0).then(|| midnight(today + random.range(30, 700)));
         let pension_start = (pension > 0).then(|| midnight(today - random.range(100, 3000)));
         let dva = if years > 75 && random.chance(3) { 1 } else { 0 };
         let dva_no = if dva == 1 { format!("QX{:06}", random.below(1_000_000)) } else { String::new() };
         let has_medicare = random.chance(96);
-        let expiry = format!("{:02}/{}", random.range(1, 13), i64::from(options.today.year) + random.range(0, 5));
+        let expiry =
+            format!("{:02}/{}", random.range(1, 13), i64::from(options.today.year) + random.range(0, 5));
         let fund = random.pick(words::FUNDS);
         // 1 active, 2 inactive, 3 deceased; most are active.
         let status = match random.below(100) {
@@ -117,7 +119,8 @@ pub(super) fn patients(
             String::new()
         };
         let created = midnight(today - random.range(1, 5000));
-        let postal = if random.chance(8) { format!("PO Box {}", random.range(1, 900)) } else { home.0.clone() };
+        let postal =
+            if random.chance(8) { format!("PO Box {}", random.range(1, 900)) } else { home.0.clone() };
         insert.execute(params![
             id,
             "",
@@ -140,7 +143,14 @@ pub(super) fn patients(
             0,
             random.pick(&[0, 4, 4, 4, 4, 4, 4, 4, 4, 1, 4, 4, 4, 4, 4, 2, 4, 4, 3, 4]),
             pad(&home.3, 14),
-            pad(&if random.chance(15) { format!("07 7010 {:04}", random.below(10_000)) } else { String::new() }, 14),
+            pad(
+                &if random.chance(15) {
+                    format!("07 7010 {:04}", random.below(10_000))
+                } else {
+                    String::new()
+                },
+                14
+            ),
             pad(&mobile, 14),
             email,
             pad(&if has_medicare { medicare(home.4 as u64) } else { String::new() }, 13),

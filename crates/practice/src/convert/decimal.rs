@@ -37,8 +37,10 @@ impl Decimal {
             }
             mantissa = mantissa.checked_mul(10)?.checked_add(i128::from(b - b'0'))?;
         }
-        (mantissa <= LARGEST)
-            .then_some(Decimal { mantissa: if negative { -mantissa } else { mantissa }, scale: fraction.len() as u32 })
+        (mantissa <= LARGEST).then_some(Decimal {
+            mantissa: if negative { -mantissa } else { mantissa },
+            scale: fraction.len() as u32,
+        })
     }
 
     /// The shortest decimal that a float prints as.
@@ -98,15 +100,18 @@ impl fmt::Display for Decimal {
 
 /// `+ - * / %` of two decimals. Precision and scale of a literal are those of its digits.
 pub(crate) fn arithmetic(op: &str, a: Decimal, b: Decimal) -> Result<Decimal, Raised> {
-    let overflow = || Raised(8115, "Arithmetic overflow error converting expression to data type numeric.".to_owned());
+    let overflow =
+        || Raised(8115, "Arithmetic overflow error converting expression to data type numeric.".to_owned());
     let made = match op {
         "+" => a.same_scale(b).and_then(|(x, y, scale)| Some(Decimal { mantissa: x.checked_add(y)?, scale })),
         "-" => a.same_scale(b).and_then(|(x, y, scale)| Some(Decimal { mantissa: x.checked_sub(y)?, scale })),
-        "*" => a.mantissa.checked_mul(b.mantissa).map(|mantissa| Decimal { mantissa, scale: a.scale + b.scale }),
+        "*" => {
+            a.mantissa.checked_mul(b.mantissa).map(|mantissa| Decimal { mantissa, scale: a.scale + b.scale })
+        }
         _ if b.is_zero() => return Err(Raised(8134, "Divide by zero error encountered.".to_owned())),
         "%" => a.same_scale(b).map(|(x, y, scale)| Decimal { mantissa: x % y, scale }),
         _ => {
-            let scale = (a.scale + b.digits() + 1).max(6).min(38);
+            let scale = (a.scale + b.digits() + 1).clamp(6, 38);
             let up = (scale + b.scale).checked_sub(a.scale).and_then(|n| 10i128.checked_pow(n));
             up.and_then(|up| a.mantissa.checked_mul(up)).map(|m| Decimal { mantissa: m / b.mantissa, scale })
         }

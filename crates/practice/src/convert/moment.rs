@@ -35,10 +35,14 @@ fn split_offset(text: &str) -> Option<(&str, i16)> {
         return Some((rest, 0));
     }
     // An offset stands behind a time only; a day has dashes too.
-    let Some(at) = text.rfind(['+', '-']).filter(|at| text[..*at].contains(':')) else { return Some((text, 0)) };
+    let Some(at) = text.rfind(['+', '-']).filter(|at| text[..*at].contains(':')) else {
+        return Some((text, 0));
+    };
     let (hours, minutes) = text[at + 1..].split_once(':')?;
-    let total = hours.parse::<i16>().ok().filter(|h| *h <= 14)? * 60 + minutes.parse::<i16>().ok().filter(|m| (0..60).contains(m))?;
-    (total <= 14 * 60).then_some((text[..at].trim_end(), if text.as_bytes()[at] == b'-' { -total } else { total }))
+    let total = hours.parse::<i16>().ok().filter(|h| *h <= 14)? * 60
+        + minutes.parse::<i16>().ok().filter(|m| (0..60).contains(m))?;
+    (total <= 14 * 60)
+        .then_some((text[..at].trim_end(), if text.as_bytes()[at] == b'-' { -total } else { total }))
 }
 
 fn parse_date(text: &str, style: i64) -> Option<Date> {
@@ -67,11 +71,15 @@ fn parse_time(text: &str) -> Option<Time> {
     let (clock, fraction) = clock.split_once('.').unwrap_or((&clock, ""));
     let parts: Vec<u64> = clock
         .split(':')
-        .map(|p| ((1..=2).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit())).then(|| p.parse().ok()).flatten())
+        .map(|p| {
+            ((1..=2).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit()))
+                .then(|| p.parse().ok())
+                .flatten()
+        })
         .collect::<Option<_>>()?;
-    let (mut hour, minute, second) = match parts.as_slice() {
-        &[h, m] => (h, m, 0),
-        &[h, m, s] => (h, m, s),
+    let (mut hour, minute, second) = match *parts.as_slice() {
+        [h, m] => (h, m, 0),
+        [h, m, s] => (h, m, s),
         _ => return None,
     };
     if let Some(half) = half {
@@ -80,15 +88,32 @@ fn parse_time(text: &str) -> Option<Time> {
         }
         hour = hour % 12 + half;
     }
-    if fraction.len() > 7 || !fraction.bytes().all(|b| b.is_ascii_digit()) || hour > 23 || minute > 59 || second > 59 {
+    if fraction.len() > 7
+        || !fraction.bytes().all(|b| b.is_ascii_digit())
+        || hour > 23
+        || minute > 59
+        || second > 59
+    {
         return None;
     }
     let ticks = format!("{fraction:0<7}").parse::<u64>().ok()?;
     Some(Time((hour * 3600 + minute * 60 + second) * Time::SECOND + ticks))
 }
 
-const MONTHS: [&str; 12] =
-    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
 
 /// English name of a month.
 pub(crate) fn month_name(month: u8) -> &'static str {
@@ -127,7 +152,11 @@ pub(super) fn format(d: Date, t: Time, offset: i16, from: Type, style: i64) -> O
         (0 | 121 | 21 | 25, _) => format!("{} {}{tail}", date_text(d), exact(from)),
         (120 | 20, _) => format!("{} {h:02}:{m:02}:{s:02}{tail}", date_text(d)),
         (126 | 127, _) if from.family != Family::Offset => {
-            if from.family == Family::Date { date_text(d) } else { format!("{}T{}", date_text(d), time_text_fixed(t, from)) }
+            if from.family == Family::Date {
+                date_text(d)
+            } else {
+                format!("{}T{}", date_text(d), time_text_fixed(t, from))
+            }
         }
         (23, _) => date_text(d),
         (112, _) => format!("{:04}{:02}{:02}", d.year, d.month, d.day),

@@ -17,8 +17,9 @@ type Moment = (Date, Time);
 fn moment(context: &Context<'_>, at: usize) -> Result<Option<Moment>> {
     let Some(text) = text(context, at) else { return Ok(None) };
     let from = ty(context, at + 1)?;
-    let (date, time, _) = read_any(text.as_bytes(), from)
-        .ok_or_else(|| Raised(241, "Conversion failed when converting date and/or time from character string.".to_owned()))?;
+    let (date, time, _) = read_any(text.as_bytes(), from).ok_or_else(|| {
+        Raised(241, "Conversion failed when converting date and/or time from character string.".to_owned())
+    })?;
     Ok(Some((date, time)))
 }
 
@@ -90,10 +91,15 @@ fn part_of(part: &str, (date, time): Moment) -> i64 {
 
 pub(super) fn register(connection: &Connection, pure: FunctionFlags) -> Result<()> {
     connection.create_scalar_function("ts_dateadd", 4, pure, |c| {
-        let (Some(part), Some(number), Some(from)) = (text(c, 0), c.get::<Option<i64>>(1)?, moment(c, 2)?) else { return Ok(None) };
+        let (Some(part), Some(number), Some(from)) = (text(c, 0), c.get::<Option<i64>>(1)?, moment(c, 2)?)
+        else {
+            return Ok(None);
+        };
         let to = ty(c, 3)?;
         let made = add(&part, number, from).and_then(|(d, t)| write_moment(d, t, 0, to));
-        made.map(Some).ok_or_else(|| Raised(517, format!("Adding a value to a '{}' column caused an overflow.", to.name)).into())
+        made.map(Some).ok_or_else(|| {
+            Raised(517, format!("Adding a value to a '{}' column caused an overflow.", to.name)).into()
+        })
     })?;
     connection.create_scalar_function("ts_datediff", 5, pure, |c| {
         let (Some(part), Some(from), Some(to)) = (text(c, 0), moment(c, 1)?, moment(c, 3)?) else { return Ok(None) };
@@ -113,8 +119,19 @@ pub(super) fn register(connection: &Connection, pure: FunctionFlags) -> Result<(
         }))
     })?;
     connection.create_scalar_function("ts_datefromparts", 3, pure, |c| {
-        let (Some(y), Some(m), Some(d)) = (c.get::<Option<i64>>(0)?, c.get::<Option<i64>>(1)?, c.get::<Option<i64>>(2)?) else { return Ok(None) };
+        let (Some(y), Some(m), Some(d)) =
+            (c.get::<Option<i64>>(0)?, c.get::<Option<i64>>(1)?, c.get::<Option<i64>>(2)?)
+        else {
+            return Ok(None);
+        };
         let made = (|| valid(u16::try_from(y).ok()?, u8::try_from(m).ok()?, u8::try_from(d).ok()?))();
-        made.map(|d| Some(date_text(d))).ok_or_else(|| Raised(289, "Cannot construct data type date, some of the arguments have values which are not valid.".to_owned()).into())
+        made.map(|d| Some(date_text(d))).ok_or_else(|| {
+            Raised(
+                289,
+                "Cannot construct data type date, some of the arguments have values which are not valid."
+                    .to_owned(),
+            )
+            .into()
+        })
     })
 }

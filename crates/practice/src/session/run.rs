@@ -43,7 +43,13 @@ const DEEPEST: u32 = 32;
 
 impl DemoSession {
     /// Runs to the end or to RETURN, whose value it gives.
-    pub(super) fn program(&mut self, program: &Program, values: &mut [Value], out: &mut Out<'_>, depth: u32) -> Result<i64, Failure> {
+    pub(super) fn program(
+        &mut self,
+        program: &Program,
+        values: &mut [Value],
+        out: &mut Out<'_>,
+        depth: u32,
+    ) -> Result<i64, Failure> {
         for step in &program.steps {
             if self.canceller.asked() {
                 return Err(Failure::Cancelled);
@@ -59,7 +65,8 @@ impl DemoSession {
                     }
                 }
                 Action::Write { sql, verb, object } => {
-                    let count = self.write(sql, values).map_err(|e| failure(e, line, Some((verb, object))))?;
+                    let count =
+                        self.write(sql, values).map_err(|e| failure(e, line, Some((verb, object))))?;
                     self.shared.rowcount.store(count, Ordering::Relaxed);
                     if *verb == "INSERT" && count > 0 {
                         self.shared.identity.store(self.connection.last_insert_rowid(), Ordering::Relaxed);
@@ -70,12 +77,17 @@ impl DemoSession {
                 }
                 Action::Call { procedure, database, returned, arguments } => {
                     if depth >= DEEPEST {
-                        return Err(Failure::Sql(fault(217, line, "Maximum stored procedure, function, trigger, or view nesting level exceeded (limit 32).")));
+                        return Err(Failure::Sql(fault(
+                            217,
+                            line,
+                            "Maximum stored procedure, function, trigger, or view nesting level exceeded (limit 32).",
+                        )));
                     }
                     let code = self.call(procedure, *database, arguments, values, out, line, depth)?;
                     if let Some(at) = returned {
                         let ty = program.variables[*at].ty;
-                        values[*at] = convert(ValueRef::Integer(code), Type::INT, ty, 0, false).map_err(|r| r.at(line))?;
+                        values[*at] = convert(ValueRef::Integer(code), Type::INT, ty, 0, false)
+                            .map_err(|r| r.at(line))?;
                     }
                 }
                 Action::Wait { millis } => {
@@ -85,7 +97,9 @@ impl DemoSession {
                 }
                 Action::Return { value } => {
                     let code = match value {
-                        Some(sql) => self.last_row(&format!("SELECT {sql}"), values, line)?.and_then(|row| row.into_iter().next()),
+                        Some(sql) => self
+                            .last_row(&format!("SELECT {sql}"), values, line)?
+                            .and_then(|row| row.into_iter().next()),
                         None => None,
                     };
                     return Ok(if let Some(Value::Integer(code)) = code { code } else { 0 });
@@ -96,6 +110,7 @@ impl DemoSession {
         Ok(0)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of one EXEC and where its rows go")]
     fn call(
         &mut self,
         name: &str,
@@ -107,22 +122,51 @@ impl DemoSession {
         depth: u32,
     ) -> Result<i64, Failure> {
         let found = procedure::find(name).filter(|_| database == Some(Base::Patients));
-        let procedure = found.ok_or_else(|| Failure::Sql(fault(2812, line, format!("Could not find stored procedure '{name}'."))))?;
+        let procedure = found.ok_or_else(|| {
+            Failure::Sql(fault(2812, line, format!("Could not find stored procedure '{name}'.")))
+        })?;
         let mut own: Vec<Option<Value>> = vec![None; procedure.parameters.len()];
         for (at, (formal, sql)) in arguments.iter().enumerate() {
             let at = match formal {
                 None if at < own.len() => at,
-                None => return Err(Failure::Sql(fault(8144, line, format!("Procedure or function {} has too many arguments specified.", procedure.name)))),
-                Some(formal) => procedure.parameters.iter().position(|(n, _, _)| n.eq_ignore_ascii_case(formal)).ok_or_else(|| {
-                    Failure::Sql(fault(8145, line, format!("{formal} is not a parameter for procedure {}.", procedure.name)))
-                })?,
+                None => {
+                    return Err(Failure::Sql(fault(
+                        8144,
+                        line,
+                        format!("Procedure or function {} has too many arguments specified.", procedure.name),
+                    )));
+                }
+                Some(formal) => procedure
+                    .parameters
+                    .iter()
+                    .position(|(n, _, _)| n.eq_ignore_ascii_case(formal))
+                    .ok_or_else(|| {
+                        Failure::Sql(fault(
+                            8145,
+                            line,
+                            format!("{formal} is not a parameter for procedure {}.", procedure.name),
+                        ))
+                    })?,
             };
             if own[at].is_some() {
-                return Err(Failure::Sql(fault(8143, line, format!("Parameter '{}' was supplied multiple times.", procedure.parameters[at].0))));
+                return Err(Failure::Sql(fault(
+                    8143,
+                    line,
+                    format!("Parameter '{}' was supplied multiple times.", procedure.parameters[at].0),
+                )));
             }
-            let given = self.last_row(sql, values, line)?.and_then(|row| row.into_iter().next()).unwrap_or(Value::Null);
+            let given = self
+                .last_row(sql, values, line)?
+                .and_then(|row| row.into_iter().next())
+                .unwrap_or(Value::Null);
             let to = Type::declared(procedure.parameters[at].1);
-            let bad = || Failure::Sql(fault(8114, line, format!("Error converting data type nvarchar to {}.", to.name)));
+            let bad = || {
+                Failure::Sql(fault(
+                    8114,
+                    line,
+                    format!("Error converting data type nvarchar to {}.", to.name),
+                ))
+            };
             own[at] = Some(convert((&given).into(), Type::NVARCHAR, to, 0, false).map_err(|_| bad())?);
         }
         let mut variables = Vec::new();
@@ -131,9 +175,17 @@ impl DemoSession {
             let ty = Type::declared(declared);
             let value = match (given, default) {
                 (Some(value), _) => value,
-                (None, Some(text)) => convert(ValueRef::Text(text.as_bytes()), Type::VARCHAR, ty, 0, false).map_err(|r| r.at(line))?,
+                (None, Some(text)) => convert(ValueRef::Text(text.as_bytes()), Type::VARCHAR, ty, 0, false)
+                    .map_err(|r| r.at(line))?,
                 (None, None) => {
-                    return Err(Failure::Sql(fault(201, line, format!("Procedure or function '{}' expects parameter '{name}', which was not supplied.", procedure.name))));
+                    return Err(Failure::Sql(fault(
+                        201,
+                        line,
+                        format!(
+                            "Procedure or function '{}' expects parameter '{name}', which was not supplied.",
+                            procedure.name
+                        ),
+                    )));
                 }
             };
             variables.push(Variable { name: (*name).to_owned(), ty });
@@ -144,13 +196,23 @@ impl DemoSession {
         self.program(&program, &mut filled, out, depth + 1)
     }
 
-    fn rows(&mut self, sql: &str, columns: &[(String, Type)], values: &[Value], out: &mut Out<'_>, line: u64) -> Result<(), Failure> {
+    fn rows(
+        &mut self,
+        sql: &str,
+        columns: &[(String, Type)],
+        values: &[Value],
+        out: &mut Out<'_>,
+        line: u64,
+    ) -> Result<(), Failure> {
         let give = !out.given && out.mode != ExecutionMode::NonQuery;
         out.given = true;
         if give {
-            let heads: Vec<Column> =
-                columns.iter().map(|(name, ty)| Column { name: name.clone(), type_name: ty.name.to_owned() }).collect();
-            let heads = if out.mode == ExecutionMode::Scalar { &heads[..heads.len().min(1)] } else { &heads[..] };
+            let heads: Vec<Column> = columns
+                .iter()
+                .map(|(name, ty)| Column { name: name.clone(), type_name: ty.name.to_owned() })
+                .collect();
+            let heads =
+                if out.mode == ExecutionMode::Scalar { &heads[..heads.len().min(1)] } else { &heads[..] };
             out.sink.columns(heads).map_err(|_| Failure::Cancelled)?;
         }
         let sql_failure = |e| failure(e, line, None);
@@ -185,7 +247,12 @@ impl DemoSession {
         let mut rows = statement.raw_query();
         let mut last = None;
         while let Some(row) = rows.next().map_err(sql_failure)? {
-            last = Some((0..width).map(|i| row.get_ref(i).map(owned)).collect::<Result<Vec<_>, _>>().map_err(sql_failure)?);
+            last = Some(
+                (0..width)
+                    .map(|i| row.get_ref(i).map(owned))
+                    .collect::<Result<Vec<_>, _>>()
+                    .map_err(sql_failure)?,
+            );
         }
         Ok(last)
     }
@@ -206,7 +273,8 @@ fn bind(statement: &mut Statement<'_>, values: &[Value]) -> Result<(), Error> {
 
 /// A stored value as one of its type.
 pub(super) fn typed(value: ValueRef<'_>, ty: Type) -> Result<Shown<'_>, Raised> {
-    let overflow = || Raised(8115, format!("Arithmetic overflow error converting expression to data type {}.", ty.name));
+    let overflow =
+        || Raised(8115, format!("Arithmetic overflow error converting expression to data type {}.", ty.name));
     Ok(match value {
         ValueRef::Null => Shown::Null,
         ValueRef::Integer(i) => match ty.family {
@@ -223,8 +291,14 @@ pub(super) fn typed(value: ValueRef<'_>, ty: Type) -> Result<Shown<'_>, Raised> 
         },
         ValueRef::Blob(bytes) => Shown::Binary(bytes),
         ValueRef::Text(bytes) => {
-            let text = std::str::from_utf8(bytes).map_err(|_| Raised(8630, "Stored text is not UTF-8.".to_owned()))?;
-            let wrong = || Raised(241, "Conversion failed when converting date and/or time from character string.".to_owned());
+            let text = std::str::from_utf8(bytes)
+                .map_err(|_| Raised(8630, "Stored text is not UTF-8.".to_owned()))?;
+            let wrong = || {
+                Raised(
+                    241,
+                    "Conversion failed when converting date and/or time from character string.".to_owned(),
+                )
+            };
             match ty.family {
                 Family::Date => Shown::Date(read_date(bytes).ok_or_else(wrong)?),
                 Family::DateTime => {
@@ -249,7 +323,11 @@ pub(super) fn typed(value: ValueRef<'_>, ty: Type) -> Result<Shown<'_>, Raised> 
 fn failure(error: Error, line: u64, write: Option<(&str, &str)>) -> Failure {
     let (verb, object) = write.unwrap_or(("SELECT", "object"));
     let Error::SqliteFailure(code, message) = &error else {
-        return Failure::Sql(fault(8630, line, "Internal Query Processor Error: The query processor encountered an unexpected error during execution."));
+        return Failure::Sql(fault(
+            8630,
+            line,
+            "Internal Query Processor Error: The query processor encountered an unexpected error during execution.",
+        ));
     };
     if let Some(raised) = message.as_deref().and_then(Raised::read) {
         return raised.at(line);

@@ -16,7 +16,7 @@ use sqlparser::{
     dialect::MsSqlDialect,
     keywords::Keyword,
     parser::{Parser, ParserError},
-    tokenizer::{Token, Tokenizer, TokenWithSpan},
+    tokenizer::{Token, TokenWithSpan, Tokenizer},
 };
 
 /// Longest batch in bytes.
@@ -27,17 +27,31 @@ const MOST_TOKENS: usize = 50_000;
 const MOST_OPERATORS: usize = 1_000;
 
 /// Compiles a batch. `variables` are the command's parameters. `returns` says whether a RETURN may give a value.
-pub(crate) fn compile(text: &str, base: Base, variables: Vec<Variable>, returns: bool) -> Result<Program, SqlError> {
+pub(crate) fn compile(
+    text: &str,
+    base: Base,
+    variables: Vec<Variable>,
+    returns: bool,
+) -> Result<Program, SqlError> {
     if text.len() > LONGEST {
         return Err(fault(8623, 0, "The batch is too long for the demo practice."));
     }
     let dialect = MsSqlDialect {};
-    let tokens = Tokenizer::new(&dialect, text)
-        .tokenize_with_location()
-        .map_err(|e| fault(if e.message.contains("nterminated") { 105 } else { 102 }, e.location.line, "Incorrect syntax, or an unclosed quotation mark or comment."))?;
-    let tokens: Vec<TokenWithSpan> = tokens.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect();
+    let tokens = Tokenizer::new(&dialect, text).tokenize_with_location().map_err(|e| {
+        fault(
+            if e.message.contains("nterminated") { 105 } else { 102 },
+            e.location.line,
+            "Incorrect syntax, or an unclosed quotation mark or comment.",
+        )
+    })?;
+    let tokens: Vec<TokenWithSpan> =
+        tokens.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect();
     if tokens.len() > MOST_TOKENS || tokens.iter().filter(|t| chains(&t.token)).count() > MOST_OPERATORS {
-        return Err(fault(8623, 1, "The query processor ran out of internal resources and could not produce a query plan. This is a rare event and only expected for extremely complex queries."));
+        return Err(fault(
+            8623,
+            1,
+            "The query processor ran out of internal resources and could not produce a query plan. This is a rare event and only expected for extremely complex queries.",
+        ));
     }
     let tokens = without_hints(tokens)?;
     let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
@@ -65,7 +79,10 @@ fn is_word(token: Option<&TokenWithSpan>, words: &[&str]) -> bool {
 /// Takes `OPTION (…)` away where it ends a statement and holds only hints that change no answer; the parser would take
 /// the word for an alias. A WAITFOR gets the semicolon before it that T-SQL lets callers leave out.
 fn without_hints(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, SqlError> {
-    const STARTS: &[&str] = &["SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "DECLARE", "SET", "EXEC", "EXECUTE", "WAITFOR", "RETURN"];
+    const STARTS: &[&str] = &[
+        "SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "DECLARE", "SET", "EXEC", "EXECUTE", "WAITFOR",
+        "RETURN",
+    ];
     let mut kept: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
@@ -87,7 +104,9 @@ fn without_hints(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, SqlEr
         }
         loop {
             at += 1;
-            if is_word(tokens.get(at), &["MAXRECURSION", "MAXDOP"]) && matches!(tokens.get(at + 1).map(|t| &t.token), Some(Token::Number(..))) {
+            if is_word(tokens.get(at), &["MAXRECURSION", "MAXDOP"])
+                && matches!(tokens.get(at + 1).map(|t| &t.token), Some(Token::Number(..)))
+            {
                 at += 2;
             } else if is_word(tokens.get(at), &["RECOMPILE"]) {
                 at += 1;
@@ -115,9 +134,37 @@ fn without_hints(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, SqlEr
 
 fn chains(token: &Token) -> bool {
     match token {
-        Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::Eq | Token::Neq | Token::Lt | Token::Gt
-        | Token::LtEq | Token::GtEq | Token::Tilde | Token::Period | Token::Caret | Token::Pipe | Token::Ampersand => !matches!(token, Token::Period | Token::Mul),
-        Token::Word(w) => matches!(w.keyword, Keyword::AND | Keyword::OR | Keyword::NOT | Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::IS | Keyword::COLLATE | Keyword::BETWEEN | Keyword::LIKE | Keyword::IN | Keyword::AT),
+        Token::Plus
+        | Token::Minus
+        | Token::Mul
+        | Token::Div
+        | Token::Mod
+        | Token::Eq
+        | Token::Neq
+        | Token::Lt
+        | Token::Gt
+        | Token::LtEq
+        | Token::GtEq
+        | Token::Tilde
+        | Token::Period
+        | Token::Caret
+        | Token::Pipe
+        | Token::Ampersand => !matches!(token, Token::Period | Token::Mul),
+        Token::Word(w) => matches!(
+            w.keyword,
+            Keyword::AND
+                | Keyword::OR
+                | Keyword::NOT
+                | Keyword::UNION
+                | Keyword::EXCEPT
+                | Keyword::INTERSECT
+                | Keyword::IS
+                | Keyword::COLLATE
+                | Keyword::BETWEEN
+                | Keyword::LIKE
+                | Keyword::IN
+                | Keyword::AT
+        ),
         _ => false,
     }
 }
@@ -130,7 +177,11 @@ struct Reader<'a, 'b> {
 impl Reader<'_, '_> {
     fn wrong(&self, error: ParserError) -> SqlError {
         if matches!(error, ParserError::RecursionLimitExceeded) {
-            return fault(191, self.compiler.line, "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up into smaller queries.");
+            return fault(
+                191,
+                self.compiler.line,
+                "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up into smaller queries.",
+            );
         }
         let here = self.parser.peek_token_ref();
         let line = if here.span.start.line > 0 { here.span.start.line } else { self.compiler.line };
@@ -142,7 +193,11 @@ impl Reader<'_, '_> {
     }
 
     fn near(&self, token: &TokenWithSpan) -> SqlError {
-        fault(102, token.span.start.line.max(1), format!("Incorrect syntax near '{}'.", first_words(&token.token)))
+        fault(
+            102,
+            token.span.start.line.max(1),
+            format!("Incorrect syntax near '{}'.", first_words(&token.token)),
+        )
     }
 
     fn word(&mut self, word: &str) -> bool {
@@ -153,7 +208,12 @@ impl Reader<'_, '_> {
         found
     }
 
-    fn statement(&mut self, start: &TokenWithSpan, returns: bool, first: bool) -> Result<Vec<Action>, SqlError> {
+    fn statement(
+        &mut self,
+        start: &TokenWithSpan,
+        returns: bool,
+        first: bool,
+    ) -> Result<Vec<Action>, SqlError> {
         let Token::Word(word) = &start.token else {
             return match start.token {
                 Token::LParen => self.parsed(),
@@ -180,7 +240,11 @@ impl Reader<'_, '_> {
                     return Ok(vec![Action::Return { value: None }]);
                 }
                 if !returns {
-                    return Err(fault(178, self.compiler.line, "A RETURN statement with a return value cannot be used in this context."));
+                    return Err(fault(
+                        178,
+                        self.compiler.line,
+                        "A RETURN statement with a return value cannot be used in this context.",
+                    ));
                 }
                 let expr = self.parser.parse_expr();
                 let expr = self.expect(expr)?;
@@ -188,12 +252,25 @@ impl Reader<'_, '_> {
                 let value = cast_text("ts_cast", &piece.sql, piece.ty, Type::INT, 0);
                 Ok(vec![Action::Return { value: Some(value) }])
             }
-            "CREATE" => Err(fault(262, self.compiler.line, "CREATE permission denied in database 'BPSPatients'.")),
-            "DROP" => Err(fault(3701, self.compiler.line, "Cannot drop the object, because it does not exist or you do not have permission.")),
-            "ALTER" | "TRUNCATE" => Err(fault(1088, self.compiler.line, "Cannot find the object because it does not exist or you do not have permissions.")),
-            "IF" | "WHILE" | "BEGIN" | "COMMIT" | "ROLLBACK" | "SAVE" | "MERGE" | "PRINT" | "RAISERROR" | "THROW" | "GOTO" | "USE" | "GRANT"
-            | "REVOKE" | "DENY" | "BACKUP" | "RESTORE" | "KILL" | "OPEN" | "FETCH" | "CLOSE" | "DEALLOCATE" | "BULK" | "ATTACH" | "DETACH"
-            | "PRAGMA" | "VACUUM" | "REINDEX" | "ANALYZE" | "EXPLAIN" | "REPLACE" | "VALUES" => Err(self.compiler.no(&word.value)),
+            "CREATE" => {
+                Err(fault(262, self.compiler.line, "CREATE permission denied in database 'BPSPatients'."))
+            }
+            "DROP" => Err(fault(
+                3701,
+                self.compiler.line,
+                "Cannot drop the object, because it does not exist or you do not have permission.",
+            )),
+            "ALTER" | "TRUNCATE" => Err(fault(
+                1088,
+                self.compiler.line,
+                "Cannot find the object because it does not exist or you do not have permissions.",
+            )),
+            "IF" | "WHILE" | "BEGIN" | "COMMIT" | "ROLLBACK" | "SAVE" | "MERGE" | "PRINT" | "RAISERROR"
+            | "THROW" | "GOTO" | "USE" | "GRANT" | "REVOKE" | "DENY" | "BACKUP" | "RESTORE" | "KILL"
+            | "OPEN" | "FETCH" | "CLOSE" | "DEALLOCATE" | "BULK" | "ATTACH" | "DETACH" | "PRAGMA"
+            | "VACUUM" | "REINDEX" | "ANALYZE" | "EXPLAIN" | "REPLACE" | "VALUES" => {
+                Err(self.compiler.no(&word.value))
+            }
             _ if first => self.execute(),
             _ => Err(self.near(start)),
         }
@@ -204,25 +281,34 @@ impl Reader<'_, '_> {
         let parsed = self.expect(parsed)?;
         match &parsed {
             Statement::Query(query) => match query.body.as_ref() {
-                SetExpr::Insert(Statement::Insert(_)) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-                    Err(self.compiler.no("WITH before a write"))
-                }
+                SetExpr::Insert(Statement::Insert(_))
+                | SetExpr::Update(_)
+                | SetExpr::Delete(_)
+                | SetExpr::Merge(_) => Err(self.compiler.no("WITH before a write")),
                 SetExpr::Select(select) if select.projection.iter().any(assigns) => {
                     let mut query = query.clone();
                     let SetExpr::Select(select) = query.body.as_mut() else { return Ok(Vec::new()) };
                     let mut targets = Vec::new();
                     for item in &mut select.projection {
                         let SelectItem::ExprWithAlias { expr, alias } = item else {
-                            return Err(fault(141, self.compiler.line, "A SELECT statement that assigns a value to a variable must not be combined with data-retrieval operations."));
+                            return Err(fault(
+                                141,
+                                self.compiler.line,
+                                "A SELECT statement that assigns a value to a variable must not be combined with data-retrieval operations.",
+                            ));
                         };
                         if !alias.value.starts_with('@') {
-                            return Err(fault(141, self.compiler.line, "A SELECT statement that assigns a value to a variable must not be combined with data-retrieval operations."));
+                            return Err(fault(
+                                141,
+                                self.compiler.line,
+                                "A SELECT statement that assigns a value to a variable must not be combined with data-retrieval operations.",
+                            ));
                         }
                         targets.push(self.compiler.variable(alias)?);
                         *item = SelectItem::UnnamedExpr(expr.clone());
                     }
                     let (sql, columns) = self.compiler.query(&query)?;
-                    let sql = self.into_variables(&sql, &columns, &targets)?;
+                    let sql = self.for_variables(&sql, &columns, &targets)?;
                     Ok(vec![Action::Assign { sql, targets }])
                 }
                 _ => {
@@ -237,7 +323,12 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn into_variables(&mut self, sql: &str, columns: &[(String, Type)], targets: &[usize]) -> Result<String, SqlError> {
+    fn for_variables(
+        &mut self,
+        sql: &str,
+        columns: &[(String, Type)],
+        targets: &[usize],
+    ) -> Result<String, SqlError> {
         let mut texts = Vec::new();
         for (i, ((_, from), at)) in columns.iter().zip(targets).enumerate() {
             let to = self.compiler.variables[*at].ty;
@@ -252,7 +343,11 @@ impl Reader<'_, '_> {
     /// One value for a variable, as an assignment.
     fn assignment(&mut self, expr: &Expr, at: usize) -> Result<Action, SqlError> {
         let piece = self.compiler.value(expr)?;
-        let sql = self.into_variables(&format!("SELECT {} AS \"c0\"", piece.sql), &[(String::new(), piece.ty)], &[at])?;
+        let sql = self.for_variables(
+            &format!("SELECT {} AS \"c0\"", piece.sql),
+            &[(String::new(), piece.ty)],
+            &[at],
+        )?;
         Ok(Action::Assign { sql, targets: vec![at] })
     }
 
@@ -272,7 +367,14 @@ impl Reader<'_, '_> {
                 fault(2715, self.compiler.line, format!("Cannot find data type {}.", first_words(&data_type)))
             })?;
             if self.compiler.variables.iter().any(|v| v.name.eq_ignore_ascii_case(&name.value)) {
-                return Err(fault(134, self.compiler.line, format!("The variable name '{}' has already been declared. Variable names must be unique within a query batch or stored procedure.", name.value)));
+                return Err(fault(
+                    134,
+                    self.compiler.line,
+                    format!(
+                        "The variable name '{}' has already been declared. Variable names must be unique within a query batch or stored procedure.",
+                        name.value
+                    ),
+                ));
             }
             let value = if self.parser.consume_token(&Token::Eq) {
                 let expr = self.parser.parse_expr();
@@ -328,13 +430,16 @@ impl Reader<'_, '_> {
             _ => return Err(self.near(&token)),
         };
         let time = crate::convert::parse_moment(text.trim(), 0).filter(|_| text.contains(':'));
-        let (_, time, _) = time.ok_or_else(|| fault(148, self.compiler.line, "Incorrect time syntax in time string used with WAITFOR."))?;
+        let (_, time, _) = time.ok_or_else(|| {
+            fault(148, self.compiler.line, "Incorrect time syntax in time string used with WAITFOR.")
+        })?;
         Ok(vec![Action::Wait { millis: time.0 / 10_000 }])
     }
 
     fn execute(&mut self) -> Result<Vec<Action>, SqlError> {
         let mut returned = None;
-        if let (Token::Word(w), Token::Eq) = (&self.parser.peek_token().token, &self.parser.peek_nth_token(1).token)
+        if let (Token::Word(w), Token::Eq) =
+            (&self.parser.peek_token().token, &self.parser.peek_nth_token(1).token)
             && w.value.starts_with('@')
         {
             let name = self.parser.parse_identifier();
@@ -355,11 +460,18 @@ impl Reader<'_, '_> {
             let next = self.parser.peek_token();
             let starts = match &next.token {
                 Token::Word(w) => w.value.starts_with('@') || w.keyword == Keyword::NULL,
-                Token::Number(..) | Token::SingleQuotedString(_) | Token::NationalStringLiteral(_) | Token::Minus | Token::Plus | Token::HexStringLiteral(_) => true,
+                Token::Number(..)
+                | Token::SingleQuotedString(_)
+                | Token::NationalStringLiteral(_)
+                | Token::Minus
+                | Token::Plus
+                | Token::HexStringLiteral(_) => true,
                 _ => false,
             };
             if !starts {
-                if arguments.is_empty() && matches!(next.token, Token::SemiColon | Token::EOF | Token::Word(_)) {
+                if arguments.is_empty()
+                    && matches!(next.token, Token::SemiColon | Token::EOF | Token::Word(_))
+                {
                     break;
                 }
                 return Err(self.near(&next));
@@ -380,15 +492,32 @@ impl Reader<'_, '_> {
             }
             if self.word("OUTPUT") || self.word("OUT") {
                 let shown = formal.unwrap_or_default();
-                return Err(fault(8162, self.compiler.line, format!("The formal parameter \"{shown}\" was not declared as an OUTPUT parameter, but the actual parameter passed in requested output.")));
+                return Err(fault(
+                    8162,
+                    self.compiler.line,
+                    format!(
+                        "The formal parameter \"{shown}\" was not declared as an OUTPUT parameter, but the actual parameter passed in requested output."
+                    ),
+                ));
             }
-            if formal.is_none() && arguments.iter().any(|(name, _): &(Option<String>, String)| name.is_some()) {
-                return Err(fault(119, self.compiler.line, "Must pass parameter number and subsequent parameters as '@name = value'. After the form '@name = value' has been used, all subsequent parameters must be passed in the form '@name = value'."));
+            if formal.is_none() && arguments.iter().any(|(name, _): &(Option<String>, String)| name.is_some())
+            {
+                return Err(fault(
+                    119,
+                    self.compiler.line,
+                    "Must pass parameter number and subsequent parameters as '@name = value'. After the form '@name = value' has been used, all subsequent parameters must be passed in the form '@name = value'.",
+                ));
             }
             let piece = self.compiler.value(&value)?;
             // A procedure takes text and converts it itself.
             let text = match piece.ty.family {
-                Family::Text | Family::Null | Family::Int | Family::Bit | Family::Real | Family::Float | Family::Decimal => piece.sql,
+                Family::Text
+                | Family::Null
+                | Family::Int
+                | Family::Bit
+                | Family::Real
+                | Family::Float
+                | Family::Decimal => piece.sql,
                 _ => cast_text("ts_cast", &piece.sql, piece.ty, Type::NVARCHAR, 121),
             };
             arguments.push((formal, format!("SELECT {text}")));

@@ -10,7 +10,8 @@ use crate::{
 };
 use database::SqlError;
 use sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, OrderByExpr, WindowType,
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, OrderByExpr,
+    WindowType,
 };
 
 /// Names of parts of a date, as DATEADD and its kin take them.
@@ -100,7 +101,9 @@ impl Compiler {
         let sql = format!("{each}{}{collate}", inner.sql);
         match name {
             "COUNT" | "COUNT_BIG" => Ok(Piece::new(format!("COUNT({sql})"), count)),
-            "MIN" | "MAX" if !matches!(inner.ty.family, Family::Bit) => Ok(Piece::new(format!("{name}({sql})"), inner.ty)),
+            "MIN" | "MAX" if !matches!(inner.ty.family, Family::Bit) => {
+                Ok(Piece::new(format!("{name}({sql})"), inner.ty))
+            }
             "SUM" if matches!(inner.ty.family, Family::Int | Family::Float | Family::Real) => {
                 let ty = match inner.ty.name {
                     "tinyint" | "smallint" => Type::INT,
@@ -113,18 +116,36 @@ impl Compiler {
                 let ty = if inner.ty.name == "bigint" { Type::BIGINT } else { Type::INT };
                 Ok(Piece::new(format!("(SUM({sql}) / COUNT({sql}))"), ty))
             }
-            "AVG" if matches!(inner.ty.family, Family::Float | Family::Real) => Ok(Piece::new(format!("AVG({sql})"), Type::FLOAT)),
-            _ => Err(fault(8117, self.line, format!("Operand data type {} is invalid for {} operator.", inner.ty.name, name.to_ascii_lowercase()))),
+            "AVG" if matches!(inner.ty.family, Family::Float | Family::Real) => {
+                Ok(Piece::new(format!("AVG({sql})"), Type::FLOAT))
+            }
+            _ => Err(fault(
+                8117,
+                self.line,
+                format!(
+                    "Operand data type {} is invalid for {} operator.",
+                    inner.ty.name,
+                    name.to_ascii_lowercase()
+                ),
+            )),
         }
     }
 
     fn window(&mut self, name: &str, list: &[FunctionArg], over: &WindowType) -> Result<Piece, SqlError> {
         let WindowType::WindowSpec(spec) = over else { return Err(self.no("OVER")) };
-        if !matches!(name, "ROW_NUMBER" | "RANK" | "DENSE_RANK") || !list.is_empty() || spec.window_name.is_some() || spec.window_frame.is_some() {
+        if !matches!(name, "ROW_NUMBER" | "RANK" | "DENSE_RANK")
+            || !list.is_empty()
+            || spec.window_name.is_some()
+            || spec.window_frame.is_some()
+        {
             return Err(self.no(&format!("{name} OVER")));
         }
         if spec.order_by.is_empty() {
-            return Err(fault(4112, self.line, format!("The function '{name}' must have an OVER clause with ORDER BY.")));
+            return Err(fault(
+                4112,
+                self.line,
+                format!("The function '{name}' must have an OVER clause with ORDER BY."),
+            ));
         }
         let mut partition = Vec::new();
         for expr in &spec.partition_by {
@@ -132,7 +153,11 @@ impl Compiler {
             partition.push(self.sortable(&piece)?);
         }
         let order = self.order_terms(&spec.order_by)?;
-        let by = if partition.is_empty() { String::new() } else { format!("PARTITION BY {} ", partition.join(", ")) };
+        let by = if partition.is_empty() {
+            String::new()
+        } else {
+            format!("PARTITION BY {} ", partition.join(", "))
+        };
         Ok(Piece::new(format!("{name}() OVER ({by}ORDER BY {order})"), Type::BIGINT))
     }
 
@@ -149,7 +174,9 @@ impl Compiler {
     pub(super) fn sortable(&self, piece: &Piece) -> Result<String, SqlError> {
         match piece.ty.family {
             Family::Text => Ok(format!("{} COLLATE MSSQL", piece.sql)),
-            Family::Decimal | Family::Offset => Err(self.no(&format!("ordering or grouping by {}", piece.ty.name))),
+            Family::Decimal | Family::Offset => {
+                Err(self.no(&format!("ordering or grouping by {}", piece.ty.name)))
+            }
             _ => Ok(piece.sql.clone()),
         }
     }
@@ -164,14 +191,17 @@ impl Compiler {
             let test = self.predicate(test)?;
             let results = vec![self.value(yes)?, self.value(no)?];
             let (results, ty) = self.unify(results)?;
-            return Ok(Piece::new(format!("(CASE WHEN {test} THEN {} ELSE {} END)", results[0].sql, results[1].sql), ty));
+            return Ok(Piece::new(
+                format!("(CASE WHEN {test} THEN {} ELSE {} END)", results[0].sql, results[1].sql),
+                ty,
+            ));
         }
         let mut pieces = arguments.iter().map(|a| self.value(a)).collect::<Result<Vec<_>, _>>()?;
         let wanted = match name {
-            "GETDATE" | "SYSDATETIME" | "GETUTCDATE" | "SYSUTCDATETIME" | "CURRENT_TIMESTAMP" | "SYSDATETIMEOFFSET" | "NEWID"
-            | "SCOPE_IDENTITY" => Some(0),
-            "LEN" | "LTRIM" | "RTRIM" | "TRIM" | "UPPER" | "LOWER" | "REVERSE" | "ABS" | "CEILING" | "FLOOR" | "YEAR" | "MONTH"
-            | "DAY" | "CHAR" | "ASCII" | "SPACE" | "DATALENGTH" => Some(1),
+            "GETDATE" | "SYSDATETIME" | "GETUTCDATE" | "SYSUTCDATETIME" | "CURRENT_TIMESTAMP"
+            | "SYSDATETIMEOFFSET" | "NEWID" | "SCOPE_IDENTITY" => Some(0),
+            "LEN" | "LTRIM" | "RTRIM" | "TRIM" | "UPPER" | "LOWER" | "REVERSE" | "ABS" | "CEILING"
+            | "FLOOR" | "YEAR" | "MONTH" | "DAY" | "CHAR" | "ASCII" | "SPACE" | "DATALENGTH" => Some(1),
             "ISNULL" | "LEFT" | "RIGHT" | "NULLIF" | "REPLICATE" => Some(2),
             "SUBSTRING" | "REPLACE" | "DATEFROMPARTS" => Some(3),
             _ => None,
@@ -187,7 +217,10 @@ impl Compiler {
             "SYSDATETIMEOFFSET" => Ok(Piece::new("ts_now('datetimeoffset', 0)", Type::OFFSET)),
             "NEWID" => Ok(Piece::new("ts_newid()", Type::GUID)),
             "SCOPE_IDENTITY" => Ok(Piece::new("ts_identity()", Type::INT)),
-            "DB_NAME" if pieces.is_empty() => Ok(Piece::new(if self.base.schema() == "main" { "'BPSPatients'" } else { "'BPSDrugs'" }, Type::NVARCHAR)),
+            "DB_NAME" if pieces.is_empty() => Ok(Piece::new(
+                if self.base.schema() == "main" { "'BPSPatients'" } else { "'BPSDrugs'" },
+                Type::NVARCHAR,
+            )),
             "ISNULL" => {
                 let second = pieces.pop().expect("counted above");
                 let first = pieces.pop().expect("counted above");
@@ -196,7 +229,13 @@ impl Compiler {
                     return Err(self.clash(first.ty, second.ty));
                 }
                 // The first one's type is the result's: a number's default may need a cut, a text's a conversion.
-                let second = if ty.family == second.ty.family { second } else if second.text.is_some() { self.convert(second, ty)? } else { Piece::new(cast_text("ts_cast", &second.sql, second.ty, ty, 0), ty) };
+                let second = if ty.family == second.ty.family {
+                    second
+                } else if second.text.is_some() {
+                    self.convert(second, ty)?
+                } else {
+                    Piece::new(cast_text("ts_cast", &second.sql, second.ty, ty, 0), ty)
+                };
                 Ok(Piece::new(format!("ifnull({}, {})", first.sql, second.sql), ty))
             }
             "COALESCE" if pieces.len() >= 2 => {
@@ -224,7 +263,10 @@ impl Compiler {
             }
             "LTRIM" | "RTRIM" | "TRIM" => {
                 let piece = self.text(pieces, 0)?;
-                let ty = Type { name: if piece.ty.name.starts_with('n') { "nvarchar" } else { "varchar" }, ..piece.ty };
+                let ty = Type {
+                    name: if piece.ty.name.starts_with('n') { "nvarchar" } else { "varchar" },
+                    ..piece.ty
+                };
                 Ok(Piece::new(format!("{}({}, ' ')", name.to_ascii_lowercase(), piece.sql), ty))
             }
             "UPPER" | "LOWER" | "REVERSE" => {
@@ -232,43 +274,87 @@ impl Compiler {
                 Ok(Piece::new(format!("ts_{}({})", name.to_ascii_lowercase(), piece.sql), piece.ty))
             }
             "LEFT" | "RIGHT" | "SUBSTRING" | "REPLICATE" => {
-                let numbers: Vec<String> = pieces[1..].iter().map(|p| p.clone()).map(|p| self.convert(p, Type::INT).map(|p| p.sql)).collect::<Result<_, _>>()?;
+                let numbers: Vec<String> = pieces[1..]
+                    .iter()
+                    .cloned()
+                    .map(|p| self.convert(p, Type::INT).map(|p| p.sql))
+                    .collect::<Result<_, _>>()?;
                 let piece = self.text(pieces, 0)?;
-                let ty = Type { length: 0, name: if piece.ty.name.starts_with('n') { "nvarchar" } else { "varchar" }, ..piece.ty };
-                Ok(Piece::new(format!("ts_{}({}, {})", name.to_ascii_lowercase(), piece.sql, numbers.join(", ")), ty))
+                let ty = Type {
+                    length: 0,
+                    name: if piece.ty.name.starts_with('n') { "nvarchar" } else { "varchar" },
+                    ..piece.ty
+                };
+                Ok(Piece::new(
+                    format!("ts_{}({}, {})", name.to_ascii_lowercase(), piece.sql, numbers.join(", ")),
+                    ty,
+                ))
             }
             "SPACE" => {
                 let n = self.convert(pieces.remove(0), Type::INT)?;
                 Ok(Piece::new(format!("ts_replicate(' ', {})", n.sql), Type::VARCHAR))
             }
             "REPLACE" => {
-                let texts = pieces.into_iter().map(|p| self.as_text(p).map(|p| p.sql)).collect::<Result<Vec<_>, _>>()?;
+                let texts = pieces
+                    .into_iter()
+                    .map(|p| self.as_text(p).map(|p| p.sql))
+                    .collect::<Result<Vec<_>, _>>()?;
                 Ok(Piece::new(format!("ts_replace({})", texts.join(", ")), Type::VARCHAR))
             }
             "CHARINDEX" if matches!(pieces.len(), 2 | 3) => {
-                let start = if pieces.len() == 3 { self.convert(pieces.remove(2), Type::INT)?.sql } else { "1".to_owned() };
-                let texts = pieces.into_iter().map(|p| self.as_text(p).map(|p| p.sql)).collect::<Result<Vec<_>, _>>()?;
+                let start = if pieces.len() == 3 {
+                    self.convert(pieces.remove(2), Type::INT)?.sql
+                } else {
+                    "1".to_owned()
+                };
+                let texts = pieces
+                    .into_iter()
+                    .map(|p| self.as_text(p).map(|p| p.sql))
+                    .collect::<Result<Vec<_>, _>>()?;
                 Ok(Piece::new(format!("ts_charindex({}, {start})", texts.join(", ")), Type::INT))
             }
-            "CHAR" => Ok(Piece::new(format!("ts_char({})", self.convert(pieces.remove(0), Type::INT)?.sql), Type::VARCHAR)),
+            "CHAR" => Ok(Piece::new(
+                format!("ts_char({})", self.convert(pieces.remove(0), Type::INT)?.sql),
+                Type::VARCHAR,
+            )),
             "ASCII" => Ok(Piece::new(format!("ts_ascii({})", self.text(pieces, 0)?.sql), Type::INT)),
             "ABS" | "CEILING" | "FLOOR" => {
                 let piece = pieces.remove(0);
                 match piece.ty.family {
                     Family::Int if name != "ABS" => Ok(piece),
                     Family::Int | Family::Float | Family::Real => {
-                        let plain = if name == "ABS" { "abs" } else if name == "FLOOR" { "ts_floor" } else { "ts_ceiling" };
+                        let plain = if name == "ABS" {
+                            "abs"
+                        } else if name == "FLOOR" {
+                            "ts_floor"
+                        } else {
+                            "ts_ceiling"
+                        };
                         Ok(Piece::new(format!("{plain}({})", piece.sql), piece.ty))
                     }
-                    _ => Err(fault(8116, self.line, format!("Argument data type {} is invalid for argument 1 of {} function.", piece.ty.name, name.to_ascii_lowercase()))),
+                    _ => Err(fault(
+                        8116,
+                        self.line,
+                        format!(
+                            "Argument data type {} is invalid for argument 1 of {} function.",
+                            piece.ty.name,
+                            name.to_ascii_lowercase()
+                        ),
+                    )),
                 }
             }
             "YEAR" | "MONTH" | "DAY" => {
                 let date = self.moment(pieces.remove(0))?;
-                Ok(Piece::new(format!("ts_datepart('{}', {}, '{}')", name.to_ascii_lowercase(), date.sql, date.ty.name), Type::INT))
+                Ok(Piece::new(
+                    format!("ts_datepart('{}', {}, '{}')", name.to_ascii_lowercase(), date.sql, date.ty.name),
+                    Type::INT,
+                ))
             }
             "DATEFROMPARTS" => {
-                let numbers = pieces.into_iter().map(|p| self.convert(p, Type::INT).map(|p| p.sql)).collect::<Result<Vec<_>, _>>()?;
+                let numbers = pieces
+                    .into_iter()
+                    .map(|p| self.convert(p, Type::INT).map(|p| p.sql))
+                    .collect::<Result<Vec<_>, _>>()?;
                 Ok(Piece::new(format!("ts_datefromparts({})", numbers.join(", ")), Type::DATE))
             }
             _ => Err(fault(195, self.line, format!("'{name}' is not a recognized built-in function name."))),
@@ -276,7 +362,11 @@ impl Compiler {
     }
 
     fn count(&self, name: &str, wanted: usize) -> SqlError {
-        fault(174, self.line, format!("The {} function requires {wanted} argument(s).", name.to_ascii_lowercase()))
+        fault(
+            174,
+            self.line,
+            format!("The {} function requires {wanted} argument(s).", name.to_ascii_lowercase()),
+        )
     }
 
     fn text(&mut self, mut pieces: Vec<Piece>, at: usize) -> Result<Piece, SqlError> {
@@ -288,7 +378,9 @@ impl Compiler {
         match piece.ty.family {
             Family::Text | Family::Null => self.convert(piece, Type::DATETIME),
             Family::Date | Family::DateTime | Family::Time => Ok(piece),
-            _ => Err(fault(8116, self.line, format!("Argument data type {} is invalid here.", piece.ty.name))),
+            _ => {
+                Err(fault(8116, self.line, format!("Argument data type {} is invalid here.", piece.ty.name)))
+            }
         }
     }
 
@@ -297,29 +389,52 @@ impl Compiler {
             Some(Expr::Identifier(word)) => {
                 let line = self.line_of(word);
                 date_part(&word.value).ok_or_else(|| {
-                    fault(155, line, format!("'{}' is not a recognized {} option.", word.value, name.to_ascii_lowercase()))
+                    fault(
+                        155,
+                        line,
+                        format!("'{}' is not a recognized {} option.", word.value, name.to_ascii_lowercase()),
+                    )
                 })?
             }
-            _ => return Err(fault(1023, self.line, format!("Invalid parameter 1 specified for {}.", name.to_ascii_lowercase()))),
+            _ => {
+                return Err(fault(
+                    1023,
+                    self.line,
+                    format!("Invalid parameter 1 specified for {}.", name.to_ascii_lowercase()),
+                ));
+            }
         };
         match (name, &arguments[1..]) {
             ("DATEADD", [number, date]) => {
                 let number = self.value(number)?;
-                let number = Piece::new(cast_text("ts_cast", &number.sql, number.ty, Type::INT, 0), Type::INT);
+                let number =
+                    Piece::new(cast_text("ts_cast", &number.sql, number.ty, Type::INT, 0), Type::INT);
                 let date = self.value(date)?;
                 let date = self.moment(date)?;
-                Ok(Piece::new(format!("ts_dateadd('{part}', {}, {}, '{}')", number.sql, date.sql, date.ty.name), date.ty))
+                Ok(Piece::new(
+                    format!("ts_dateadd('{part}', {}, {}, '{}')", number.sql, date.sql, date.ty.name),
+                    date.ty,
+                ))
             }
             ("DATEDIFF", [from, to]) => {
                 let (from, to) = (self.value(from)?, self.value(to)?);
                 let (from, to) = (self.moment(from)?, self.moment(to)?);
-                Ok(Piece::new(format!("ts_datediff('{part}', {}, '{}', {}, '{}')", from.sql, from.ty.name, to.sql, to.ty.name), Type::INT))
+                Ok(Piece::new(
+                    format!(
+                        "ts_datediff('{part}', {}, '{}', {}, '{}')",
+                        from.sql, from.ty.name, to.sql, to.ty.name
+                    ),
+                    Type::INT,
+                ))
             }
             ("DATEPART" | "DATENAME", [date]) => {
                 let date = self.value(date)?;
                 let date = self.moment(date)?;
                 let ty = if name == "DATEPART" { Type::INT } else { Type::NVARCHAR };
-                Ok(Piece::new(format!("ts_{}('{part}', {}, '{}')", name.to_ascii_lowercase(), date.sql, date.ty.name), ty))
+                Ok(Piece::new(
+                    format!("ts_{}('{part}', {}, '{}')", name.to_ascii_lowercase(), date.sql, date.ty.name),
+                    ty,
+                ))
             }
             _ => Err(self.count(name, if name.len() == 8 && name != "DATEDIFF" { 2 } else { 3 })),
         }

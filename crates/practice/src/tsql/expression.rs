@@ -8,7 +8,9 @@ use crate::{
 };
 use database::SqlError;
 use rusqlite::types::{Value as Stored, ValueRef};
-use sqlparser::ast::{BinaryOperator, CastKind, CeilFloorKind, DateTimeField, Expr, Query, TrimWhereField, UnaryOperator, Value};
+use sqlparser::ast::{
+    BinaryOperator, CastKind, CeilFloorKind, DateTimeField, Expr, Query, TrimWhereField, UnaryOperator, Value,
+};
 
 /// A compiled expression.
 #[derive(Clone, Debug)]
@@ -39,12 +41,16 @@ impl Compiler {
 
     fn value_inner(&mut self, expr: &Expr) -> Result<Piece, SqlError> {
         match expr {
-            Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.starts_with("@@") => self.global(&ident.value),
+            Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.starts_with("@@") => {
+                self.global(&ident.value)
+            }
             Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.starts_with('@') => {
                 let at = self.variable(ident)?;
                 Ok(Piece::new(format!("?{}", at + 1), self.variables[at].ty))
             }
-            Expr::Identifier(ident) => self.column(std::slice::from_ref(ident)).map(|(sql, ty)| Piece::new(sql, ty)),
+            Expr::Identifier(ident) => {
+                self.column(std::slice::from_ref(ident)).map(|(sql, ty)| Piece::new(sql, ty))
+            }
             Expr::CompoundIdentifier(path) => self.column(path).map(|(sql, ty)| Piece::new(sql, ty)),
             Expr::Value(value) => self.literal_value(&value.value),
             Expr::Nested(inner) => self.value(inner),
@@ -52,16 +58,34 @@ impl Compiler {
             Expr::UnaryOp { op: UnaryOperator::Minus, expr } => {
                 let piece = self.value(expr)?;
                 match piece.ty.family {
-                    Family::Int | Family::Real | Family::Float => Ok(Piece::new(format!("(- {})", piece.sql), piece.ty)),
-                    Family::Decimal => Ok(Piece::new(format!("ts_decimal('-', '0', {})", piece.sql), piece.ty)),
-                    _ => Err(fault(8117, self.line, format!("Operand data type {} is invalid for minus operator.", piece.ty.name))),
+                    Family::Int | Family::Real | Family::Float => {
+                        Ok(Piece::new(format!("(- {})", piece.sql), piece.ty))
+                    }
+                    Family::Decimal => {
+                        Ok(Piece::new(format!("ts_decimal('-', '0', {})", piece.sql), piece.ty))
+                    }
+                    _ => Err(fault(
+                        8117,
+                        self.line,
+                        format!("Operand data type {} is invalid for minus operator.", piece.ty.name),
+                    )),
                 }
             }
             Expr::BinaryOp { left, op, right } => self.arithmetic(left, op, right),
-            Expr::Cast { kind: kind @ (CastKind::Cast | CastKind::TryCast), expr, data_type, format: None } => {
-                self.cast(expr, data_type, 0, *kind == CastKind::TryCast)
-            }
-            Expr::Convert { is_try, expr, data_type: Some(data_type), charset: None, target_before_value: true, styles } => {
+            Expr::Cast {
+                kind: kind @ (CastKind::Cast | CastKind::TryCast),
+                expr,
+                data_type,
+                format: None,
+            } => self.cast(expr, data_type, 0, *kind == CastKind::TryCast),
+            Expr::Convert {
+                is_try,
+                expr,
+                data_type: Some(data_type),
+                charset: None,
+                target_before_value: true,
+                styles,
+            } => {
                 let style = match styles.as_slice() {
                     [] => 0,
                     [Expr::Value(v)] => match &v.value {
@@ -91,7 +115,8 @@ impl Compiler {
                 });
                 let (results, ty) = self.unify(results)?;
                 let (other, whens) = results.split_last().expect("an else was pushed");
-                let arms: String = tests.iter().zip(whens).map(|(t, r)| format!(" WHEN {t} THEN {}", r.sql)).collect();
+                let arms: String =
+                    tests.iter().zip(whens).map(|(t, r)| format!(" WHEN {t} THEN {}", r.sql)).collect();
                 Ok(Piece::new(format!("(CASE{arms} ELSE {} END)", other.sql), ty))
             }
             Expr::Subquery(query) => {
@@ -99,16 +124,23 @@ impl Compiler {
                 match columns.as_slice() {
                     // SQL Server raises 512 for a second row; the embedded engine would take the first.
                     [(_, ty)] => Ok(single(&sql, *ty)),
-                    _ => Err(fault(116, self.line, "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS.")),
+                    _ => Err(fault(
+                        116,
+                        self.line,
+                        "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS.",
+                    )),
                 }
             }
             Expr::Function(function) => self.call(function),
             Expr::Substring { expr, substring_from: Some(from), substring_for: Some(length), .. } => {
                 self.named_call("SUBSTRING", &[expr.as_ref(), from.as_ref(), length.as_ref()])
             }
-            Expr::Trim { trim_where: None | Some(TrimWhereField::Both), trim_what: None, expr, trim_characters: None } => {
-                self.named_call("TRIM", &[expr.as_ref()])
-            }
+            Expr::Trim {
+                trim_where: None | Some(TrimWhereField::Both),
+                trim_what: None,
+                expr,
+                trim_characters: None,
+            } => self.named_call("TRIM", &[expr.as_ref()]),
             Expr::Floor { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
                 self.named_call("FLOOR", &[expr.as_ref()])
             }
@@ -117,7 +149,12 @@ impl Compiler {
             }
             Expr::Collate { .. } => Err(self.no("COLLATE")),
             Expr::AtTimeZone { .. } => Err(self.no("AT TIME ZONE")),
-            Expr::Like { .. } | Expr::InList { .. } | Expr::Between { .. } | Expr::IsNull(_) | Expr::IsNotNull(_) | Expr::Exists { .. } => {
+            Expr::Like { .. }
+            | Expr::InList { .. }
+            | Expr::Between { .. }
+            | Expr::IsNull(_)
+            | Expr::IsNotNull(_)
+            | Expr::Exists { .. } => {
                 Err(fault(102, self.line, "Incorrect syntax: a condition stands where a value should."))
             }
             _ => Err(self.no(&first_words(expr))),
@@ -128,7 +165,10 @@ impl Compiler {
         match name.to_ascii_uppercase().as_str() {
             "@@ROWCOUNT" => Ok(Piece::new("ts_rowcount()", Type::INT)),
             "@@IDENTITY" => Ok(Piece::new("ts_identity()", Type::INT)),
-            "@@VERSION" => Ok(Piece::new("'Halo demo practice: T-SQL on an embedded engine, not Microsoft SQL Server'", Type::NVARCHAR)),
+            "@@VERSION" => Ok(Piece::new(
+                "'Halo demo practice: T-SQL on an embedded engine, not Microsoft SQL Server'",
+                Type::NVARCHAR,
+            )),
             "@@SERVERNAME" => Ok(Piece::new("'DEMO\\BPSINSTANCE'", Type::NVARCHAR)),
             "@@TRANCOUNT" | "@@ERROR" => Ok(Piece::new("0", Type::INT)),
             _ => Err(fault(137, self.line, format!("Must declare the scalar variable \"{name}\"."))),
@@ -139,9 +179,15 @@ impl Compiler {
         Ok(match value {
             Value::Null => Piece::new("NULL", Type::NULL),
             Value::Number(digits, false) => self.number(digits)?,
-            Value::SingleQuotedString(text) => Piece { sql: literal(text), ty: Type::VARCHAR, text: Some(text.clone()) },
-            Value::NationalStringLiteral(text) => Piece { sql: literal(text), ty: Type::NVARCHAR, text: Some(text.clone()) },
-            Value::HexStringLiteral(hex) if hex.len() % 2 == 0 && hex.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            Value::SingleQuotedString(text) => {
+                Piece { sql: literal(text), ty: Type::VARCHAR, text: Some(text.clone()) }
+            }
+            Value::NationalStringLiteral(text) => {
+                Piece { sql: literal(text), ty: Type::NVARCHAR, text: Some(text.clone()) }
+            }
+            Value::HexStringLiteral(hex)
+                if hex.len() % 2 == 0 && hex.bytes().all(|b| b.is_ascii_hexdigit()) =>
+            {
                 Piece::new(format!("x'{hex}'"), Type::BINARY)
             }
             other => return Err(self.no(&first_words(other))),
@@ -156,24 +202,47 @@ impl Compiler {
         }
         if digits.contains(['e', 'E']) {
             let f: f64 = digits.parse().map_err(|_| self.no(digits))?;
-            return if f.is_finite() { Ok(Piece::new(format!("{f:e}"), Type::FLOAT)) } else { Err(fault(168, self.line, "The floating point value is out of the range of computer representation.")) };
+            return if f.is_finite() {
+                Ok(Piece::new(format!("{f:e}"), Type::FLOAT))
+            } else {
+                Err(fault(
+                    168,
+                    self.line,
+                    "The floating point value is out of the range of computer representation.",
+                ))
+            };
         }
         match crate::convert::Decimal::parse(digits) {
             Some(d) => Ok(Piece::new(literal(&d.to_string()), Type::DECIMAL)),
-            None => Err(fault(1007, self.line, "The number is out of the range for numeric representation (maximum precision 38).")),
+            None => Err(fault(
+                1007,
+                self.line,
+                "The number is out of the range for numeric representation (maximum precision 38).",
+            )),
         }
     }
 
-    fn cast(&mut self, expr: &Expr, data_type: &sqlparser::ast::DataType, style: i64, attempt: bool) -> Result<Piece, SqlError> {
+    fn cast(
+        &mut self,
+        expr: &Expr,
+        data_type: &sqlparser::ast::DataType,
+        style: i64,
+        attempt: bool,
+    ) -> Result<Piece, SqlError> {
         let piece = self.value(expr)?;
         let to = Type::parsed(data_type).ok_or_else(|| {
             fault(243, self.line, format!("Type {data_type} is not a defined system type."))
         })?;
         let from = piece.ty;
-        let allowed = from.unify(to).is_some() || to.family == Family::Text
+        let allowed = from.unify(to).is_some()
+            || to.family == Family::Text
             || from.family == Family::Binary && to.family == Family::Binary;
         if !allowed {
-            return Err(fault(529, self.line, format!("Explicit conversion from data type {} to {} is not allowed.", from.name, to.name)));
+            return Err(fault(
+                529,
+                self.line,
+                format!("Explicit conversion from data type {} to {} is not allowed.", from.name, to.name),
+            ));
         }
         let function = if attempt { "ts_try_cast" } else { "ts_cast" };
         Ok(Piece::new(cast_text(function, &piece.sql, from, to, style), to))
@@ -181,7 +250,24 @@ impl Compiler {
 
     /// The piece as a value of that type.
     pub(super) fn convert(&mut self, piece: Piece, to: Type) -> Result<Piece, SqlError> {
-        if piece.ty.family == Family::Null || piece.ty.family == to.family && matches!(to.family, Family::Text | Family::Int | Family::DateTime | Family::Decimal | Family::Bit | Family::Real | Family::Float | Family::Date | Family::Time | Family::Guid | Family::Binary | Family::Offset) {
+        if piece.ty.family == Family::Null
+            || piece.ty.family == to.family
+                && matches!(
+                    to.family,
+                    Family::Text
+                        | Family::Int
+                        | Family::DateTime
+                        | Family::Decimal
+                        | Family::Bit
+                        | Family::Real
+                        | Family::Float
+                        | Family::Date
+                        | Family::Time
+                        | Family::Guid
+                        | Family::Binary
+                        | Family::Offset
+                )
+        {
             return Ok(Piece { ty: to, ..piece });
         }
         if let Some(text) = &piece.text {
@@ -189,9 +275,16 @@ impl Compiler {
                 .map_err(|raised| fault(raised.0, self.line, raised.1))?;
             return Ok(Piece::new(stored_literal(&made), to));
         }
-        let plain_number = matches!((piece.ty.family, to.family), (Family::Bit | Family::Int, Family::Int | Family::Real | Family::Float) | (Family::Real, Family::Float));
+        let plain_number = matches!(
+            (piece.ty.family, to.family),
+            (Family::Bit | Family::Int, Family::Int | Family::Real | Family::Float)
+                | (Family::Real, Family::Float)
+        );
         if plain_number {
-            return Ok(Piece::new(if to.family == Family::Int { piece.sql } else { format!("CAST({} AS REAL)", piece.sql) }, to));
+            return Ok(Piece::new(
+                if to.family == Family::Int { piece.sql } else { format!("CAST({} AS REAL)", piece.sql) },
+                to,
+            ));
         }
         Ok(Piece::new(cast_text("ts_cast", &piece.sql, piece.ty, to, 0), to))
     }
@@ -223,12 +316,19 @@ impl Compiler {
         };
         let (a, b) = (self.value(left)?, self.value(right)?);
         let text = |p: &Piece| p.ty.family == Family::Text;
-        if sign == "+" && (text(&a) && (text(&b) || b.ty.family == Family::Null) || text(&b) && a.ty.family == Family::Null) {
+        if sign == "+"
+            && (text(&a) && (text(&b) || b.ty.family == Family::Null)
+                || text(&b) && a.ty.family == Family::Null)
+        {
             let ty = a.ty.unify(b.ty).ok_or_else(|| self.clash(a.ty, b.ty))?;
             return Ok(Piece::new(format!("({} || {})", a.sql, b.sql), Type { length: 0, ..ty }));
         }
         // A datetime and a number: days.
-        if matches!(sign, "+" | "-") && a.ty.family == Family::DateTime && a.ty.name != "datetime2" && b.ty.family == Family::Int {
+        if matches!(sign, "+" | "-")
+            && a.ty.family == Family::DateTime
+            && a.ty.name != "datetime2"
+            && b.ty.family == Family::Int
+        {
             let days = if sign == "-" { format!("(- {})", b.sql) } else { b.sql };
             return Ok(Piece::new(format!("ts_dateadd('day', {days}, {}, '{}')", a.sql, a.ty.name), a.ty));
         }
@@ -237,15 +337,26 @@ impl Compiler {
         let bitwise = matches!(sign, "&" | "|");
         match ty.family {
             Family::Null => Ok(Piece::new("NULL", Type::NULL)),
-            Family::Int | Family::Bit if bitwise => Ok(Piece::new(format!("({} {sign} {})", a.sql, b.sql), ty)),
+            Family::Int | Family::Bit if bitwise => {
+                Ok(Piece::new(format!("({} {sign} {})", a.sql, b.sql), ty))
+            }
             Family::Int | Family::Real | Family::Float if !bitwise => Ok(Piece::new(
-                if matches!(sign, "/" | "%") { format!("ts_divide('{sign}', {}, {})", a.sql, b.sql) } else { format!("({} {sign} {})", a.sql, b.sql) },
+                if matches!(sign, "/" | "%") {
+                    format!("ts_divide('{sign}', {}, {})", a.sql, b.sql)
+                } else {
+                    format!("({} {sign} {})", a.sql, b.sql)
+                },
                 ty,
             )),
-            Family::Decimal if !bitwise => {
-                Ok(Piece::new(format!("ts_decimal('{sign}', {}, {})", a.sql, b.sql), Type { length: 0, scale: 0, ..ty }))
-            }
-            _ => Err(fault(8117, self.line, format!("Operand data type {} is invalid for the {sign} operator.", ty.name))),
+            Family::Decimal if !bitwise => Ok(Piece::new(
+                format!("ts_decimal('{sign}', {}, {})", a.sql, b.sql),
+                Type { length: 0, scale: 0, ..ty },
+            )),
+            _ => Err(fault(
+                8117,
+                self.line,
+                format!("Operand data type {} is invalid for the {sign} operator.", ty.name),
+            )),
         }
     }
 
@@ -313,7 +424,11 @@ impl Compiler {
                 let left = self.value(expr)?;
                 let (sql, columns) = self.nested(subquery)?;
                 let [(_, ty)] = columns.as_slice() else {
-                    return Err(fault(116, self.line, "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS."));
+                    return Err(fault(
+                        116,
+                        self.line,
+                        "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS.",
+                    ));
                 };
                 let (pieces, ty) = self.unify(vec![left, Piece::new("\"c0\"", *ty)])?;
                 let [a, b] = pieces.as_slice() else { return Err(self.no("IN")) };
@@ -346,7 +461,11 @@ impl Compiler {
     }
 
     fn not_a_condition(&self) -> SqlError {
-        fault(4145, self.line, "An expression of non-boolean type specified in a context where a condition is expected.")
+        fault(
+            4145,
+            self.line,
+            "An expression of non-boolean type specified in a context where a condition is expected.",
+        )
     }
 
     pub(super) fn as_text(&mut self, piece: Piece) -> Result<Piece, SqlError> {

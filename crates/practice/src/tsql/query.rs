@@ -10,9 +10,9 @@ use crate::{
 };
 use database::SqlError;
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, JoinConstraint, JoinOperator, LimitClause, OrderByExpr, OrderByKind, OrderBySort, Query,
-    Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, TableAlias,
-    TableFactor, Top, TopQuantity, Value, With,
+    Distinct, Expr, GroupByExpr, JoinConstraint, JoinOperator, LimitClause, OrderByExpr, OrderByKind,
+    OrderBySort, Query, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
+    SetOperator, SetQuantifier, TableAlias, TableFactor, Top, TopQuantity, Value, With,
 };
 
 /// Names and types of a query's columns.
@@ -21,7 +21,12 @@ pub(super) type Columns = Vec<(String, Type)>;
 impl Compiler {
     /// A whole query with its CTEs and its order.
     pub(super) fn query(&mut self, query: &Query) -> Result<(String, Columns), SqlError> {
-        if !query.locks.is_empty() || query.for_clause.is_some() || query.settings.is_some() || query.format_clause.is_some() || !query.pipe_operators.is_empty() {
+        if !query.locks.is_empty()
+            || query.for_clause.is_some()
+            || query.settings.is_some()
+            || query.format_clause.is_some()
+            || !query.pipe_operators.is_empty()
+        {
             return Err(self.no("FOR"));
         }
         let known = self.ctes.len();
@@ -64,9 +69,13 @@ impl Compiler {
         let mut terms = Vec::new();
         for term in order {
             let at = match &term.expr {
-                Expr::Identifier(ident) => columns.iter().position(|(name, _)| name.eq_ignore_ascii_case(&ident.value)),
+                Expr::Identifier(ident) => {
+                    columns.iter().position(|(name, _)| name.eq_ignore_ascii_case(&ident.value))
+                }
                 Expr::Value(value) => match &value.value {
-                    Value::Number(n, _) => n.parse::<usize>().ok().and_then(|n| n.checked_sub(1)).filter(|n| *n < columns.len()),
+                    Value::Number(n, _) => {
+                        n.parse::<usize>().ok().and_then(|n| n.checked_sub(1)).filter(|n| *n < columns.len())
+                    }
                     _ => None,
                 },
                 _ => None,
@@ -103,13 +112,18 @@ impl Compiler {
         let (a, names) = self.deeper(|c| c.set_operation(left, distinct))?;
         let (b, others) = self.deeper(|c| c.set_operation(right, distinct))?;
         if names.len() != others.len() {
-            return Err(fault(205, self.line, "All queries combined using a UNION, INTERSECT or EXCEPT operator must have an equal number of expressions in their target lists."));
+            return Err(fault(
+                205,
+                self.line,
+                "All queries combined using a UNION, INTERSECT or EXCEPT operator must have an equal number of expressions in their target lists.",
+            ));
         }
         let mut columns = Vec::new();
         let (mut left_list, mut right_list) = (Vec::new(), Vec::new());
         for (i, ((name, x), (_, y))) in names.iter().zip(&others).enumerate() {
             let inner = format!("\"c{i}\"");
-            let (pieces, ty) = self.unify(vec![Piece::new(inner.clone(), *x), Piece::new(inner.clone(), *y)])?;
+            let (pieces, ty) =
+                self.unify(vec![Piece::new(inner.clone(), *x), Piece::new(inner.clone(), *y)])?;
             // The left side's collation decides which texts are the same.
             let collate = if distinct && ty.family == Family::Text { " COLLATE MSSQL" } else { "" };
             if distinct && matches!(ty.family, Family::Decimal | Family::Offset) {
@@ -119,7 +133,11 @@ impl Compiler {
             right_list.push(format!("{}{collate} AS {inner}", pieces[1].sql));
             columns.push((name.clone(), ty));
         }
-        let sql = format!("SELECT {} FROM ({a}) {word} SELECT {} FROM ({b})", left_list.join(", "), right_list.join(", "));
+        let sql = format!(
+            "SELECT {} FROM ({a}) {word} SELECT {} FROM ({b})",
+            left_list.join(", "),
+            right_list.join(", ")
+        );
         Ok((sql, columns))
     }
 
@@ -134,7 +152,12 @@ impl Compiler {
             let inner = self.fresh();
             let given: Vec<String> = cte.alias.columns.iter().map(|c| c.name.value.clone()).collect();
             let (sql, columns) = match cte.query.body.as_ref() {
-                SetExpr::SetOperation { left, op: SetOperator::Union, set_quantifier: SetQuantifier::All, right } if cte.query.with.is_none() && cte.query.order_by.is_none() => {
+                SetExpr::SetOperation {
+                    left,
+                    op: SetOperator::Union,
+                    set_quantifier: SetQuantifier::All,
+                    right,
+                } if cte.query.with.is_none() && cte.query.order_by.is_none() => {
                     let (anchor, columns) = self.set_operation(left, false)?;
                     let fields = self.fields(&name, &given, &columns)?;
                     self.ctes.push(Named { name: name.clone(), inner: inner.clone(), fields });
@@ -145,11 +168,25 @@ impl Compiler {
                     self.ctes.pop();
                     let (arm, others) = arm?;
                     if others.len() != columns.len() {
-                        return Err(fault(205, self.line, "All queries combined using a UNION, INTERSECT or EXCEPT operator must have an equal number of expressions in their target lists."));
+                        return Err(fault(
+                            205,
+                            self.line,
+                            "All queries combined using a UNION, INTERSECT or EXCEPT operator must have an equal number of expressions in their target lists.",
+                        ));
                     }
-                    if let Some(((name, a), (_, b))) = columns.iter().zip(&others).find(|((_, a), (_, b))| a.family != b.family && b.family != Family::Null) {
+                    if let Some(((name, a), (_, b))) = columns
+                        .iter()
+                        .zip(&others)
+                        .find(|((_, a), (_, b))| a.family != b.family && b.family != Family::Null)
+                    {
                         let _ = (a, b);
-                        return Err(fault(240, self.line, format!("Types don't match between the anchor and the recursive part in column \"{name}\".")));
+                        return Err(fault(
+                            240,
+                            self.line,
+                            format!(
+                                "Types don't match between the anchor and the recursive part in column \"{name}\"."
+                            ),
+                        ));
                     }
                     (format!("{anchor} UNION ALL {arm}"), columns)
                 }
@@ -166,23 +203,40 @@ impl Compiler {
     /// The columns of a derived table or CTE: each needs a name, no two alike.
     fn fields(&self, name: &str, given: &[String], columns: &Columns) -> Result<Vec<Field>, SqlError> {
         if !given.is_empty() && given.len() != columns.len() {
-            return Err(fault(8158, self.line, format!("'{name}' has more columns than were specified in the column list.")));
+            return Err(fault(
+                8158,
+                self.line,
+                format!("'{name}' has more columns than were specified in the column list."),
+            ));
         }
         let mut fields: Vec<Field> = Vec::new();
         for (i, (own, ty)) in columns.iter().enumerate() {
             let column = given.get(i).unwrap_or(own);
             if column.is_empty() {
-                return Err(fault(8155, self.line, format!("No column name was specified for column {} of '{name}'.", i + 1)));
+                return Err(fault(
+                    8155,
+                    self.line,
+                    format!("No column name was specified for column {} of '{name}'.", i + 1),
+                ));
             }
             if fields.iter().any(|f| f.name.eq_ignore_ascii_case(column)) {
-                return Err(fault(8156, self.line, format!("The column '{column}' was specified multiple times for '{name}'.")));
+                return Err(fault(
+                    8156,
+                    self.line,
+                    format!("The column '{column}' was specified multiple times for '{name}'."),
+                ));
             }
             fields.push(Field { name: column.clone(), inner: format!("c{i}"), ty: *ty });
         }
         Ok(fields)
     }
 
-    fn select(&mut self, select: &Select, order: &[OrderByExpr], distinct_later: bool) -> Result<(String, Columns), SqlError> {
+    fn select(
+        &mut self,
+        select: &Select,
+        order: &[OrderByExpr],
+        distinct_later: bool,
+    ) -> Result<(String, Columns), SqlError> {
         let scopes = self.scopes.len();
         let groups = self.groups.take();
         let bare = std::mem::take(&mut self.bare);
@@ -195,7 +249,12 @@ impl Compiler {
         made
     }
 
-    fn select_inner(&mut self, select: &Select, order: &[OrderByExpr], distinct_later: bool) -> Result<(String, Columns), SqlError> {
+    fn select_inner(
+        &mut self,
+        select: &Select,
+        order: &[OrderByExpr],
+        distinct_later: bool,
+    ) -> Result<(String, Columns), SqlError> {
         let odd = !select.optimizer_hints.is_empty()
             || select.select_modifiers.is_some()
             || select.exclude.is_some()
@@ -259,20 +318,33 @@ impl Compiler {
             None => String::new(),
         };
         let order = self.select_order(order, &items, distinct)?;
-        if self.aggregated || !group_texts.is_empty() || !having.is_empty() {
-            if let Some(column) = self.bare.first() {
-                return Err(fault(8120, self.line, format!("Column '{column}' is invalid in the select list because it is not contained in either an aggregate function or the GROUP BY clause.")));
-            }
+        let grouped = self.aggregated || !group_texts.is_empty() || !having.is_empty();
+        if let Some(column) = self.bare.first().filter(|_| grouped) {
+            return Err(fault(
+                8120,
+                self.line,
+                format!(
+                    "Column '{column}' is invalid in the select list because it is not contained in either an aggregate function or the GROUP BY clause."
+                ),
+            ));
         }
         let mut list = Vec::new();
         for (i, (_, piece)) in items.iter().enumerate() {
-            let collate = if (distinct || distinct_later) && piece.ty.family == Family::Text { " COLLATE MSSQL" } else { "" };
+            let collate = if (distinct || distinct_later) && piece.ty.family == Family::Text {
+                " COLLATE MSSQL"
+            } else {
+                ""
+            };
             if distinct && matches!(piece.ty.family, Family::Decimal | Family::Offset) {
                 return Err(self.no(&format!("DISTINCT of {}", piece.ty.name)));
             }
             list.push(format!("{}{collate} AS \"c{i}\"", piece.sql));
         }
-        let group = if group_texts.is_empty() { String::new() } else { format!(" GROUP BY {}", group_texts.join(", ")) };
+        let group = if group_texts.is_empty() {
+            String::new()
+        } else {
+            format!(" GROUP BY {}", group_texts.join(", "))
+        };
         let top = match &select.top {
             Some(top) => self.top(top)?,
             None => String::new(),
@@ -289,14 +361,20 @@ impl Compiler {
                 SelectItem::UnnamedExpr(expr) => {
                     let name = match expr {
                         Expr::Identifier(ident) if !ident.value.starts_with('@') => ident.value.clone(),
-                        Expr::CompoundIdentifier(path) => path.last().map(|i| i.value.clone()).unwrap_or_default(),
+                        Expr::CompoundIdentifier(path) => {
+                            path.last().map(|i| i.value.clone()).unwrap_or_default()
+                        }
                         _ => String::new(),
                     };
                     items.push((name, self.value(expr)?));
                 }
-                SelectItem::ExprWithAlias { expr, alias } => items.push((alias.value.clone(), self.value(expr)?)),
+                SelectItem::ExprWithAlias { expr, alias } => {
+                    items.push((alias.value.clone(), self.value(expr)?))
+                }
                 SelectItem::Wildcard(options) if plain(options) => self.all_of(None, &mut items)?,
-                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) if plain(options) => {
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options)
+                    if plain(options) =>
+                {
                     let parts = self.parts(name)?;
                     let last = parts.last().map(|p| p.value.clone()).unwrap_or_default();
                     self.all_of(Some(&last), &mut items)?;
@@ -309,10 +387,17 @@ impl Compiler {
 
     fn all_of(&mut self, of: Option<&str>, items: &mut Vec<(String, Piece)>) -> Result<(), SqlError> {
         let sources = self.scopes.last().cloned().unwrap_or_default();
-        let chosen: Vec<&Source> = sources.iter().filter(|s| of.is_none_or(|of| of.eq_ignore_ascii_case(&s.alias))).collect();
+        let chosen: Vec<&Source> =
+            sources.iter().filter(|s| of.is_none_or(|of| of.eq_ignore_ascii_case(&s.alias))).collect();
         if chosen.is_empty() {
             return Err(match of {
-                Some(of) => fault(107, self.line, format!("The column prefix '{of}' does not match with a table name or alias name used in the query.")),
+                Some(of) => fault(
+                    107,
+                    self.line,
+                    format!(
+                        "The column prefix '{of}' does not match with a table name or alias name used in the query."
+                    ),
+                ),
                 None => fault(263, self.line, "Must specify table to select from."),
             });
         }
@@ -328,29 +413,54 @@ impl Compiler {
         Ok(())
     }
 
-    fn select_order(&mut self, order: &[OrderByExpr], items: &[(String, Piece)], distinct: bool) -> Result<String, SqlError> {
+    fn select_order(
+        &mut self,
+        order: &[OrderByExpr],
+        items: &[(String, Piece)],
+        distinct: bool,
+    ) -> Result<String, SqlError> {
         let mut terms = Vec::new();
         for term in order {
             let piece = match &term.expr {
-                Expr::Identifier(ident) => match items.iter().find(|(name, _)| name.eq_ignore_ascii_case(&ident.value)) {
-                    Some((_, piece)) => piece.clone(),
-                    None => self.value(&term.expr)?,
-                },
+                Expr::Identifier(ident) => {
+                    match items.iter().find(|(name, _)| name.eq_ignore_ascii_case(&ident.value)) {
+                        Some((_, piece)) => piece.clone(),
+                        None => self.value(&term.expr)?,
+                    }
+                }
                 Expr::Value(value) => match &value.value {
                     Value::Number(n, _) => {
-                        let at = n.parse::<usize>().ok().and_then(|n| n.checked_sub(1)).filter(|n| *n < items.len());
+                        let at = n
+                            .parse::<usize>()
+                            .ok()
+                            .and_then(|n| n.checked_sub(1))
+                            .filter(|n| *n < items.len());
                         let at = at.ok_or_else(|| fault(108, self.line, format!("The ORDER BY position number {n} is out of range of the number of items in the select list.")))?;
                         items[at].1.clone()
                     }
-                    _ => return Err(fault(408, self.line, "A constant expression was encountered in the ORDER BY list.")),
+                    _ => {
+                        return Err(fault(
+                            408,
+                            self.line,
+                            "A constant expression was encountered in the ORDER BY list.",
+                        ));
+                    }
                 },
                 expr => self.value(expr)?,
             };
             if distinct && !items.iter().any(|(_, item)| item.sql == piece.sql) {
-                return Err(fault(145, self.line, "ORDER BY items must appear in the select list if SELECT DISTINCT is specified."));
+                return Err(fault(
+                    145,
+                    self.line,
+                    "ORDER BY items must appear in the select list if SELECT DISTINCT is specified.",
+                ));
             }
             // A bare number would be taken for a position.
-            let sql = if piece.sql.bytes().all(|b| b.is_ascii_digit()) { format!("({} + 0)", piece.sql) } else { piece.sql.clone() };
+            let sql = if piece.sql.bytes().all(|b| b.is_ascii_digit()) {
+                format!("({} + 0)", piece.sql)
+            } else {
+                piece.sql.clone()
+            };
             terms.push(format!("{}{}", self.sortable(&Piece { sql, ..piece })?, self.direction(term)?));
         }
         Ok(if terms.is_empty() { String::new() } else { format!(" ORDER BY {}", terms.join(", ")) })
@@ -390,19 +500,27 @@ impl Compiler {
     fn limit(&mut self, query: &Query, ordered: bool) -> Result<String, SqlError> {
         let offset = match &query.limit_clause {
             None => None,
-            Some(LimitClause::LimitOffset { limit: None, offset: Some(offset), limit_by }) if limit_by.is_empty() => Some(&offset.value),
+            Some(LimitClause::LimitOffset { limit: None, offset: Some(offset), limit_by })
+                if limit_by.is_empty() =>
+            {
+                Some(&offset.value)
+            }
             _ => return Err(self.no("LIMIT")),
         };
         let fetch = match &query.fetch {
             None => None,
-            Some(fetch) if !fetch.with_ties && !fetch.percent && fetch.quantity.is_some() => fetch.quantity.as_ref(),
+            Some(fetch) if !fetch.with_ties && !fetch.percent && fetch.quantity.is_some() => {
+                fetch.quantity.as_ref()
+            }
             _ => return Err(self.no("FETCH")),
         };
         if offset.is_none() && fetch.is_none() {
             return Ok(String::new());
         }
         let with_top = matches!(query.body.as_ref(), SetExpr::Select(s) if s.top.is_some());
-        let Some(offset) = offset.filter(|_| ordered && !with_top) else { return Err(self.no("OFFSET without ORDER BY")) };
+        let Some(offset) = offset.filter(|_| ordered && !with_top) else {
+            return Err(self.no("OFFSET without ORDER BY"));
+        };
         let offset = self.amount(offset)?;
         let count = match fetch {
             Some(count) => self.amount(count)?,
@@ -433,12 +551,25 @@ impl Compiler {
 
     fn factor(&mut self, factor: &TableFactor) -> Result<String, SqlError> {
         match factor {
-            TableFactor::Table { name, alias, args: None, with_hints, version: None, with_ordinality: false, partitions, json_path: None, sample: None, index_hints }
-                if partitions.is_empty() && index_hints.is_empty() =>
-            {
+            TableFactor::Table {
+                name,
+                alias,
+                args: None,
+                with_hints,
+                version: None,
+                with_ordinality: false,
+                partitions,
+                json_path: None,
+                sample: None,
+                index_hints,
+            } if partitions.is_empty() && index_hints.is_empty() => {
                 for hint in with_hints {
                     match hint {
-                        Expr::Identifier(word) if matches!(word.value.to_ascii_uppercase().as_str(), "NOLOCK" | "READUNCOMMITTED" | "READCOMMITTED" | "ROWLOCK" | "READPAST") => {}
+                        Expr::Identifier(word)
+                            if matches!(
+                                word.value.to_ascii_uppercase().as_str(),
+                                "NOLOCK" | "READUNCOMMITTED" | "READCOMMITTED" | "ROWLOCK" | "READPAST"
+                            ) => {}
                         other => return Err(self.no(&first_words(other))),
                     }
                 }
@@ -483,14 +614,25 @@ impl Compiler {
     fn add(&mut self, source: Source) -> Result<(), SqlError> {
         let scope = self.scopes.last_mut().expect("a SELECT pushed its scope");
         if scope.iter().any(|s| s.alias.eq_ignore_ascii_case(&source.alias)) {
-            return Err(fault(1013, self.line, format!("The objects \"{0}\" and \"{0}\" in the FROM clause have the same exposed names. Use correlation names to distinguish them.", source.alias)));
+            return Err(fault(
+                1013,
+                self.line,
+                format!(
+                    "The objects \"{0}\" and \"{0}\" in the FROM clause have the same exposed names. Use correlation names to distinguish them.",
+                    source.alias
+                ),
+            ));
         }
         scope.push(source);
         Ok(())
     }
 
     /// A table, view or CTE by name.
-    fn relation(&mut self, parts: &[sqlparser::ast::Ident], line: u64) -> Result<(String, Vec<Field>), SqlError> {
+    fn relation(
+        &mut self,
+        parts: &[sqlparser::ast::Ident],
+        line: u64,
+    ) -> Result<(String, Vec<Field>), SqlError> {
         if let [only] = parts
             && let Some(cte) = self.ctes.iter().rev().find(|c| c.name.eq_ignore_ascii_case(&only.value))
         {
@@ -504,7 +646,11 @@ impl Compiler {
         let fields = relation
             .columns
             .iter()
-            .map(|(name, declared)| Field { name: (*name).to_owned(), inner: (*name).to_owned(), ty: Type::declared(declared) })
+            .map(|(name, declared)| Field {
+                name: (*name).to_owned(),
+                inner: (*name).to_owned(),
+                ty: Type::declared(declared),
+            })
             .collect();
         Ok((format!("{}.{}", quote(base.schema()), quote(relation.name)), fields))
     }

@@ -74,7 +74,10 @@ impl Compiler {
         }
     }
 
-    pub(super) fn deeper<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T, SqlError>) -> Result<T, SqlError> {
+    pub(super) fn deeper<T>(
+        &mut self,
+        inner: impl FnOnce(&mut Self) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
         if self.depth >= DEEPEST {
             return Err(fault(
                 191,
@@ -125,7 +128,9 @@ impl Compiler {
         match parts {
             [name] => Some((self.base, name.value.clone())),
             [schema, name] if dbo(schema) => Some((self.base, name.value.clone())),
-            [database, schema, name] if dbo(schema) => Some((Base::by_name(&database.value)?, name.value.clone())),
+            [database, schema, name] if dbo(schema) => {
+                Some((Base::by_name(&database.value)?, name.value.clone()))
+            }
             _ => None,
         }
     }
@@ -140,10 +145,16 @@ impl Compiler {
             let mut found = scope
                 .iter()
                 .filter(|s| qualifier.last().is_none_or(|q| q.value.eq_ignore_ascii_case(&s.alias)))
-                .flat_map(|s| s.fields.iter().filter(|f| f.name.eq_ignore_ascii_case(&last.value)).map(move |f| (s, f)));
+                .flat_map(|s| {
+                    s.fields.iter().filter(|f| f.name.eq_ignore_ascii_case(&last.value)).map(move |f| (s, f))
+                });
             let Some((source, field)) = found.next() else { continue };
             if found.next().is_some() {
-                return Err(fault(209, self.line_of(last), format!("Ambiguous column name '{}'.", last.value)));
+                return Err(fault(
+                    209,
+                    self.line_of(last),
+                    format!("Ambiguous column name '{}'.", last.value),
+                ));
             }
             let text = format!("{}.{}", quote(&source.alias), quote(&field.inner));
             let ty = field.ty;
@@ -154,14 +165,20 @@ impl Compiler {
         }
         let line = self.line_of(last);
         let known = qualifier.is_empty()
-            || self.scopes.iter().flatten().any(|s| {
-                qualifier.last().is_some_and(|q| q.value.eq_ignore_ascii_case(&s.alias))
-            });
+            || self
+                .scopes
+                .iter()
+                .flatten()
+                .any(|s| qualifier.last().is_some_and(|q| q.value.eq_ignore_ascii_case(&s.alias)));
         if known {
             return Err(fault(207, line, format!("Invalid column name '{}'.", last.value)));
         }
         let whole: Vec<&str> = path.iter().map(|p| p.value.as_str()).collect();
-        Err(fault(4104, line, format!("The multi-part identifier \"{}\" could not be bound.", whole.join("."))))
+        Err(fault(
+            4104,
+            line,
+            format!("The multi-part identifier \"{}\" could not be bound.", whole.join(".")),
+        ))
     }
 }
 

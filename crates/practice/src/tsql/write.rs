@@ -11,7 +11,10 @@ use crate::{
     types::{Family, Type},
 };
 use database::SqlError;
-use sqlparser::ast::{AssignmentTarget, Delete, FromTable, Insert, ObjectName, SetExpr, TableFactor, TableObject, TableWithJoins, Update};
+use sqlparser::ast::{
+    AssignmentTarget, Delete, FromTable, Insert, ObjectName, SetExpr, TableFactor, TableObject,
+    TableWithJoins, Update,
+};
 
 impl Compiler {
     /// A table that can be written.
@@ -24,15 +27,35 @@ impl Compiler {
             fault(208, line, format!("Invalid object name '{}'.", whole.join(".")))
         })?;
         if relation.view.is_some() {
-            return Err(fault(4405, line, format!("View or function '{}' is not updatable because the modification affects multiple base tables.", relation.name)));
+            return Err(fault(
+                4405,
+                line,
+                format!(
+                    "View or function '{}' is not updatable because the modification affects multiple base tables.",
+                    relation.name
+                ),
+            ));
         }
         Ok((base, relation))
     }
 
     fn plain_table(&mut self, table: &TableWithJoins) -> Result<(Base, &'static Relation), SqlError> {
         match &table.relation {
-            TableFactor::Table { name, alias: None, args: None, with_hints, version: None, sample: None, json_path: None, partitions, index_hints, .. }
-                if table.joins.is_empty() && with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() =>
+            TableFactor::Table {
+                name,
+                alias: None,
+                args: None,
+                with_hints,
+                version: None,
+                sample: None,
+                json_path: None,
+                partitions,
+                index_hints,
+                ..
+            } if table.joins.is_empty()
+                && with_hints.is_empty()
+                && partitions.is_empty()
+                && index_hints.is_empty() =>
             {
                 self.target(name)
             }
@@ -44,7 +67,11 @@ impl Compiler {
         let fields = relation
             .columns
             .iter()
-            .map(|(name, declared)| Field { name: (*name).to_owned(), inner: (*name).to_owned(), ty: Type::declared(declared) })
+            .map(|(name, declared)| Field {
+                name: (*name).to_owned(),
+                inner: (*name).to_owned(),
+                ty: Type::declared(declared),
+            })
             .collect();
         Source { alias: relation.name.to_owned(), fields }
     }
@@ -88,9 +115,18 @@ impl Compiler {
             let parts = self.parts(column)?;
             let [column] = parts.as_slice() else { return Err(self.no("INSERT")) };
             let found = relation.columns.iter().find(|(n, _)| n.eq_ignore_ascii_case(&column.value));
-            let found = found.ok_or_else(|| fault(207, self.line_of(column), format!("Invalid column name '{}'.", column.value)))?;
+            let found = found.ok_or_else(|| {
+                fault(207, self.line_of(column), format!("Invalid column name '{}'.", column.value))
+            })?;
             if columns.contains(found) {
-                return Err(fault(264, self.line, format!("The column name '{}' is specified more than once in the SET clause or column list of an INSERT.", found.0)));
+                return Err(fault(
+                    264,
+                    self.line,
+                    format!(
+                        "The column name '{}' is specified more than once in the SET clause or column list of an INSERT.",
+                        found.0
+                    ),
+                ));
             }
             columns.push(*found);
         }
@@ -99,9 +135,16 @@ impl Compiler {
         }
         let types: Vec<Type> = columns.iter().map(|(_, declared)| Type::declared(declared)).collect();
         let count = |given: usize| {
-            fault(if given < types.len() { 109 } else { 110 }, 0, "The number of columns in the INSERT statement does not match the number of values specified.")
+            fault(
+                if given < types.len() { 109 } else { 110 },
+                0,
+                "The number of columns in the INSERT statement does not match the number of values specified.",
+            )
         };
-        let plain_values = source.with.is_none() && source.order_by.is_none() && source.limit_clause.is_none() && source.fetch.is_none();
+        let plain_values = source.with.is_none()
+            && source.order_by.is_none()
+            && source.limit_clause.is_none()
+            && source.fetch.is_none();
         let rows = match source.body.as_ref() {
             SetExpr::Values(values) if plain_values && !values.explicit_row => {
                 let mut rows = Vec::new();
@@ -131,7 +174,12 @@ impl Compiler {
             }
         };
         let names: Vec<String> = columns.iter().map(|(n, _)| quote(n)).collect();
-        let sql = format!("INSERT INTO {}.{} ({}) {rows}", quote(base.schema()), quote(relation.name), names.join(", "));
+        let sql = format!(
+            "INSERT INTO {}.{} ({}) {rows}",
+            quote(base.schema()),
+            quote(relation.name),
+            names.join(", ")
+        );
         Ok(Action::Write { sql, verb: "INSERT", object: relation.name })
     }
 
@@ -155,9 +203,17 @@ impl Compiler {
                 let parts = c.parts(name)?;
                 let [column] = parts.as_slice() else { return Err(c.no("SET")) };
                 let found = relation.columns.iter().find(|(n, _)| n.eq_ignore_ascii_case(&column.value));
-                let (name, declared) = found.ok_or_else(|| fault(207, c.line_of(column), format!("Invalid column name '{}'.", column.value)))?;
+                let (name, declared) = found.ok_or_else(|| {
+                    fault(207, c.line_of(column), format!("Invalid column name '{}'.", column.value))
+                })?;
                 if sets.iter().any(|(n, _)| n == name) {
-                    return Err(fault(264, c.line, format!("The column name '{name}' is specified more than once in the SET clause or column list of an INSERT.")));
+                    return Err(fault(
+                        264,
+                        c.line,
+                        format!(
+                            "The column name '{name}' is specified more than once in the SET clause or column list of an INSERT."
+                        ),
+                    ));
                 }
                 let piece = c.value(&assignment.value)?;
                 sets.push((name, c.assigned(piece, Type::declared(declared))?));

@@ -1,5 +1,5 @@
 //! A small practice and a way to ask it things.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses a part of it")]
 
 use database::{
     Column, Done, Engine, Failure, Login, Session, Sink, Stopped, Value,
@@ -21,7 +21,11 @@ impl Clock for Noon {
 }
 
 pub(crate) fn options(patients: u32, seed: u64) -> BuildOptions {
-    let login = |user: &str, read_only| PracticeLogin { user: user.into(), password: "open sesame".to_owned().into(), read_only };
+    let login = |user: &str, read_only| PracticeLogin {
+        user: user.into(),
+        password: "open sesame".to_owned().into(),
+        read_only,
+    };
     BuildOptions {
         patients,
         seed,
@@ -80,7 +84,12 @@ impl Sink for Taken {
     }
 }
 
-pub(crate) fn command(text: &str, mode: ExecutionMode, kind: CommandType, parameters: Vec<Parameter>) -> Command {
+pub(crate) fn command(
+    text: &str,
+    mode: ExecutionMode,
+    kind: CommandType,
+    parameters: Vec<Parameter>,
+) -> Command {
     Command { text: text.into(), mode, kind, parameters, catalogue: None }
 }
 
