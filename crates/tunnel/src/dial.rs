@@ -156,7 +156,7 @@ impl Dialer {
     /// Says goodbye, so that the relay knows that this is no fault, and ends. Takes at most some seconds.
     pub async fn close(mut self) {
         self.front.line.close();
-        let _ = timeout(GOODBYE_WITHIN * 2, &mut self.task).await;
+        let _ = timeout(GOODBYE_WITHIN * 3, &mut self.task).await;
     }
 }
 
@@ -274,8 +274,7 @@ impl Driver {
                 Some(DialerEvent::Connected(id))
             }
             StageEvent::Proved(Ok(socket)) => {
-                let session = Session::new(Wire::new(socket), &self.options.tuning, yamux::Mode::Client);
-                self.stage = Stage::Live(Box::new(session));
+                self.stage = Stage::Live(Box::new(self.session(socket)));
                 Some(DialerEvent::Welcomed(id))
             }
             StageEvent::Dialed(Err(error)) => Some(DialerEvent::Lost(id, error.to_string())),
@@ -319,13 +318,21 @@ impl Driver {
                     self.lingering.spawn(linger(session, within, self.front.clone()));
                 }
             }
-            DialerAction::Goodbye(_) => {
-                if let Stage::Live(session) = std::mem::replace(&mut self.stage, Stage::None) {
-                    session.goodbye().await;
+            DialerAction::Goodbye(_) => match std::mem::replace(&mut self.stage, Stage::None) {
+                Stage::Live(session) => session.goodbye().await,
+                Stage::Proving(proving) => {
+                    if let Ok(Ok(socket)) = timeout(GOODBYE_WITHIN, proving).await {
+                        self.session(socket).goodbye().await;
+                    }
                 }
-            }
+                Stage::None | Stage::Dialing(_) => {}
+            },
             DialerAction::Report(report) => self.report(report),
         }
+    }
+
+    fn session(&self, socket: WebSocket) -> Session {
+        Session::new(Wire::new(socket), &self.options.tuning, yamux::Mode::Client)
     }
 
     fn serve_openings(&mut self) {

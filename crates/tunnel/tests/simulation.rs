@@ -46,6 +46,7 @@ fn after_any_troubles_both_ends_find_each_other_again() {
         world.run(200 * SECOND);
         assert!(world.both_online(), "fell apart without a reason: {world:?}");
         assert_eq!(world.dials, dials, "reconnected without a reason");
+        assert_eq!(world.connections_at_relay(), 1, "the relay believes in ghosts: {world:?}");
     });
 }
 
@@ -130,5 +131,20 @@ fn refusals_make_a_client_patient_and_it_comes_back_when_it_is_let_in() {
         assert!(world.dials >= 5, "gave up asking: {} attempts", world.dials);
         world.heal();
         assert!(world.run_until_online(660 * SECOND));
+    });
+}
+
+#[test]
+fn a_closed_dialer_is_closed_for_good_and_the_relay_learns_of_it() {
+    seeds(1000, |seed| {
+        let mut world = World::new(seed);
+        world.run_troubles(4);
+        world.heal();
+        world.run(world.draw(0, 20));
+        world.close();
+        let dials = world.dials;
+        world.run(120 * SECOND);
+        assert_eq!(world.dials, dials, "dialled after it was closed");
+        assert_eq!(world.connections_at_relay(), 0, "the relay still believes in it: {world:?}");
     });
 }

@@ -60,7 +60,7 @@ pub enum DialerAction {
     Ping(ConnectionId),
     /// Open nothing more on this connection; close it when its streams are done, at the latest after this.
     Linger(ConnectionId, Duration),
-    /// Say goodbye on this connection and close it.
+    /// Say goodbye on this connection and close it; when it is not welcome yet, wait shortly for that.
     Goodbye(ConnectionId),
     /// Tell whoever watches.
     Report(Report),
@@ -248,8 +248,9 @@ impl Dialer {
 
     fn close(&mut self) -> Vec<DialerAction> {
         let last = match self.state {
-            DialerState::Online => Some(DialerAction::Goodbye(self.id)),
-            DialerState::Dialing | DialerState::Authenticating => Some(DialerAction::Drop(self.id)),
+            // The relay may have let us in already, and would take silence for a fault.
+            DialerState::Online | DialerState::Authenticating => Some(DialerAction::Goodbye(self.id)),
+            DialerState::Dialing => Some(DialerAction::Drop(self.id)),
             _ => None,
         };
         self.state = DialerState::Closed;

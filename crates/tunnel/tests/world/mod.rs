@@ -163,6 +163,15 @@ impl World {
         self.acceptors.get(&id).is_some_and(|a| !matches!(a.state(), AcceptorState::Closed(_)))
     }
 
+    pub fn close(&mut self) {
+        self.tell_dialer(DialerEvent::Close);
+        assert_eq!((self.dialer.state(), self.dialer.wait()), (DialerState::Closed, None));
+    }
+
+    pub fn connections_at_relay(&self) -> usize {
+        self.acceptors.len()
+    }
+
     pub fn run_troubles(&mut self, count: u32) {
         use Trouble::*;
         let all = [Cut, DeafRelay, DeafClient, Silence, Stall, Slow, Jump, JumpBack, Restart, Drain, Refuse];
@@ -292,6 +301,17 @@ impl World {
         if self.lingering.contains_key(&id) {
             if matches!(packet, Packet::Fin | Packet::Goodbye) {
                 self.lingering.remove(&id);
+            }
+            return;
+        }
+        let holds = matches!(
+            self.dialer.state(),
+            DialerState::Dialing | DialerState::Authenticating | DialerState::Online
+        );
+        if id != self.dialer.current() || !holds {
+            // A system that knows no such connection answers with a reset.
+            if !matches!(packet, Packet::Fin) {
+                self.send(To::Relay, id, Packet::Fin);
             }
             return;
         }
@@ -433,11 +453,9 @@ impl World {
     /// What must hold at every moment.
     fn check(&self) {
         let id = self.dialer.current();
-        assert!(
-            !self.lingering.contains_key(&id) || self.dialer.state() == DialerState::Draining,
-            "two live connections"
-        );
-        // The backoff forgets only after a steady minute: in any ten minutes few dials can happen.
+        let live = !matches!(self.dialer.state(), DialerState::Draining | DialerState::Closed);
+        assert!(!(live && self.lingering.contains_key(&id)), "two live connections");
+        // Something always wakes a dialer that lives, and in time.
         let due = self.dialer.wait();
         let idle = matches!(self.dialer.state(), DialerState::Idle | DialerState::Closed);
         assert!(due.is_some() != idle, "nothing would ever wake it: {self:?}");
