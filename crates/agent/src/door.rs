@@ -112,14 +112,24 @@ impl Door {
     ///
     /// # Errors
     /// When the store can't be read or written.
-    pub fn new(store: Arc<Store>, sites: Vec<SiteDoor>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StoreError> {
+    pub fn new(
+        store: Arc<Store>,
+        sites: Vec<SiteDoor>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, StoreError> {
         let interrupted = store.interrupt_all()?;
         if interrupted > 0 {
-            tracing::warn!(interrupted, "queries were running when the service ended; their outcome is recorded");
+            tracing::warn!(
+                interrupted,
+                "queries were running when the service ended; their outcome is recorded"
+            );
         }
         store.forget_outcomes(clock.now())?;
-        let pairings =
-            store.pairings()?.into_iter().map(|p| ((p.site, p.integrator), Arc::new(p))).collect::<HashMap<_, _>>();
+        let pairings = store
+            .pairings()?
+            .into_iter()
+            .map(|p| ((p.site, p.integrator), Arc::new(p)))
+            .collect::<HashMap<_, _>>();
         let mut serials: HashMap<_, HashMap<Arc<str>, u64>> = HashMap::new();
         for (site, integrator, name, serial) in store.serials()? {
             serials.entry((site, integrator)).or_default().insert(name.into(), serial);
@@ -139,7 +149,12 @@ impl Door {
     ///
     /// # Errors
     /// Who may not in, and why: a sentence for people that says what to do.
-    pub fn enter(self: &Arc<Self>, peer: &Peer, site: SiteId, request: Request) -> Result<Admission, Refused> {
+    pub fn enter(
+        self: &Arc<Self>,
+        peer: &Peer,
+        site: SiteId,
+        request: Request,
+    ) -> Result<Admission, Refused> {
         let pairing = self.known(peer, site)?;
         self.admit(pairing, peer, site, request)
     }
@@ -208,8 +223,7 @@ impl Door {
     /// When it can't be made durable.
     pub fn switch(&self, site: SiteId, integrator: IntegratorId, on: bool) -> Result<bool, StoreError> {
         let what = if on { Happened::SwitchedOn } else { Happened::SwitchedOff };
-        let line =
-            AuditLine { integrator: Some(integrator), ..AuditLine::new(self.clock.now(), what, site) };
+        let line = AuditLine { integrator: Some(integrator), ..AuditLine::new(self.clock.now(), what, site) };
         let known = self.store.switch(site, integrator, on, &line)?;
         self.reload()?;
         Ok(known)
@@ -329,7 +343,8 @@ impl Door {
     /// The pairing of a peer whose certificate is not retired.
     fn known(&self, peer: &Peer, site: SiteId) -> Result<Arc<PairingRecord>, Refused> {
         let not_paired = || {
-            let how = "The integrator is not paired with this site. Ask the practice for a pairing code and pair.";
+            let how =
+                "The integrator is not paired with this site. Ask the practice for a pairing code and pair.";
             Refused::new(Refusal::NotPaired, how)
         };
         if peer.kind != Kind::Integrator {
@@ -338,7 +353,10 @@ impl Door {
         let found = read(&self.pairings).get(&(site, IntegratorId(peer.id))).cloned();
         let pairing = found.filter(|p| p.root_spki == peer.root_spki).ok_or_else(not_paired)?;
         if peer.not_after <= self.clock.now() {
-            return Err(Refused::new(Refusal::NotPaired, "This gateway's certificate has expired; it must issue a new one."));
+            return Err(Refused::new(
+                Refusal::NotPaired,
+                "This gateway's certificate has expired; it must issue a new one.",
+            ));
         }
         self.check_serial(peer, site, pairing.integrator)?;
         Ok(pairing)
@@ -373,7 +391,8 @@ impl Door {
     fn reload(&self) -> Result<(), StoreError> {
         // Held while reading, so that two reloads can't leave the older answer in place.
         let mut pairings = write(&self.pairings);
-        *pairings = self.store.pairings()?.into_iter().map(|p| ((p.site, p.integrator), Arc::new(p))).collect();
+        *pairings =
+            self.store.pairings()?.into_iter().map(|p| ((p.site, p.integrator), Arc::new(p))).collect();
         Ok(())
     }
 }
@@ -384,7 +403,8 @@ fn switched_off() -> Refused {
 }
 
 fn repeated() -> Refused {
-    let how = "This query's id was used before: nothing was run. Ask for its outcome, or send it under a new id.";
+    let how =
+        "This query's id was used before: nothing was run. Ask for its outcome, or send it under a new id.";
     Refused::new(Refusal::Repeated, how)
 }
 

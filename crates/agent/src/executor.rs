@@ -24,7 +24,7 @@ use pool::Pool;
 use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
 /// First rows are sent at latest this long after they were read.
@@ -144,7 +144,15 @@ impl Executor {
         };
         tokio::task::spawn_blocking(move || work.run());
         let run = Duration::from_millis(order.run_ms.min(self.limits.run_ms).into());
-        Pump { flow, events, packer: Packer::default(), started: Some(queued_ms), deadline: Instant::now() + run }.pump().await;
+        Pump {
+            flow,
+            events,
+            packer: Packer::default(),
+            started: Some(queued_ms),
+            deadline: Instant::now() + run,
+        }
+        .pump()
+        .await;
     }
 }
 

@@ -32,8 +32,8 @@ pub(crate) enum Entry {
 pub(crate) enum NotBegun {
     /// The same query was here before.
     Repeated,
-    /// Its intent can't be made durable.
-    Store(StoreError),
+    /// Its intent can't be made durable. Why was logged.
+    Store,
 }
 
 pub(crate) struct Journal {
@@ -90,7 +90,7 @@ impl Journal {
         match self.shared.commit(Some((started, line))) {
             Ok(true) => Ok(()),
             Ok(false) => Err(NotBegun::Repeated),
-            Err(error) => Err(NotBegun::Store(error)),
+            Err(_) => Err(NotBegun::Store),
         }
     }
 

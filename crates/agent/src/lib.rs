@@ -1,10 +1,20 @@
 //! What happens at the site: the door, pairing, execution, the ledger and the audit.
+//!
+//! `store` remembers, `door` decides, `executor` runs, `server` answers gateways, `host` is all of it for the sites of
+//! one Link, `link` connects it to Halo Cloud, `control` is how the Utility at the same server talks to it.
 
+pub mod config;
+pub mod control;
 pub mod door;
 pub mod executor;
 mod files;
+pub mod host;
+mod identity;
 mod journal;
+pub mod link;
+pub mod pairing;
 pub mod protect;
+pub mod server;
 pub mod store;
 
 #[cfg(test)]

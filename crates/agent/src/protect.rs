@@ -32,7 +32,7 @@ impl std::fmt::Debug for KeyFile {
 }
 
 impl KeyFile {
-    /// Reads the key, or makes one (0600) when there is no such file.
+    /// Reads the key, or makes one (0600, its folder 0700) when there is no such file.
     ///
     /// # Errors
     /// When the file can't be read or written, or is not 32 bytes long.
@@ -43,6 +43,9 @@ impl KeyFile {
                 let mut key = vec![0; KEY];
                 aws_lc_rs::rand::fill(&mut key).map_err(|_| io::Error::other("no randomness"))?;
                 let key = Hidden::new(key);
+                if let Some(folder) = path.parent() {
+                    crate::files::private_folder(folder)?;
+                }
                 crate::files::write_private(path, key.reveal())?;
                 key
             }

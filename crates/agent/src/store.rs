@@ -7,16 +7,16 @@ mod schema;
 mod trail;
 
 pub use codes::{CodeRecord, NewCode};
-pub(crate) use codes::{CodeState, LIFE as CODE_LIFE, TRIES as CODE_TRIES};
-pub(crate) use ledger::{Finished, LedgerKey, Known, Started};
-pub use pairings::PairingRecord;
+pub(crate) use codes::{CodeState, TRIES as CODE_TRIES};
+pub(crate) use ledger::{Finished, Known, LedgerKey, Started};
 pub(crate) use pairings::NewPairing;
+pub use pairings::PairingRecord;
 pub use trail::AuditRow;
 pub(crate) use trail::{AuditLine, Happened};
 
 use crate::protect::{Protector, SealError};
 use model::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -75,20 +75,20 @@ impl Store {
         Ok(Store { connection: Mutex::new(connection), protector })
     }
 
-    /// Raises a persisted counter by one and returns it, on disk before use.
+    /// Raises a persisted counter, to `floor` at least, and returns it, on disk before use.
     ///
     /// # Errors
     /// When it can't be made durable: then the number must not be used.
-    pub fn raise(&self, counter: Counter) -> Result<u64, StoreError> {
+    pub fn raise(&self, counter: Counter, floor: i64) -> Result<u64, StoreError> {
         let name = match counter {
             Counter::Epoch => "epoch",
             Counter::Serial => "serial",
         };
         let value: i64 = self.transaction(|t| {
             Ok(t.query_row(
-                "INSERT INTO meta (name, value) VALUES (?1, 1)
-                 ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
-                [name],
+                "INSERT INTO meta (name, value) VALUES (?1, max(1, ?2))
+                 ON CONFLICT (name) DO UPDATE SET value = max(value + 1, ?2) RETURNING value",
+                params![name, floor],
                 |row| row.get(0),
             )?)
         })?;
@@ -127,7 +127,10 @@ fn clock_high(t: &Transaction<'_>, now: Timestamp) -> Result<Timestamp, StoreErr
     let seen: Option<i64> =
         t.query_row("SELECT value FROM meta WHERE name = 'clock'", [], |row| row.get(0)).optional()?;
     let now = now.0.max(seen.unwrap_or(i64::MIN));
-    t.execute("INSERT INTO meta (name, value) VALUES ('clock', ?1) ON CONFLICT (name) DO UPDATE SET value = ?1", [now])?;
+    t.execute(
+        "INSERT INTO meta (name, value) VALUES ('clock', ?1) ON CONFLICT (name) DO UPDATE SET value = ?1",
+        [now],
+    )?;
     Ok(Timestamp(now))
 }
 
@@ -144,10 +147,10 @@ pub(crate) mod tests {
     #[test]
     fn counters_rise_over_restarts() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(store(folder.path()).raise(Counter::Epoch).unwrap(), 1);
+        assert_eq!(store(folder.path()).raise(Counter::Epoch, 0).unwrap(), 1);
         let again = store(folder.path());
-        assert_eq!(again.raise(Counter::Epoch).unwrap(), 2);
-        assert_eq!(again.raise(Counter::Serial).unwrap(), 1);
+        assert_eq!(again.raise(Counter::Epoch, 0).unwrap(), 2);
+        assert_eq!(again.raise(Counter::Serial, 7).unwrap(), 7);
     }
 
     #[test]

@@ -157,7 +157,8 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(ticket) = self.0.take() {
-            let effect = if ticket.access == Access::ReadOnly { Effect::NotExecuted } else { Effect::Unknown };
+            let effect =
+                if ticket.access == Access::ReadOnly { Effect::NotExecuted } else { Effect::Unknown };
             let ended = proto::Ended {
                 status: proto::Status::Interrupted.into(),
                 effect: convert::effect_to_proto(effect).into(),
@@ -184,7 +185,7 @@ impl Ticket {
         }
         door.journal.begin(&self.started, line).map_err(|error| match error {
             NotBegun::Repeated => repeated(),
-            NotBegun::Store(_) => Refused::new(
+            NotBegun::Store => Refused::new(
                 proto::Refusal::Busy,
                 "The site can't write its audit log, so it runs nothing. The practice must look at its server's disk.",
             ),
@@ -202,8 +203,9 @@ impl Ticket {
         };
         // A repeat that was refused must not leave its refusal as the outcome of the first.
         let repeat = ended.refusal() == proto::Refusal::Repeated;
-        let finished = (!repeat)
-            .then(|| Entry::Finished(Box::new(Finished { started: self.started.clone(), ran, ended: ended.clone() })));
+        let finished = (!repeat).then(|| {
+            Entry::Finished(Box::new(Finished { started: self.started.clone(), ran, ended: ended.clone() }))
+        });
         self.door.journal.append([Entry::Audit(line)].into_iter().chain(finished));
         lock(&self.door.running).remove(&self.started.key);
     }

@@ -72,11 +72,8 @@ impl Drop for Place<'_> {
 
 impl NoTurn {
     pub(super) fn ended(self, read_only: bool) -> proto::Ended {
-        let ended = proto::Ended {
-            effect: proto::Effect::NotExecuted.into(),
-            read_only,
-            ..proto::Ended::default()
-        };
+        let ended =
+            proto::Ended { effect: proto::Effect::NotExecuted.into(), read_only, ..proto::Ended::default() };
         match self {
             NoTurn::TooManyWaiting => {
                 let how = "Too many commands wait at this site. Try again later, with growing pauses.";

@@ -53,10 +53,8 @@ fn execute(permit: &Permit, flow: &Flow, pool: &Pool, clock: &dyn Clock, form: R
     let mut sink = RowSink::new(flow, clock, form);
     let result = session.run(permit.command(), &mut sink);
     let over = clock.monotonic();
-    let times = Times {
-        sql_ms: millis(sink.first.unwrap_or(over).saturating_sub(handed_over)),
-        run_ms: since(over),
-    };
+    let times =
+        Times { sql_ms: millis(sink.first.unwrap_or(over).saturating_sub(handed_over)), run_ms: since(over) };
     let tally = flow.over();
     // A cancel that came late would hit the next command: such a session is closed.
     if !tally.cancelled && is_clean(&result) {

@@ -47,7 +47,10 @@ pub(crate) enum CodeState {
     Expired,
     Exhausted,
     /// Good; nothing has been counted yet.
-    Open { code: Code, record: CodeRecord },
+    Open {
+        code: Code,
+        record: CodeRecord,
+    },
 }
 
 impl Store {
@@ -179,11 +182,7 @@ pub(super) fn consume(
     Ok(changed == 1)
 }
 
-fn find(
-    t: &Transaction<'_>,
-    site: SiteId,
-    name: &str,
-) -> Result<Option<(Vec<u8>, CodeRecord)>, StoreError> {
+fn find(t: &Transaction<'_>, site: SiteId, name: &str) -> Result<Option<(Vec<u8>, CodeRecord)>, StoreError> {
     Ok(t.query_row(
         "SELECT secret, integrator_name, read_only, expires_at, tries, used_at IS NOT NULL FROM code
          WHERE site = ?1 AND name = ?2",

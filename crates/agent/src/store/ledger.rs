@@ -101,7 +101,9 @@ impl Store {
     pub(crate) fn outcome(&self, of: &LedgerKey) -> Result<Known, StoreError> {
         let found: Option<(Option<Vec<u8>>, bool)> = self
             .lock()
-            .prepare_cached("SELECT ended, sealed FROM ledger WHERE site = ?1 AND integrator = ?2 AND query = ?3")?
+            .prepare_cached(
+                "SELECT ended, sealed FROM ledger WHERE site = ?1 AND integrator = ?2 AND query = ?3",
+            )?
             .query_row(key(of), |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         let bytes = match found {
@@ -141,7 +143,10 @@ impl Store {
     /// Forgets what is older than a day, but for what still runs.
     pub(crate) fn forget_outcomes(&self, now: Timestamp) -> Result<usize, StoreError> {
         self.transaction(|t| {
-            Ok(t.execute("DELETE FROM ledger WHERE started_at < ?1 AND ended IS NOT NULL", [now.0 - KEEP_MS])?)
+            Ok(t.execute(
+                "DELETE FROM ledger WHERE started_at < ?1 AND ended IS NOT NULL",
+                [now.0 - KEEP_MS],
+            )?)
         })
     }
 }

@@ -51,7 +51,8 @@ const STEPS: &[&str] = &["
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let transaction = connection.transaction()?;
     let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let done = usize::try_from(version).ok().filter(|v| *v <= STEPS.len()).ok_or(StoreError::Newer(version))?;
+    let done =
+        usize::try_from(version).ok().filter(|v| *v <= STEPS.len()).ok_or(StoreError::Newer(version))?;
     for step in &STEPS[done..] {
         transaction.execute_batch(step)?;
     }

@@ -163,7 +163,9 @@ impl Store {
                  status, effect, rows, bytes, ms
              FROM audit LEFT JOIN statement USING (sha256) ORDER BY id DESC LIMIT ?1",
         )?;
-        let id = |bytes: Option<Vec<u8>>| bytes.and_then(|b| uuid::Uuid::from_slice(&b).ok()).map(|id| id.to_string());
+        let id = |bytes: Option<Vec<u8>>| {
+            bytes.and_then(|b| uuid::Uuid::from_slice(&b).ok()).map(|id| id.to_string())
+        };
         let rows = statement.query_map([last], |row| {
             Ok(AuditRow {
                 id: row.get(0)?,

@@ -1,0 +1,178 @@
+//! `HaloLinkService`: the service beside the practice's database.
+#![allow(non_snake_case, reason = "the name that practices know")]
+
+use agent::{
+    config::{Config, Database, Site},
+    control,
+    host::{Host, SiteSetup},
+    link::{Link, Outer},
+    protect::KeyFile,
+};
+use anyhow::{Context, Result, anyhow};
+use clap::{Parser, Subcommand};
+use model::{Clock, SystemClock};
+use rand::{TryRngCore, rngs::OsRng};
+use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc};
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+use tunnel::{Proxy, RelayAddress, Roots, Status};
+
+/// Streams come and go: mimalloc gives freed pages back, where the C library's allocator keeps them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Halo Link Service: connects practice databases on this server to Halo Connect. Opens no inbound port.
+#[derive(Parser)]
+#[command(
+    name = "HaloLinkService",
+    version = agent::host::VERSION,
+    after_help = "\
+link.toml (relative paths start at its own folder):
+  data        = \"/var/lib/halo-link\"    # identity, link.db and the control socket are made here
+  environment = \"stage\"                 # production, stage or demo
+  [cloud]
+  url   = \"wss://relay.example.com/tunnel/v1\"
+  ca    = \"extra-roots.pem\"             # optional, beside the system's
+  proxy = \"http://user:password@proxy:3128\"   # optional
+  [[site]]
+  pms           = \"BestPractice\"
+  pms_id        = \"1001\"
+  practice_name = \"Example Clinic\"
+  pms_version   = \"1.14\"
+  [site.database]
+  kind = \"demo\"
+  path = \"practice\"
+
+Then let an integrator in:  HaloLinkUtility pairing-code --integrator NAME --config link.toml
+When the service has reached Halo Cloud it prints {\"ready\":true,\"link\":\"…\",\"sites\":[\"…\"]} on stdout; logs are JSON lines
+on stderr (RUST_LOG chooses how many). SIGTERM or Ctrl-C: what runs ends first, ten seconds at most."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or Ctrl-C
+    Run {
+        /// The configuration file
+        #[arg(long, default_value = "link.toml", value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let Command::Run { config } = Arguments::parse().command;
+    let done = Config::read(&config).map_err(Into::into).and_then(run);
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "HaloLinkService: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(config: Config) -> Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut stop = stopped()?;
+    let outer = outer(&config)?;
+    let sites = config.sites.into_iter().map(open_site).collect::<Result<Vec<_>>>()?;
+    let (data, environment, limits) = (config.data, config.environment, config.limits.limits());
+    let host = {
+        let (data, clock) = (data.clone(), clock.clone());
+        let open = move || {
+            let key = sealing_key(&data)?;
+            Ok::<_, anyhow::Error>(Host::open(&data, &environment, sites, Arc::new(key), limits, clock)?)
+        };
+        tokio::task::spawn_blocking(open).await??
+    };
+    let link = Link::start(host.clone(), outer, clock).await?;
+    let control = control::listen(&data, host.clone(), link.status()).context("control socket")?;
+    tracing::info!(link = %host.id(), epoch = host.epoch(), sites = host.sites().len(), "started");
+    let announcing = tokio::spawn(announce(link.status(), host));
+    // A sender that is gone means the same.
+    let _ = stop.wait_for(|stop| *stop).await;
+    tracing::info!("stopping");
+    announcing.abort();
+    control.abort();
+    link.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn open_site(site: Site) -> Result<SiteSetup> {
+    let engine = match &site.database {
+        Database::Demo { path } => Arc::new(
+            practice::DemoEngine::open(path)
+                .with_context(|| format!("site {}: the demo practice at {}", site.pms_id, path.display()))?,
+        ),
+    };
+    let Site { pms, pms_id, practice_name, pms_version, database: _ } = site;
+    Ok(SiteSetup { pms, pms_id, practice_name, pms_version, engine })
+}
+
+fn outer(config: &Config) -> Result<Outer> {
+    let cloud = &config.cloud;
+    let tls = match &cloud.ca {
+        None => tunnel::outer_client_tls(Roots::System)?,
+        Some(path) => {
+            let pem = std::fs::read(path).with_context(|| format!("`cloud.ca`: {}", path.display()))?;
+            tunnel::outer_client_tls(Roots::Both(&pem))?
+        }
+    };
+    Ok(Outer {
+        relay: RelayAddress::parse(&cloud.url).context("`cloud.url`")?,
+        tls,
+        proxy: cloud.proxy.as_ref().map(|p| Proxy::parse(p.reveal())).transpose().context("`cloud.proxy`")?,
+        tuning: tunnel::Tuning::default(),
+        seed: OsRng.try_next_u64().map_err(|error| anyhow!("no randomness: {error}"))?,
+    })
+}
+
+/// From systemd when it hands one over (`LoadCredential=halo-link-seal:…`), else a file only this account may read.
+fn sealing_key(data: &std::path::Path) -> Result<KeyFile> {
+    if let Some(folder) = std::env::var_os("CREDENTIALS_DIRECTORY") {
+        let path = PathBuf::from(folder).join("halo-link-seal");
+        if path.exists() {
+            let key = model::Hidden::new(std::fs::read(&path)?);
+            return KeyFile::from_bytes(key.reveal()).with_context(|| format!("{}", path.display()));
+        }
+    }
+    let folder = data.join("identity");
+    KeyFile::open(&folder.join("seal.key")).with_context(|| format!("sealing key in {}", folder.display()))
+}
+
+/// Says once, on stdout, that Halo Cloud was reached.
+async fn announce(mut status: watch::Receiver<Status>, host: Arc<Host>) -> Result<()> {
+    status.wait_for(|status| *status == Status::Online).await?;
+    let line = serde_json::json!({ "ready": true, "link": host.id(), "sites": host.sites() });
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+/// Becomes true on SIGTERM or Ctrl-C.
+fn stopped() -> Result<watch::Receiver<bool>> {
+    let (stop, stopped) = watch::channel(false);
+    #[cfg(unix)]
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::spawn(async move {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+        let _ = stop.send(true);
+    });
+    Ok(stopped)
+}

@@ -1,0 +1,230 @@
+//! `HaloLinkUtility`: the practice's and its IT provider's tool. It asks the running service; it opens no secrets itself.
+#![allow(non_snake_case, reason = "the name that practices know")]
+
+use agent::{
+    config::Config,
+    control::{self, Ask, AskError, MadeCode, StatusAnswer},
+    store::AuditRow,
+};
+use anyhow::{Result, anyhow};
+use clap::{Args, Parser, Subcommand};
+use model::SiteId;
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// Halo Link Utility: pairing codes, who is let in, how things stand, and what was run.
+#[derive(Parser)]
+#[command(
+    name = "HaloLinkUtility",
+    version = agent::host::VERSION,
+    after_help = "\
+To let an integrator in:
+  1. HaloLinkUtility pairing-code --integrator \"Acme Recalls\"     (--read-only: it may only read)
+  2. Give the code to the integrator, by a way that you trust. It is good for 7 days, one pairing, five tries.
+  3. HaloLinkUtility status                                       shows the integrator once it has paired
+To keep it out:      HaloLinkUtility switch --integrator \"Acme Recalls\" --off
+To see what it ran:  HaloLinkUtility audit show --last 20
+
+Run it as an administrator (on Linux as root or as the service's own account), where link.toml is, or say --config."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a code with which one integrator can pair
+    PairingCode {
+        /// The integrator's name, as it calls itself
+        #[arg(long, value_name = "NAME")]
+        integrator: String,
+        /// The integrator may only read
+        #[arg(long)]
+        read_only: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Show how the service and its sites stand
+    Status {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Let a paired integrator in, or keep it out
+    Switch {
+        /// Its name or id, as status shows it
+        #[arg(long, value_name = "NAME")]
+        integrator: String,
+        /// Let it in
+        #[arg(long, conflicts_with = "off", required_unless_present = "off")]
+        on: bool,
+        /// Keep it out, from its next command on
+        #[arg(long)]
+        off: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// The log of what was run
+    #[command(subcommand)]
+    Audit(Audit),
+}
+
+#[derive(Subcommand)]
+enum Audit {
+    /// Show the newest lines, oldest first
+    Show {
+        /// How many, at most 1000
+        #[arg(long, default_value_t = 20, value_name = "N")]
+        last: u32,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+#[derive(Args)]
+struct Common {
+    /// The service's configuration file
+    #[arg(long, default_value = "link.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// Which site, when the service has several
+    #[arg(long, value_name = "GUID")]
+    site: Option<SiteId>,
+    /// Print one JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    let done = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(run(Arguments::parse().command)));
+    match done.and_then(|text| Ok(writeln!(std::io::stdout(), "{text}")?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "HaloLinkUtility: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<String> {
+    match command {
+        Command::PairingCode { integrator, read_only, common } => {
+            let ask = Ask::PairingCode { integrator, read_only, site: common.site };
+            let made: MadeCode = common.ask(&ask).await?;
+            common.show(&made, code_text)
+        }
+        Command::Status { common } => {
+            let status: StatusAnswer = common.ask(&Ask::Status).await?;
+            common.show(&status, status_text)
+        }
+        Command::Switch { integrator, on, off: _, common } => {
+            let ask = Ask::Switch { integrator: integrator.clone(), on, site: common.site };
+            let done: bool = common.ask(&ask).await?;
+            common.show(&done, |_| format!("{integrator} is switched {}.", if on { "on" } else { "off" }))
+        }
+        Command::Audit(Audit::Show { last, common }) => {
+            let rows: Vec<AuditRow> = common.ask(&Ask::Audit { last }).await?;
+            common.show(&rows, |rows| audit_text(rows))
+        }
+    }
+}
+
+impl Common {
+    async fn ask<T: serde::de::DeserializeOwned>(&self, ask: &Ask) -> Result<T> {
+        let config = Config::read(&self.config)?;
+        control::ask(&config.data, ask).await.map_err(|error| explain(error, &self.config))
+    }
+
+    fn show<T: serde::Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> Result<String> {
+        Ok(if self.json { serde_json::to_string(value)? } else { text(value) })
+    }
+}
+
+fn explain(error: AskError, config: &Path) -> anyhow::Error {
+    match error {
+        AskError::NotRunning => anyhow!(
+            "the service is not running. Start it: on Linux `systemctl start halo-link`, on Windows `net start \"Halo Link \
+             Service\"`, by hand `HaloLinkService run --config {}`",
+            config.display()
+        ),
+        other => other.into(),
+    }
+}
+
+fn code_text(made: &MadeCode) -> String {
+    format!(
+        "Pairing code for {}{}:\n\n    {}\n\nGood until {}, for one pairing. It is not shown again.\nSite {}",
+        made.integrator,
+        if made.read_only { " (may only read)" } else { "" },
+        made.code,
+        made.expires_at,
+        made.site
+    )
+}
+
+fn status_text(status: &StatusAnswer) -> String {
+    let why = status.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    let mut text = format!(
+        "Halo Link {} {}, {}, start {}\nHalo Cloud: {}{why}\nCommands: {} running, {} waiting",
+        status.version,
+        status.link,
+        status.environment,
+        status.epoch,
+        status.cloud,
+        status.running,
+        status.waiting
+    );
+    for site in &status.sites {
+        text += &format!("\n\n{} ({} {})\n  site {}", site.practice_name, site.pms, site.pms_id, site.site);
+        if site.integrators.is_empty() {
+            text += "\n  nobody is paired: make a code with `HaloLinkUtility pairing-code --integrator NAME`";
+        }
+        for i in &site.integrators {
+            let access = if i.read_only { "may only read" } else { "may read and write" };
+            let on = if i.on { "on" } else { "SWITCHED OFF" };
+            text += &format!("\n  {} {}: {on}, {access}, paired {}", i.name, i.integrator, i.paired_at);
+        }
+        for code in &site.open_codes {
+            text += &format!(
+                "\n  open code {}-… for {}, until {}, {} of 5 tries used",
+                code.name, code.integrator, code.expires_at, code.tries
+            );
+        }
+    }
+    text
+}
+
+fn audit_text(rows: &[AuditRow]) -> String {
+    if rows.is_empty() {
+        return "Nothing has been written down yet.".to_owned();
+    }
+    let line = |row: &AuditRow| {
+        let mut text = format!("{} {}", row.at, row.what);
+        let words = [
+            &row.integrator,
+            &row.instance,
+            &row.query,
+            &row.access,
+            &row.catalogue,
+            &row.status,
+            &row.effect,
+        ];
+        for word in words.into_iter().flatten() {
+            text += &format!(" {word}");
+        }
+        for (name, number) in [("rows", row.rows), ("bytes", row.bytes), ("ms", row.ms)] {
+            text += &number.map(|number| format!(" {name}={number}")).unwrap_or_default();
+        }
+        if let Some(statement) = &row.statement {
+            text += &format!("\n    {}", statement.replace('\n', "\n    "));
+        }
+        text
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,193 @@
+//! `link.toml`: where the site's files lie, which cloud it joins, which databases it serves.
+
+use crate::executor::Limits;
+use model::{Hidden, Pms};
+use serde::Deserialize;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// Largest configuration file.
+const FILE_BYTES: u64 = 1024 * 1024;
+/// Most sites of one Link.
+const SITES: usize = 32;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Folder of identity, database and control socket. Relative paths start at the file's own folder.
+    pub data: PathBuf,
+    /// `production`, `stage` or `demo`.
+    pub environment: String,
+    /// Halo Cloud.
+    pub cloud: Cloud,
+    /// Practice databases.
+    #[serde(default, rename = "site")]
+    pub sites: Vec<Site>,
+    /// How much runs at once.
+    #[serde(default)]
+    pub limits: LimitsConfig,
+}
+
+/// How Halo Cloud is reached.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cloud {
+    /// `wss://host:port/tunnel/v1`.
+    pub url: String,
+    /// PEM file of roots to trust beside the system's.
+    pub ca: Option<PathBuf>,
+    /// `http://host:port` or `http://user:password@host:port`.
+    pub proxy: Option<Hidden<String>>,
+}
+
+/// One practice database.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    /// `BestPractice`, `Zedmed` or `D4w`.
+    pub pms: Pms,
+    /// The vendor's identifier of the practice.
+    pub pms_id: String,
+    /// As integrators see it.
+    pub practice_name: String,
+    /// Version of the practice-management software.
+    #[serde(default)]
+    pub pms_version: String,
+    /// Where its database is.
+    pub database: Database,
+}
+
+/// A practice database.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Database {
+    /// The demo practice in a folder or file of its own.
+    Demo {
+        /// Made by the demo.
+        path: PathBuf,
+    },
+}
+
+/// Overrides of [`Limits`].
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Commands in the database at once.
+    pub running: Option<usize>,
+    /// Commands waiting for their turn.
+    pub waiting: Option<usize>,
+}
+
+impl LimitsConfig {
+    /// With the defaults filled in.
+    pub fn limits(self) -> Limits {
+        let default = Limits::default();
+        Limits {
+            running: self.running.unwrap_or(default.running).clamp(1, 256),
+            waiting: self.waiting.unwrap_or(default.waiting).min(100_000),
+            ..default
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Which line is wrong, and why. Never quotes a value.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let wrong =
+            |what: String| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", path.display()));
+        let size =
+            fs::metadata(path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
+        if size.len() > FILE_BYTES {
+            return Err(wrong("larger than 1 MiB".to_owned()));
+        }
+        let text = Hidden::new(fs::read_to_string(path)?);
+        let mut config = Self::parse(text.reveal()).map_err(wrong)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        config.data = folder.join(&config.data);
+        if let Some(ca) = &mut config.cloud.ca {
+            *ca = folder.join(&*ca);
+        }
+        for site in &mut config.sites {
+            let Database::Demo { path } = &mut site.database;
+            *path = folder.join(&*path);
+        }
+        Ok(config)
+    }
+
+    /// Reads and checks the text of a file; paths stay as they are.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let config: Config = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
+            // The parser's own text could quote the proxy's password; its message names fields only.
+            format!("line {line}: {}", error.message())
+        })?;
+        if !matches!(config.environment.as_str(), "production" | "stage" | "demo") {
+            return Err("environment must be \"production\", \"stage\" or \"demo\"".to_owned());
+        }
+        if config.sites.len() > SITES {
+            return Err(format!("more than {SITES} sites"));
+        }
+        for (i, site) in config.sites.iter().enumerate() {
+            let texts = [&site.pms_id, &site.practice_name, &site.pms_version];
+            if site.pms_id.is_empty() || site.pms_id.len() > 128 || texts.iter().any(|t| t.len() > 512) {
+                return Err(format!("site {}: pms_id has 1 to 128 bytes, other texts at most 512", i + 1));
+            }
+            let same = |other: &Site| (other.pms, &other.pms_id) == (site.pms, &site.pms_id);
+            if config.sites[..i].iter().any(same) {
+                return Err(format!("site {} has the pms and pms_id of one before it", i + 1));
+            }
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        data = "data"
+        environment = "demo"
+        [cloud]
+        url = "wss://localhost:1/tunnel/v1"
+        [[site]]
+        pms = "BestPractice"
+        pms_id = "1001"
+        practice_name = "Demo"
+        pms_version = "1.14"
+        [site.database]
+        kind = "demo"
+        path = "practice"
+    "#;
+
+    #[test]
+    fn paths_start_at_the_files_own_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("link.toml");
+        fs::write(&path, GOOD).unwrap();
+        let config = Config::read(&path).unwrap();
+        assert_eq!(config.data, folder.path().join("data"));
+        let Database::Demo { path } = &config.sites[0].database;
+        assert_eq!(path, &folder.path().join("practice"));
+    }
+
+    #[test]
+    fn a_mistake_is_named_by_its_line_and_never_quotes_a_secret() {
+        let error = Config::parse(&GOOD.replace("pms_version", "pms_verison")).unwrap_err();
+        assert!(error.contains("pms_verison") && error.contains("line 9"), "{error}");
+        assert!(Config::parse(&GOOD.replace("demo\"\n        [cloud]", "test\"\n        [cloud]")).is_err());
+        let secret = GOOD.replace("[[site]]", "proxy = 'http://u:hunter2@p:1'\nproxi = 1\n[[site]]");
+        assert!(!Config::parse(&secret).unwrap_err().contains("hunter2"));
+        let twice = format!("{GOOD}{}", &GOOD[GOOD.find("[[site]]").unwrap()..]);
+        assert!(Config::parse(&twice).unwrap_err().contains("site 2"));
+    }
+}

@@ -1,0 +1,194 @@
+//! A running Halo Link: the host, its connection to Halo Cloud, its housekeeping, and an orderly end.
+
+use crate::host::{Host, RENEW, StartError};
+use model::Clock;
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+    time::{Instant, interval, sleep, timeout, timeout_at},
+};
+use tokio_rustls::rustls;
+use tunnel::{DialOptions, Dialer, Proxy, RelayAddress, Status, Tuning};
+
+/// Everything that is under way has this long to end.
+const STOP: Duration = Duration::from_secs(10);
+/// Of which saying goodbye to the relay may take this long.
+const CLOSE: Duration = Duration::from_secs(1);
+/// Old outcomes are forgotten this often.
+const FORGET: Duration = Duration::from_secs(60 * 60);
+/// Idle sessions are looked at this often.
+const TIDY: Duration = Duration::from_secs(10);
+
+/// How Halo Cloud is reached.
+#[derive(Clone)]
+pub struct Outer {
+    /// Where to.
+    pub relay: RelayAddress,
+    /// From [`tunnel::outer_client_tls`].
+    pub tls: Arc<rustls::ClientConfig>,
+    /// On the way.
+    pub proxy: Option<Proxy>,
+    /// Sizes and time spans.
+    pub tuning: Tuning,
+    /// Spreads retries.
+    pub seed: u64,
+}
+
+impl std::fmt::Debug for Outer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outer").field("relay", &self.relay).finish_non_exhaustive()
+    }
+}
+
+/// A Link that is connected to Halo Cloud, or tries to be.
+#[derive(Debug)]
+pub struct Link {
+    host: Arc<Host>,
+    status: watch::Receiver<Status>,
+    stop: watch::Sender<bool>,
+    running: JoinHandle<()>,
+    tidying: JoinHandle<()>,
+}
+
+impl Link {
+    /// Starts dialling. Must run inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When no certificates can be issued.
+    pub async fn start(host: Arc<Host>, outer: Outer, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let first = dial(&host, &outer, &clock).await?;
+        let (report, status) = watch::channel(Status::Connecting);
+        let (stop, stopping) = watch::channel(false);
+        let running = tokio::spawn(run(host.clone(), outer, clock, first, report, stopping));
+        let tidying = tokio::spawn(tidy(host.clone()));
+        Ok(Link { host, status, stop, running, tidying })
+    }
+
+    /// Its sites.
+    pub fn host(&self) -> &Arc<Host> {
+        &self.host
+    }
+
+    /// How its connection stands.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Takes nothing new, lets what runs end, says goodbye to the relay. Returns within about ten seconds.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        self.tidying.abort();
+        let _ = timeout(STOP, self.running).await;
+        let host = self.host.clone();
+        let _ = tokio::task::spawn_blocking(move || host.door().flush()).await;
+    }
+}
+
+async fn dial(host: &Arc<Host>, outer: &Outer, clock: &Arc<dyn Clock>) -> Result<Dialer, StartError> {
+    let issuing = host.clone();
+    let credentials = tokio::task::spawn_blocking(move || issuing.issue())
+        .await
+        .unwrap_or_else(|error| Err(std::io::Error::other(error).into()))?;
+    Ok(Dialer::start(DialOptions {
+        relay: outer.relay.clone(),
+        tls: outer.tls.clone(),
+        proxy: outer.proxy.clone(),
+        credentials,
+        tuning: outer.tuning.clone(),
+        clock: clock.clone(),
+        seed: outer.seed,
+    }))
+}
+
+async fn run(
+    host: Arc<Host>,
+    outer: Outer,
+    clock: Arc<dyn Clock>,
+    mut dialer: Dialer,
+    report: watch::Sender<Status>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    loop {
+        let (end, ending) = watch::channel(false);
+        let mut sessions = JoinSet::new();
+        let mut status = dialer.status();
+        status.mark_changed();
+        let renew = sleep(RENEW);
+        tokio::pin!(renew);
+        let stop = loop {
+            tokio::select! {
+                stream = dialer.accept() => match stream {
+                    Some(stream) => {
+                        sessions.spawn(host.clone().accept(stream, ending.clone()));
+                    }
+                    None => break true,
+                },
+                Some(_) = sessions.join_next() => {}
+                Ok(()) = status.changed() => {
+                    let now = status.borrow_and_update().clone();
+                    log(&host, &now);
+                    report.send_replace(now);
+                }
+                () = &mut renew => break false,
+                _ = stopping.wait_for(|stop| *stop) => break true,
+            }
+        };
+        let by = Instant::now() + STOP - CLOSE;
+        let _ = end.send(true);
+        while sessions.join_next().await.is_some() {}
+        if stop {
+            // Commands whose callers are gone end under their own limits; wait for them as long as there is time.
+            let quiet = async {
+                while host.door().running() > 0 {
+                    sleep(Duration::from_millis(20)).await;
+                }
+            };
+            let _ = timeout_at(by, quiet).await;
+            dialer.close().await;
+            report.send_replace(Status::Closed);
+            return;
+        }
+        dialer.close().await;
+        tracing::info!("certificates are renewed");
+        dialer = loop {
+            match dial(&host, &outer, &clock).await {
+                Ok(dialer) => break dialer,
+                Err(error) => tracing::error!(%error, "certificates can't be renewed"),
+            }
+            if timeout(Duration::from_secs(60), stopping.wait_for(|stop| *stop)).await.is_ok() {
+                return;
+            }
+        };
+    }
+}
+
+fn log(host: &Host, status: &Status) {
+    let link = host.id();
+    match status {
+        Status::Online => tracing::info!(%link, epoch = host.epoch(), "connected to Halo Cloud"),
+        Status::Waiting { retry_in_ms, why } => {
+            tracing::warn!(%link, retry_in_ms, why, "not connected to Halo Cloud")
+        }
+        Status::Refused { why } => tracing::error!(%link, why, "Halo Cloud refuses this Link"),
+        Status::Connecting | Status::Closed => tracing::debug!(%link, ?status, "outer leg"),
+    }
+}
+
+async fn tidy(host: Arc<Host>) {
+    let mut ticks = interval(TIDY);
+    let mut count = 0;
+    loop {
+        ticks.tick().await;
+        count += 1;
+        let forget = count % (FORGET.as_secs() / TIDY.as_secs()) == 0;
+        let host = host.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            host.executor().close_idle();
+            if forget && let Err(error) = host.door().forget_outcomes() {
+                tracing::error!(%error, "old outcomes can't be forgotten");
+            }
+        });
+        let _ = done.await;
+    }
+}

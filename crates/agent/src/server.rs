@@ -1,0 +1,218 @@
+//! The inner contract, answered: each call finds who is at the other end of its session.
+
+use crate::{
+    door::{Door, Request as DoorRequest},
+    executor::{Executor, Order},
+    pairing::{self, Exchange, Presence},
+};
+use database::json::RowForm;
+use futures::Stream;
+use link_api::{
+    Code, Link, Request, Response, Status, Streaming, VERSION, convert,
+    proto::{
+        HelloReply, HelloRequest, OutcomeReply, OutcomeRequest, PairReply, PairRequest, RowForm as WireForm,
+        RunEvent, RunRequest,
+    },
+};
+use model::SiteId;
+pub use pairing::Caller;
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
+    task::{Context, Poll},
+};
+use tokio::{sync::mpsc, time::timeout};
+
+/// Answers gateways, for all sites of a Link.
+#[derive(Debug)]
+pub struct Server {
+    door: Arc<Door>,
+    executor: Arc<Executor>,
+    sites: HashMap<SiteId, Presence>,
+}
+
+impl Server {
+    /// A server for the sites behind `door`.
+    pub fn new(door: Arc<Door>, executor: Arc<Executor>, sites: HashMap<SiteId, Presence>) -> Arc<Self> {
+        Arc::new(Server { door, executor, sites })
+    }
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Link for Server {
+    type RunStream = Events;
+    type PairStream = Answers<PairReply>;
+
+    async fn hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
+        let caller = caller(&request)?;
+        if request.get_ref().version < VERSION {
+            return Err(Status::failed_precondition("this gateway is too old for this site: update it"));
+        }
+        let door = self.door.clone();
+        // The first sight of a new certificate is written down.
+        blocking(move || {
+            let paired = door.check(&caller.peer, caller.site).is_ok();
+            let facts = paired.then(|| door.facts(caller.site).map(convert::facts_to_proto)).flatten();
+            Ok(Response::new(HelloReply { version: VERSION, paired, facts }))
+        })
+        .await
+    }
+
+    async fn run(&self, request: Request<RunRequest>) -> Result<Response<Events>, Status> {
+        let caller = caller(&request)?;
+        let (wanted, order) = read(request.into_inner())?;
+        let mut rest = match self.door.enter(&caller.peer, caller.site, wanted) {
+            Ok(admission) => self.executor.start(admission, order),
+            Err(refused) => {
+                let only = RunEvent { ended: Some(refused.ended()), ..RunEvent::default() };
+                return Ok(Response::new(Events { first: Some(only), rest: None }));
+            }
+        };
+        // With the first message at hand, head, rows and trailers of a small answer leave together.
+        let first = rest.recv().await;
+        Ok(Response::new(Events { first, rest: Some(rest) }))
+    }
+
+    async fn outcome(&self, request: Request<OutcomeRequest>) -> Result<Response<OutcomeReply>, Status> {
+        let caller = caller(&request)?;
+        let query = convert::query_id(&request.get_ref().query_id).map_err(invalid)?;
+        let door = self.door.clone();
+        blocking(move || {
+            if !door.is_paired(&caller.peer, caller.site) {
+                return Err(Status::permission_denied("not paired with this site"));
+            }
+            let ended = door.outcome(&caller.peer, caller.site, query).map_err(|error| {
+                tracing::error!(%error, "an outcome could not be read");
+                Status::unavailable("the site can't read its ledger")
+            })?;
+            Ok(Response::new(OutcomeReply { ended }))
+        })
+        .await
+    }
+
+    async fn pair(
+        &self,
+        request: Request<Streaming<PairRequest>>,
+    ) -> Result<Response<Self::PairStream>, Status> {
+        let caller = caller(&request)?;
+        let own = self.sites.get(&caller.site).ok_or_else(|| Status::not_found("no such site"))?;
+        let exchange = Exchange::new(self.door.clone(), caller, own.clone());
+        let (replies, receiver) = mpsc::channel(4);
+        tokio::spawn(converse(exchange, request.into_inner(), replies));
+        let replies: Self::PairStream = Box::pin(futures::stream::unfold(receiver, async |mut receiver| {
+            receiver.recv().await.map(|reply| (Ok(reply), receiver))
+        }));
+        Ok(Response::new(replies))
+    }
+}
+
+/// Drives one pairing to its end, within its time.
+async fn converse(exchange: Exchange, mut said: Streaming<PairRequest>, replies: mpsc::Sender<PairReply>) {
+    let abandoned = Abandon(exchange.abandoned());
+    let talk = async {
+        let mut exchange = exchange;
+        loop {
+            // A stream that ends or breaks is a caller that left: what was counted stays counted.
+            let Ok(Some(request)) = said.message().await else { return };
+            let stepping = tokio::task::spawn_blocking(move || {
+                let answer = exchange.step(request);
+                (exchange, answer)
+            });
+            let Ok((back, answer)) = stepping.await else { return };
+            exchange = back;
+            let over = matches!(&answer, Err(_) | Ok(link_api::proto::pair_reply::Step::Done(_)));
+            let reply = match answer {
+                Ok(step) => PairReply { step: Some(step) },
+                Err(refused) => refused.into(),
+            };
+            if replies.send(reply).await.is_err() || over {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        ended = timeout(pairing::WITHIN, talk) => {
+            if ended.is_err() {
+                let _ = replies.try_send(pairing::too_late().into());
+            }
+        }
+        () = replies.closed() => {}
+    }
+    drop(abandoned);
+}
+
+struct Abandon(Arc<AtomicBool>);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What a Run sends: the last message ends the stream at once.
+#[derive(Debug)]
+pub struct Events {
+    first: Option<RunEvent>,
+    rest: Option<mpsc::Receiver<RunEvent>>,
+}
+
+impl Stream for Events {
+    type Item = Result<RunEvent, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let event = match self.first.take() {
+            Some(event) => Some(event),
+            None => match &mut self.rest {
+                Some(rest) => std::task::ready!(rest.poll_recv(cx)),
+                None => None,
+            },
+        };
+        if event.as_ref().is_none_or(|event| event.ended.is_some()) {
+            self.rest = None;
+        }
+        Poll::Ready(event.map(Ok))
+    }
+}
+
+fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
+    // Put there by the one who accepted the session; without it there is nobody to answer.
+    request.extensions().get::<Caller>().cloned().ok_or_else(|| Status::unauthenticated("no session"))
+}
+
+fn read(request: RunRequest) -> Result<(DoorRequest, Order), Status> {
+    let form = match request.form() {
+        WireForm::Array => RowForm::Array,
+        WireForm::Lines => RowForm::Lines,
+        WireForm::Unspecified => {
+            return Err(Status::invalid_argument("form is not one that this Link knows"));
+        }
+    };
+    if request.run_ms == 0 {
+        return Err(Status::invalid_argument("run_ms is 0"));
+    }
+    let order = Order {
+        queue_ms: request.queue_ms,
+        run_ms: request.run_ms,
+        form,
+        max_row_bytes: request.max_row_bytes,
+    };
+    let query = convert::query_id(&request.query_id).map_err(invalid)?;
+    let command = request.command.ok_or_else(|| Status::invalid_argument("no command"))?;
+    let command = Arc::new(convert::command_from_proto(command).map_err(invalid)?);
+    Ok((DoorRequest { query, command, read_only: request.read_only }, order))
+}
+
+fn invalid(error: convert::Invalid) -> Status {
+    Status::invalid_argument(error.to_string())
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Status> + Send + 'static,
+) -> Result<T, Status> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(Status::new(Code::Internal, "the site failed")))
+}
