@@ -365,7 +365,8 @@ fn build_practice(path: &Path, patients: u32, password: &str, say: &mut dyn FnMu
     say(&format!("demo practice: {patients} patients, three years of appointments"));
     let folder = path.parent().context("the practice database has no folder")?;
     fs::create_dir_all(folder)?;
-    let now = time::OffsetDateTime::from_unix_timestamp(SystemClock.now().unix_seconds())?;
+    // The demo practice is in Queensland, ten hours ahead: its appointment book has that day in the middle.
+    let now = time::OffsetDateTime::from_unix_timestamp(SystemClock.now().unix_seconds() + 10 * 3600)?;
     let options = practice::BuildOptions {
         patients,
         seed: 1,
