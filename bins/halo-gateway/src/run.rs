@@ -92,28 +92,10 @@ fn outer_tls(config: &Config) -> Result<Arc<rustls::ClientConfig>> {
     Ok(tunnel::outer_client_tls(Roots::Both(&pem))?)
 }
 
-/// Says once that all is up, and logs how the outer connection fares.
+/// Says once that all is up. How the outer connection fares is logged where it is kept.
 async fn announce(mut status: watch::Receiver<Status>, listen: String) {
-    let mut said = false;
-    loop {
-        let now = status.borrow_and_update().clone();
-        match now {
-            Status::Online => {
-                tracing::info!("connected to Halo Cloud");
-                if !said {
-                    said = true;
-                    let _ = say(&serde_json::json!({ "ready": true, "listen": listen }).to_string());
-                }
-            }
-            Status::Waiting { retry_in_ms, why } => {
-                tracing::warn!(retry_in_ms, why, "no connection to Halo Cloud");
-            }
-            Status::Refused { why } => tracing::error!(why, "Halo Cloud refuses this gateway"),
-            Status::Connecting | Status::Closed => {}
-        }
-        if status.changed().await.is_err() {
-            return;
-        }
+    if status.wait_for(|status| *status == Status::Online).await.is_ok() {
+        let _ = say(&serde_json::json!({ "ready": true, "listen": listen }).to_string());
     }
 }
 

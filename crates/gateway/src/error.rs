@@ -62,6 +62,15 @@ impl ApiError {
         )
     }
 
+    /// 403: the site says when a session opens that it does not serve this integrator, not which of the two reasons it has.
+    pub fn not_let_in() -> Self {
+        Self::forbidden(
+            "The site does not let this integrator in: it is not paired with the site, or the practice has switched it off. The command was \
+             not executed. Ask the practice; a new pairing code goes to POST /integrator/pair-site. If you were paired before, look the \
+             site up again, because its Halo GUID may have changed.",
+        )
+    }
+
     /// 404.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, message)

@@ -17,6 +17,8 @@ const PER_NAME: i64 = 2;
 const KEY_BYTES: usize = 256;
 /// How long a key added or removed by another process may stay unseen.
 const FRESH_FOR: Duration = Duration::from_secs(5);
+/// Guessed keys must not turn into a read of the database each.
+const READ_EVERY: Duration = Duration::from_millis(200);
 
 /// Why a key could not be added.
 #[derive(Debug, thiserror::Error)]
@@ -95,8 +97,11 @@ pub struct Keys {
 
 struct Cached {
     read_at: Option<Duration>,
-    keys: Vec<([u8; 32], Arc<str>)>,
+    keys: Vec<Known>,
 }
+
+/// Hash and name.
+type Known = ([u8; 32], Arc<str>);
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -126,12 +131,14 @@ impl Keys {
             }
         }
         let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
-        cached.keys = self.read()?;
-        cached.read_at = Some(now);
+        if cached.read_at.is_none_or(|at| now.saturating_sub(at) >= READ_EVERY) {
+            cached.keys = self.read()?;
+            cached.read_at = Some(now);
+        }
         Ok(find(&cached.keys, &digest))
     }
 
-    fn read(&self) -> Result<Vec<([u8; 32], Arc<str>)>, StoreError> {
+    fn read(&self) -> Result<Vec<Known>, StoreError> {
         let connection = self.store.lock();
         let mut statement = connection.prepare_cached("SELECT hash, name FROM subscription_keys")?;
         let rows = statement
@@ -141,7 +148,7 @@ impl Keys {
 }
 
 /// Looks at every key, so that time does not tell which one was near.
-fn find(keys: &[([u8; 32], Arc<str>)], digest: &[u8; 32]) -> Option<Arc<str>> {
+fn find(keys: &[Known], digest: &[u8; 32]) -> Option<Arc<str>> {
     let mut found = None;
     for (hash, name) in keys {
         if bool::from(hash.ct_eq(digest)) {

@@ -9,6 +9,7 @@ use crate::{
     gateway::{Gateway, OneMore},
     mirror::{QueryStatus, Record, Running, Span},
     session::{CallError, Lane, OpenError, Session, call},
+    store::Paired,
     verdict::{End, judge},
 };
 use axum::response::Response;
@@ -280,16 +281,31 @@ impl<'a> Runner<'a> {
         self.output.end(self.gateway, &self.record, verdict, outputs).await;
     }
 
-    /// Keeps what the site says about pairing.
+    /// Keeps what the site's answer says about pairing: it may have been made, changed or ended elsewhere.
     fn note_pairing(&self, end: &End) {
         let End::Site(ended) = end else { return };
+        let site = self.record.site;
+        let known = self.gateway.store.paired(site);
         let refused = ended.status == i32::from(proto::Status::Refused);
         if refused && ended.refusal == i32::from(proto::Refusal::NotPaired) {
-            self.gateway.sessions.forget(self.record.site);
-            if let Err(error) = self.gateway.store.set_unpaired(self.record.site) {
-                tracing::warn!(%error, "could not store that a site no longer knows this integrator");
+            self.gateway.sessions.forget(site);
+            note_unpaired(self.gateway, site);
+        } else if ended.status == i32::from(proto::Status::Successful) && !self.asked_read_only {
+            let paired = Paired { read_only: ended.read_only };
+            if known != Some(paired) {
+                let (store, now) = (Arc::clone(&self.gateway.store), self.gateway.clock.now());
+                // Nobody waits for it: what is lost in a crash is learnt again.
+                tokio::task::spawn_blocking(move || store.set_paired(site, paired, now));
             }
         }
+    }
+}
+
+/// Forgets that a site was paired.
+fn note_unpaired(gateway: &Gateway, site: model::SiteId) {
+    if gateway.store.paired(site).is_some() {
+        let store = Arc::clone(&gateway.store);
+        tokio::task::spawn_blocking(move || store.set_unpaired(site));
     }
 }
 
@@ -350,7 +366,10 @@ pub(crate) fn open_error(gateway: &Gateway, site: model::SiteId, error: &OpenErr
         )),
         OpenError::Cloud(C::Busy) => not_ready("the platform is busy", 2),
         OpenError::Cloud(C::Down) => not_ready("this gateway has no connection to Halo Cloud", 5),
-        OpenError::NotPaired => ApiError::not_paired(),
+        OpenError::NotPaired => {
+            note_unpaired(gateway, site);
+            ApiError::not_let_in()
+        }
         OpenError::NoAnswer(why) => {
             tracing::info!(%site, why, "a site did not answer");
             not_ready("the site did not answer", 10)

@@ -50,6 +50,8 @@ fn effect_sentence(effect: Effect, read_only: bool, id: QueryId) -> String {
 
 /// Writes the end into the record and says what the caller gets.
 pub(crate) fn judge(record: &mut Record, end: End, limit: u64) -> Verdict {
+    // Whatever was thought before: an end learnt later from the site's ledger replaces a lost one.
+    (record.status, record.error) = (QueryStatus::Executing, None);
     let (effect, verdict) = match end {
         End::Site(ended) => {
             record.rows = ended.rows;

@@ -37,8 +37,9 @@ pub(super) async fn handle(
             "The server cannot find the requested resource: no query of this id was sent to the site within 24 hours.",
         ));
     };
-    let record = match known.record.status == QueryStatus::Executing && !known.running {
-        // Another life of this process sent it, or nobody waited for its end: the site's own ledger knows.
+    let open = known.record.status == QueryStatus::Executing || known.record.effect == Some(Effect::Unknown);
+    let record = match open && !known.running {
+        // The connection was lost, or another life of this process sent it: the site's own ledger knows.
         true => ask_the_site(&gateway, known.record).await,
         false => known.record,
     };
@@ -57,7 +58,10 @@ async fn ask_the_site(gateway: &Gateway, record: Record) -> Record {
     let now = gateway.clock.now();
     let mut settled = record.clone();
     match reply.into_inner().ended {
-        Some(ended) if ended.status == i32::from(proto::Status::Unspecified) => return record,
+        // It still runs there: whatever was thought when the connection broke.
+        Some(ended) if ended.status == i32::from(proto::Status::Unspecified) => {
+            return Record { status: QueryStatus::Executing, error: None, effect: None, ..record };
+        }
         Some(ended) => {
             settled.updated = now.0;
             let (row_bytes, values) = (ended.row_bytes, answer::outputs_size(&ended.outputs));

@@ -2,6 +2,12 @@
 //!
 //! Behind the router stands a site over an in-memory stream, with the real inner TLS and the real gRPC contract.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test's helpers may fail as loudly as the test itself"
+)]
+
 mod bad_input;
 mod contract;
 mod gone;

@@ -54,7 +54,24 @@ async fn after_a_crash_the_sites_ledger_says_how_it_ended() {
     let world = World::new().await;
     let lost = world.run("connection dies").await;
     assert_eq!(lost.status, 504);
-    // The 504 is an end; a crash is none: made here by a command that outlives its gateway.
+    let told = status(&world, &lost.query_id()).await.json();
+    assert_eq!((&told["status"], &told["effect"]), (&json!("executionFailed"), &json!("unknown")));
+    let running = proto::OutcomeReply { ended: Some(proto::Ended::default()) };
+    world.site.outcomes.lock().unwrap().insert(bytes(&lost.query_id()), running);
+    assert_eq!(status(&world, &lost.query_id()).await.json()["status"], "executing");
+    let ended = proto::Ended {
+        status: proto::Status::Successful.into(),
+        effect: proto::Effect::Executed.into(),
+        ..proto::Ended::default()
+    };
+    world
+        .site
+        .outcomes
+        .lock()
+        .unwrap()
+        .insert(bytes(&lost.query_id()), proto::OutcomeReply { ended: Some(ended) });
+    assert_eq!(status(&world, &lost.query_id()).await.json()["status"], "successful");
+    // A crash: a command that outlives its gateway.
     let id = "01890a5d-ac96-774b-bcce-b302099a8057";
     let headers = [("content-type", "application/json"), ("halo-query-id", id)];
     let body = json!({ "command": { "text": "wait" } }).to_string();
@@ -72,8 +89,7 @@ async fn after_a_crash_the_sites_ledger_says_how_it_ended() {
         row_bytes: 40,
         ..proto::Ended::default()
     };
-    let bytes = uuid::Uuid::parse_str(id).unwrap().as_bytes().to_vec();
-    world.site.outcomes.lock().unwrap().insert(bytes, proto::OutcomeReply { ended: Some(ended) });
+    world.site.outcomes.lock().unwrap().insert(bytes(id), proto::OutcomeReply { ended: Some(ended) });
     snapshot!("status_from_the_sites_ledger", status(&world, id).await.shown());
     // Learnt once, it stays, also when the site is gone.
     world.site.change(|record| record.availability = model::Availability::Offline);
@@ -87,4 +103,8 @@ async fn unknown_queries_are_404() {
     let rows = world.run("rows").await;
     let elsewhere = "/integrator/sites/01890a5d-ac96-774b-bcce-b302099a8057/queries/";
     assert_eq!(world.get(&format!("{elsewhere}{}", rows.query_id())).await.status, 404, "of another site");
+}
+
+fn bytes(id: &str) -> Vec<u8> {
+    uuid::Uuid::parse_str(id).unwrap().as_bytes().to_vec()
 }

@@ -131,19 +131,16 @@ impl FakeSite {
         self.cut.notify_waiters();
     }
 
-    pub(crate) fn serve(self: Arc<Self>, io: DuplexStream) -> impl Future<Output = ()> + Send {
-        async move {
-            let config = trust::inner::server(&self.own.lock().unwrap(), Arc::new(SystemClock)).unwrap();
-            let Ok(tls) = tokio_rustls::TlsAcceptor::from(config).accept(io).await else { return };
-            let peer = trust::inner::peer_of_server(tls.get_ref().1).unwrap();
-            let exporter = trust::inner::exporter(tls.get_ref().1).unwrap().reveal().clone();
-            let service = Arc::new(FakeLink { site: Arc::clone(&self), exporter });
-            let serving =
-                link_api::server::serve(tls, service, peer, Tuning::default(), std::future::pending());
-            tokio::select! {
-                _ = serving => {}
-                () = self.cut.notified() => {}
-            }
+    pub(crate) async fn serve(self: Arc<Self>, io: DuplexStream) {
+        let config = trust::inner::server(&self.own.lock().unwrap(), Arc::new(SystemClock)).unwrap();
+        let Ok(tls) = tokio_rustls::TlsAcceptor::from(config).accept(io).await else { return };
+        let peer = trust::inner::peer_of_server(tls.get_ref().1).unwrap();
+        let exporter = trust::inner::exporter(tls.get_ref().1).unwrap().reveal().clone();
+        let service = Arc::new(FakeLink { site: Arc::clone(&self), exporter });
+        let serving = link_api::server::serve(tls, service, peer, Tuning::default(), std::future::pending());
+        tokio::select! {
+            _ = serving => {}
+            () = self.cut.notified() => {}
         }
     }
 }
