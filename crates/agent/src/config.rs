@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_mistake_is_named_by_its_line_and_never_quotes_a_secret() {
         let error = Config::parse(&GOOD.replace("pms_version", "pms_verison")).unwrap_err();
-        assert!(error.contains("pms_verison") && error.contains("line 9"), "{error}");
+        assert!(error.contains("pms_verison") && error.contains("line 10"), "{error}");
         assert!(Config::parse(&GOOD.replace("demo\"\n        [cloud]", "test\"\n        [cloud]")).is_err());
         let secret = GOOD.replace("[[site]]", "proxy = 'http://u:hunter2@p:1'\nproxi = 1\n[[site]]");
         assert!(!Config::parse(&secret).unwrap_err().contains("hunter2"));

@@ -224,6 +224,7 @@ impl Door {
     pub fn switch(&self, site: SiteId, integrator: IntegratorId, on: bool) -> Result<bool, StoreError> {
         let what = if on { Happened::SwitchedOn } else { Happened::SwitchedOff };
         let line = AuditLine { integrator: Some(integrator), ..AuditLine::new(self.clock.now(), what, site) };
+        self.journal.flush()?;
         let known = self.store.switch(site, integrator, on, &line)?;
         self.reload()?;
         Ok(known)
@@ -271,6 +272,7 @@ impl Door {
             access: Some(new.access),
             ..AuditLine::new(now, Happened::Paired, new.site)
         };
+        self.journal.flush()?;
         let stored = self.store.pair(new, code_name, now, &line)?;
         self.reload()?;
         Ok(stored)

@@ -1,1 +1,306 @@
-//! Fakes.
+//! A clock that stands still, an engine that does what its statement says, and a site around them.
+
+use crate::{
+    door::Door,
+    executor::Limits,
+    host::{Host, SiteSetup},
+    pairing::Caller,
+    protect::KeyFile,
+    store::{NewCode, NewPairing},
+};
+use database::{Cancel, Column, Done, Engine, Failure, Login, Session, Sink, Value};
+use model::{
+    Access, Catalogue, Clock, Command, CommandType, ExecutionMode, Hidden, IntegratorId, Parameter, Pms,
+    SiteId, Timestamp,
+};
+use rand::{SeedableRng, rngs::StdRng};
+use std::{
+    path::Path,
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use trust::{Kind, Peer, Root, pairing::Code};
+
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const GOOD: (&str, &str) = ("acme", "right password");
+
+/// Wall time moves when told to; monotonic time is real, so that measured spans are.
+pub(crate) struct TestClock(AtomicI64, model::SystemClock);
+
+impl TestClock {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(TestClock(AtomicI64::new(1_790_000_000_000), model::SystemClock))
+    }
+
+    pub(crate) fn advance(&self, span: Duration) {
+        self.0.fetch_add(span.as_millis() as i64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_back(&self, span: Duration) {
+        self.0.fetch_sub(span.as_millis() as i64, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.1.monotonic()
+    }
+}
+
+/// Statements: `rows N` (N rows of about 50 bytes), `slow` (a row, then waits until cancelled or released), `stuck` (waits for
+/// release, deaf to cancel), `error`, `lost`, `panic`, `sleep` (as slow, without the row), `giant`, `update`.
+#[derive(Default)]
+pub(crate) struct FakeEngine {
+    pub(crate) connects: AtomicUsize,
+    pub(crate) runs: AtomicUsize,
+    pub(crate) rows_read: AtomicUsize,
+    pub(crate) accesses: Mutex<Vec<Access>>,
+    gate: Arc<Gate>,
+}
+
+#[derive(Default)]
+pub(crate) struct Gate(Mutex<bool>, Condvar);
+
+impl FakeEngine {
+    pub(crate) fn release(&self) {
+        *self.gate.0.lock().unwrap() = true;
+        self.gate.1.notify_all();
+    }
+}
+
+pub(crate) struct Shared(pub(crate) Arc<FakeEngine>);
+
+struct FakeSession {
+    engine: Arc<FakeEngine>,
+    cancelled: Arc<Flag>,
+    access: Access,
+}
+
+struct Flag(AtomicBool, Arc<Gate>);
+
+impl Cancel for Flag {
+    fn cancel(&self) {
+        self.0.store(true, Ordering::SeqCst);
+        drop(self.1.0.lock().unwrap());
+        self.1.1.notify_all();
+    }
+}
+
+impl Engine for Shared {
+    fn catalogues(&self) -> Vec<Catalogue> {
+        vec![
+            Catalogue { name: "Patients".to_owned(), is_default: true },
+            Catalogue { name: "Drugs".to_owned(), is_default: false },
+        ]
+    }
+
+    fn connect(&self, login: &Login, _: &str, access: Access) -> Result<Box<dyn Session>, Failure> {
+        self.0.connects.fetch_add(1, Ordering::SeqCst);
+        if (login.user.reveal().as_str(), login.password.reveal().as_str()) != GOOD {
+            return Err(Failure::Sql(sql_error(18456, "Login failed for user.")));
+        }
+        self.0.accesses.lock().unwrap().push(access);
+        let cancelled = Arc::new(Flag(AtomicBool::new(false), self.0.gate.clone()));
+        Ok(Box::new(FakeSession { engine: self.0.clone(), cancelled, access }))
+    }
+}
+
+fn sql_error(number: i32, message: &str) -> database::SqlError {
+    database::SqlError {
+        dialect: database::Dialect::Mssql,
+        number,
+        state: 1,
+        class: 14,
+        line: 1,
+        message: message.into(),
+    }
+}
+
+impl FakeSession {
+    fn wait(&self, deaf: bool) -> Result<Done, Failure> {
+        let open = self.engine.gate.0.lock().unwrap();
+        let cancelled = || !deaf && self.cancelled.0.load(Ordering::SeqCst);
+        let _open = self
+            .engine
+            .gate
+            .1
+            .wait_timeout_while(open, Duration::from_secs(20), |open| !*open && !cancelled())
+            .unwrap();
+        if cancelled() {
+            Err(Failure::Cancelled)
+        } else {
+            Ok(Done { rows_affected: Some(3), outputs: vec![] })
+        }
+    }
+}
+
+impl Session for FakeSession {
+    fn run(&mut self, command: &Command, sink: &mut dyn Sink) -> Result<Done, Failure> {
+        self.engine.runs.fetch_add(1, Ordering::SeqCst);
+        let columns =
+            ["id", "name"].map(|name| Column { name: name.to_owned(), type_name: "int".to_owned() });
+        let text = command.text.reveal().as_str();
+        match text.split(' ').next().unwrap() {
+            "rows" => {
+                let count: i64 = text.split(' ').nth(1).unwrap().parse().unwrap();
+                let stop = |_| Failure::Cancelled;
+                sink.columns(&columns).map_err(stop)?;
+                for id in 0..count {
+                    if self.cancelled.0.load(Ordering::SeqCst) {
+                        return Err(Failure::Cancelled);
+                    }
+                    let name = format!("a name for number {:08}", id * 7_919 % 1_000_003);
+                    sink.row(&[Value::Int(id), Value::Text(&name)]).map_err(stop)?;
+                    self.engine.rows_read.fetch_add(1, Ordering::SeqCst);
+                }
+                Ok(Done::default())
+            }
+            "giant" => {
+                let big = "g".repeat(9 * 1024 * 1024);
+                sink.columns(&columns).map_err(|_| Failure::Cancelled)?;
+                sink.row(&[Value::Int(1), Value::Text(&big)]).map_err(|_| Failure::Cancelled)?;
+                Ok(Done::default())
+            }
+            "slow" => {
+                sink.columns(&columns).map_err(|_| Failure::Cancelled)?;
+                sink.row(&[Value::Int(1), Value::Text("first")]).map_err(|_| Failure::Cancelled)?;
+                self.wait(false)
+            }
+            "sleep" => self.wait(false),
+            "stuck" => self.wait(true),
+            "error" => Err(Failure::Sql(sql_error(207, "Invalid column name 'canary-message'."))),
+            "lost" => Err(Failure::Lost),
+            "panic" => panic!("the engine broke"),
+            "update" if self.access == Access::ReadOnly => Err(Failure::Sql(sql_error(229, "denied"))),
+            _ => Ok(Done { rows_affected: Some(1), outputs: vec![] }),
+        }
+    }
+
+    fn canceller(&self) -> Arc<dyn Cancel> {
+        self.cancelled.clone()
+    }
+
+    fn ping(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// A site with a fake engine, and an integrator's root.
+pub(crate) struct Bench {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) engine: Arc<FakeEngine>,
+    pub(crate) host: Arc<Host>,
+    pub(crate) site: SiteId,
+    pub(crate) integrator: Root,
+    codes: std::sync::atomic::AtomicU64,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    pub(crate) fn with(limits: Limits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, engine) = (TestClock::new(), Arc::new(FakeEngine::default()));
+        let host = open(folder.path(), &engine, &clock, limits);
+        let site = host.sites()[0];
+        Bench {
+            folder,
+            clock,
+            engine,
+            host,
+            site,
+            integrator: Root::generate(Kind::Integrator).unwrap(),
+            codes: Default::default(),
+        }
+    }
+
+    /// The service ends and starts again.
+    pub(crate) fn restart(self) -> Self {
+        let Bench { folder, clock, engine, host, site, integrator, codes } = self;
+        drop(host);
+        let host = open(folder.path(), &engine, &clock, Limits::default());
+        Bench { folder, clock, engine, host, site, integrator, codes }
+    }
+
+    pub(crate) fn door(&self) -> &Arc<Door> {
+        self.host.door()
+    }
+
+    pub(crate) fn peer_with(&self, name: &str, serial: u64) -> Peer {
+        self.integrator.issue(name, serial, self.clock.now(), DAY * 30).unwrap().peer().clone()
+    }
+
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer_with("gateway one", 5)
+    }
+
+    pub(crate) fn caller(&self) -> Caller {
+        let exporter = Arc::new(Hidden::new(vec![3; 32]));
+        Caller { peer: Arc::new(self.peer()), site: self.site, exporter }
+    }
+
+    pub(crate) fn code(&self, integrator_name: &str, read_only: bool) -> Code {
+        let new = NewCode { site: self.site, integrator_name: integrator_name.to_owned(), read_only };
+        // Rises, so that no two codes of a bench are alike.
+        let mut rng = StdRng::seed_from_u64(self.codes.fetch_add(1, Ordering::Relaxed));
+        let (text, _) = self.host.make_code(&new, &mut rng).unwrap();
+        Code::parse(text.reveal()).unwrap()
+    }
+
+    /// Pairs without the exchange.
+    pub(crate) fn pair(&self, access: Access) {
+        let code = self.code("Acme", false);
+        let login = Login { user: GOOD.0.into(), password: GOOD.1.into() };
+        let new = NewPairing {
+            site: self.site,
+            integrator: IntegratorId(self.integrator.id()),
+            name: "Acme",
+            root_spki: self.integrator.spki(),
+            access,
+            login: &login,
+        };
+        assert!(self.door().pair(&new, code.name()).unwrap());
+    }
+
+    pub(crate) fn audit(&self) -> Vec<crate::store::AuditRow> {
+        self.door().audit(1000).unwrap()
+    }
+}
+
+fn open(folder: &Path, engine: &Arc<FakeEngine>, clock: &Arc<TestClock>, limits: Limits) -> Arc<Host> {
+    let key = KeyFile::open(&folder.join("identity").join("seal.key")).unwrap();
+    let setup = SiteSetup {
+        pms: Pms::BestPractice,
+        pms_id: "1001".to_owned(),
+        practice_name: "Test Clinic".to_owned(),
+        pms_version: "1".to_owned(),
+        engine: Arc::new(Shared(engine.clone())),
+    };
+    Host::open(folder, "demo", vec![setup], Arc::new(key), limits, clock.clone()).unwrap()
+}
+
+pub(crate) fn command(text: &str) -> Arc<Command> {
+    Arc::new(Command {
+        text: text.into(),
+        mode: ExecutionMode::Reader,
+        kind: CommandType::Text,
+        parameters: vec![Parameter {
+            name: "@p".to_owned(),
+            direction: model::Direction::Input,
+            kind: model::ParameterType::NVarChar,
+            value: Some("canary-value".into()),
+            size: None,
+        }],
+        catalogue: None,
+    })
+}

@@ -1,1 +1,261 @@
+use super::*;
+use crate::{
+    door::Request,
+    testkit::{Bench, command},
+};
+use link_api::pack::Unpacker;
+use model::QueryId;
+use proto::{Effect, Status};
+use std::sync::atomic::Ordering;
 
+const ORDER: Order =
+    Order { queue_ms: 10_000, run_ms: 10_000, form: database::json::RowForm::Array, max_row_bytes: 0 };
+
+fn bench(access: Access) -> Bench {
+    let bench = Bench::new();
+    bench.pair(access);
+    bench
+}
+
+fn start(bench: &Bench, id: u128, text: &str, order: Order) -> mpsc::Receiver<RunEvent> {
+    let query = QueryId(uuid::Uuid::from_u128(id));
+    let request = Request { query, command: command(text), read_only: false };
+    let admission = bench.door().enter(&bench.peer(), bench.site, request).unwrap();
+    bench.host.executor().start(admission, order)
+}
+
+struct Answer {
+    events: Vec<RunEvent>,
+    json: String,
+    ended: proto::Ended,
+}
+
+async fn collect(mut events: mpsc::Receiver<RunEvent>) -> Answer {
+    let (mut all, mut json, mut unpacker) = (Vec::new(), Vec::new(), Unpacker::default());
+    while let Some(event) = events.recv().await {
+        if let Some(rows) = event.rows.clone() {
+            json.extend_from_slice(&unpacker.unpack(rows).unwrap());
+        }
+        all.push(event);
+    }
+    let ended = all.last().expect("there is an end").ended.clone().expect("the last message has it");
+    assert_eq!(ended.row_bytes, json.len() as u64);
+    Answer { events: all, json: String::from_utf8(json).unwrap(), ended }
+}
+
+async fn run(bench: &Bench, id: u128, text: &str, order: Order) -> Answer {
+    collect(start(bench, id, text, order)).await
+}
+
+async fn outcome(bench: &Bench, id: u128) -> proto::Ended {
+    for _ in 0..500 {
+        let query = QueryId(uuid::Uuid::from_u128(id));
+        let known = bench.door().outcome(&bench.peer(), bench.site, query).unwrap().unwrap();
+        if known.status() != Status::Unspecified {
+            return known;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it did not end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_answer_is_one_message() {
+    let bench = bench(Access::ReadOnly);
+    let answer = run(&bench, 1, "rows 1", ORDER).await;
+    assert_eq!(answer.events.len(), 1);
+    let only = &answer.events[0];
+    assert!(only.started.is_some() && only.columns.is_some() && only.rows.is_some());
+    assert_eq!(answer.json, r#"{"id":0,"name":"a name for number 00000000"}"#);
+    assert_eq!((answer.ended.status(), answer.ended.effect()), (Status::Successful, Effect::Executed));
+    assert_eq!((answer.ended.rows, answer.ended.read_only), (1, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_rows_still_have_columns() {
+    let bench = bench(Access::ReadOnly);
+    let answer = run(&bench, 1, "rows 0", ORDER).await;
+    assert_eq!(answer.events[0].columns.as_ref().unwrap().columns[1].name, "name");
+    assert!(answer.events[0].rows.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_rows_come_whole_and_in_order_in_pieces() {
+    let bench = bench(Access::ReadOnly);
+    let answer = run(&bench, 1, "rows 20000", ORDER).await;
+    assert!(answer.events.len() > 5);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&format!("[{}]", answer.json)).unwrap();
+    assert_eq!(rows.len(), 20_000);
+    assert!(rows.iter().enumerate().all(|(i, row)| row["id"] == i));
+    assert!(answer.events[1..].iter().all(|event| event.started.is_none() && event.columns.is_none()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_giant_row_travels_in_messages_that_are_not_too_large() {
+    let bench = bench(Access::ReadOnly);
+    let answer = run(&bench, 1, "giant", ORDER).await;
+    assert_eq!(answer.ended.status(), Status::Successful);
+    assert!(answer.json.len() > 9 * 1024 * 1024);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_row_arrives_while_the_database_still_works_on_the_second() {
+    let bench = bench(Access::ReadOnly);
+    let mut events = start(&bench, 1, "slow", ORDER);
+    let first = timeout(Duration::from_secs(5), events.recv()).await.unwrap().unwrap();
+    assert!(first.columns.is_some() && first.rows.is_some() && first.ended.is_none());
+    bench.engine.release();
+    assert_eq!(events.recv().await.unwrap().ended.unwrap().status(), Status::Successful);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_reader_holds_the_cursor_back() {
+    let bench = bench(Access::ReadOnly);
+    let mut events = start(&bench, 1, "rows 1000000", ORDER);
+    events.recv().await.unwrap();
+    let mut before = usize::MAX;
+    // Until it stands still.
+    while bench.engine.rows_read.load(Ordering::SeqCst) != before {
+        before = bench.engine.rows_read.load(Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(before < 30_000, "{before} rows were read for a caller that took one message");
+    drop(events);
+    assert_eq!(outcome(&bench, 1).await.status(), Status::Cancelled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_goes_away_cancels_reads_in_the_database() {
+    let bench = bench(Access::ReadOnly);
+    let mut events = start(&bench, 1, "slow", ORDER);
+    events.recv().await.unwrap();
+    drop(events);
+    let ended = outcome(&bench, 1).await;
+    assert_eq!((ended.status(), ended.effect()), (Status::Cancelled, Effect::Executed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_write_finishes_without_its_caller_and_can_be_asked_for() {
+    let bench = bench(Access::ReadWrite);
+    let mut events = start(&bench, 1, "slow", ORDER);
+    events.recv().await.unwrap();
+    drop(events);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(bench.door().running(), 1, "it still runs");
+    bench.engine.release();
+    let ended = outcome(&bench, 1).await;
+    assert_eq!((ended.status(), ended.rows_affected), (Status::Successful, Some(3)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_over_its_time_is_cancelled() {
+    for (access, effect) in [(Access::ReadOnly, Effect::Executed), (Access::ReadWrite, Effect::Executed)] {
+        let bench = bench(access);
+        let answer = run(&bench, 1, "sleep", Order { run_ms: 50, ..ORDER }).await;
+        assert_eq!((answer.ended.status(), answer.ended.effect()), (Status::TimedOut, effect));
+        assert!(answer.ended.run_ms >= 50);
+        // The session was cancelled: the next command gets another.
+        run(&bench, 2, "rows 1", ORDER).await;
+        assert_eq!(bench.engine.connects.load(Ordering::SeqCst), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_deaf_to_cancel_is_answered_without_and_its_real_end_is_kept() {
+    let bench = bench(Access::ReadWrite);
+    let answer = run(&bench, 1, "stuck", Order { run_ms: 50, ..ORDER }).await;
+    assert_eq!((answer.ended.status(), answer.ended.effect()), (Status::TimedOut, Effect::Unknown));
+    bench.engine.release();
+    assert_eq!(outcome(&bench, 1).await.status(), Status::Successful);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_the_cap_stops_a_read_and_lets_a_write_finish() {
+    let order = Order { max_row_bytes: 10_000, ..ORDER };
+    for (access, all) in [(Access::ReadOnly, false), (Access::ReadWrite, true)] {
+        let bench = bench(access);
+        let answer = run(&bench, 1, "rows 5000", order).await;
+        assert_eq!((answer.ended.status(), answer.ended.effect()), (Status::TooLarge, Effect::Executed));
+        assert!(answer.json.len() <= 10_000 && answer.json.len() > 9_900);
+        assert_eq!(answer.ended.error.unwrap().code, 413);
+        assert_eq!(bench.engine.rows_read.load(Ordering::SeqCst) == 5000, all);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lane_runs_so_many_lets_so_many_wait_and_refuses_the_rest() {
+    let bench = Bench::with(Limits { running: 1, waiting: 1, ..Limits::default() });
+    bench.pair(Access::ReadWrite);
+    let running = start(&bench, 1, "sleep", ORDER);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let waiting = start(&bench, 2, "update x", Order { queue_ms: 100, ..ORDER });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(bench.host.executor().load(), (1, 1));
+    let third = run(&bench, 3, "update x", ORDER).await;
+    assert_eq!(third.ended.refusal(), proto::Refusal::Busy);
+    let waiting = collect(waiting).await;
+    assert_eq!(
+        (waiting.ended.status(), waiting.ended.effect()),
+        (Status::ExpiredInQueue, Effect::NotExecuted)
+    );
+    assert!(waiting.events[0].started.unwrap().queued_ms >= 100);
+    bench.engine.release();
+    assert_eq!(collect(running).await.ended.status(), Status::Successful);
+    assert_eq!(bench.engine.runs.load(Ordering::SeqCst), 1, "what expired or was refused did not run");
+    assert_eq!(outcome(&bench, 2).await.status(), Status::ExpiredInQueue);
+    assert_eq!(run(&bench, 4, "update x", ORDER).await.ended.status(), Status::Successful);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_goes_away_while_waiting_is_not_run() {
+    let bench = Bench::with(Limits { running: 1, ..Limits::default() });
+    bench.pair(Access::ReadWrite);
+    let running = start(&bench, 1, "sleep", ORDER);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    drop(start(&bench, 2, "update x", ORDER));
+    let ended = outcome(&bench, 2).await;
+    assert_eq!((ended.status(), ended.effect()), (Status::Cancelled, Effect::NotExecuted));
+    bench.engine.release();
+    collect(running).await;
+    assert_eq!(bench.engine.runs.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_keep_their_numbers_and_what_is_known_of_their_effect() {
+    let bench = bench(Access::ReadWrite);
+    let error = run(&bench, 1, "error", ORDER).await.ended;
+    assert_eq!((error.status(), error.effect()), (Status::Failed, Effect::Executed));
+    assert_eq!(error.error.map(|e| (e.kind(), e.code)), Some((proto::ErrorKind::Mssql, 207)));
+    let lost = run(&bench, 2, "lost", ORDER).await.ended;
+    assert_eq!((lost.status(), lost.effect()), (Status::Interrupted, Effect::Unknown));
+    let broke = run(&bench, 3, "panic", ORDER).await.ended;
+    assert_eq!((broke.status(), broke.effect()), (Status::Interrupted, Effect::Unknown));
+    assert_eq!(outcome(&bench, 3).await.effect(), Effect::Unknown);
+    assert_eq!(run(&bench, 4, "rows 1", ORDER).await.ended.status(), Status::Successful, "the lane lives on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_are_shared_by_login_and_access_and_never_across_them() {
+    let bench = bench(Access::ReadWrite);
+    for id in 0..5 {
+        run(&bench, id, "rows 1", ORDER).await;
+    }
+    assert_eq!(bench.engine.connects.load(Ordering::SeqCst), 1);
+    bench.pair(Access::ReadOnly);
+    assert_eq!(run(&bench, 9, "update x", ORDER).await.ended.status(), Status::Failed);
+    assert_eq!(*bench.engine.accesses.lock().unwrap(), [Access::ReadWrite, Access::ReadOnly]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_warm_query_costs_little() {
+    let bench = bench(Access::ReadOnly);
+    run(&bench, 0, "rows 1", ORDER).await;
+    let begun = bench.clock.monotonic();
+    for id in 1..=1000 {
+        run(&bench, id, "rows 1", ORDER).await;
+    }
+    let each = (bench.clock.monotonic() - begun) / 1000;
+    println!("warm one-row command through door and executor: {each:?}");
+    // A tenth of this is usual; the bound only notices a timer or a disk on the way.
+    assert!(each < Duration::from_millis(2), "{each:?}");
+}
