@@ -160,18 +160,20 @@ impl System {
 
         say("Halo Cloud: relay and directory");
         let cloud_config = config.join("cloud.toml");
-        let cloud_listen = free_address(options.cloud_port);
-        write_config(
-            &cloud_config,
-            &[
-                ("listen", cloud_listen.to_string()),
-                ("tls_cert", certificates.cert.display().to_string()),
-                ("tls_key", certificates.key.display().to_string()),
-                ("data", data.join("cloud").display().to_string()),
-                ("environment", "demo".to_owned()),
-            ],
-            "names = [\"localhost\"]\n",
-        )?;
+        let write_cloud_config = |listen: SocketAddr| {
+            write_config(
+                &cloud_config,
+                &[
+                    ("listen", listen.to_string()),
+                    ("tls_cert", certificates.cert.display().to_string()),
+                    ("tls_key", certificates.key.display().to_string()),
+                    ("data", data.join("cloud").display().to_string()),
+                    ("environment", "demo".to_owned()),
+                ],
+                "names = [\"localhost\"]\n",
+            )
+        };
+        write_cloud_config(free_address(options.cloud_port))?;
         let programs = Programs {
             folder: options.programs.clone(),
             environment: options.environment.clone(),
@@ -180,6 +182,8 @@ impl System {
         };
         let (cloud, ready) = programs.start(Which::Cloud).await?;
         let cloud_address: SocketAddr = text(&ready, "listen")?.parse()?;
+        // Whatever port it got: started again it must be found there.
+        write_cloud_config(cloud_address)?;
 
         let gateway_config = config.join("gateway.toml");
         let to_cloud = |route: Option<Route<'_>>| {
