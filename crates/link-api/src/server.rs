@@ -13,9 +13,6 @@ use std::{
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Most calls open at once on one session; a gateway that wants more waits at its own end.
-const CALLS: u32 = 256;
-
 /// Puts the peer of this session into the extensions of each of its requests.
 #[derive(Clone)]
 struct WithPeer<S, P> {
@@ -57,14 +54,14 @@ where
     P: Clone + Send + Sync + 'static,
 {
     let server = LinkServer::from_arc(link)
-        .max_decoding_message_size(model::limit::MESSAGE_BYTES)
+        .max_decoding_message_size(tuning.request_bytes)
         .max_encoding_message_size(model::limit::MESSAGE_BYTES);
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .initial_stream_window_size(tuning.stream_window)
-        .initial_connection_window_size(tuning.stream_window * 2)
+        .initial_connection_window_size(tuning.connection_window)
         .max_frame_size(64 * 1024)
-        .max_concurrent_streams(CALLS)
+        .max_concurrent_streams(tuning.calls)
         .max_header_list_size(16 * 1024)
         .max_send_buf_size(256 * 1024)
         .keep_alive_interval(Duration::from_millis(tuning.keepalive_ms))
