@@ -1,6 +1,6 @@
 //! `halo demo`: in the foreground until Ctrl-C, or in the background with `--detach` and `--stop`.
 
-use crate::system::{Description, Options, System, signal_and_wait};
+use crate::system::{Description, Options, System, signal_and_wait, write_private};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -55,7 +55,7 @@ pub async fn run(options: &Options<'_>, json: bool) -> Result<()> {
         _ = terminate.recv() => bail!("stopped before it was ready"),
     };
     let state = Running { supervisor: std::process::id(), description: system.description.clone() };
-    fs::write(state_file(&options.data), serde_json::to_vec(&state)?)?;
+    write_private(&state_file(&options.data), &serde_json::to_vec(&state)?)?;
     let mut out = std::io::stdout();
     if json {
         writeln!(out, "{}", serde_json::to_string(&system.description)?)?;

@@ -38,7 +38,8 @@ impl Client {
     /// Connects to a base URL like `http://127.0.0.1:8080`.
     pub async fn connect(base: &str, key: &str) -> Result<Client> {
         let host = base.strip_prefix("http://").ok_or_else(|| anyhow!("{base} is not an http:// address"))?;
-        let stream = TcpStream::connect(host).await.with_context(|| format!("no gateway answers at {base}"))?;
+        let stream =
+            TcpStream::connect(host).await.with_context(|| format!("no gateway answers at {base}"))?;
         stream.set_nodelay(true)?;
         let (send, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(async move {

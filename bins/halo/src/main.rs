@@ -44,7 +44,8 @@ enum What {
 }
 
 fn main() -> Result<()> {
-    let What::Demo { detach, stop, json, data, patients, gateway_port, cloud_port } = Arguments::parse().command;
+    let What::Demo { detach, stop, json, data, patients, gateway_port, cloud_port } =
+        Arguments::parse().command;
     if stop {
         return demo::stop(&data);
     }

@@ -32,13 +32,22 @@ fn in_the_background_it_prints_one_json_object_and_stop_ends_all_of_it() -> Resu
     let taken = TcpListener::bind("127.0.0.1:0")?;
     let port = taken.local_addr()?.port().to_string();
     let detach = || {
-        halo(folder.path()).args(["--detach", "--cloud-port", "0", "--gateway-port", &port]).output().context("halo runs")
+        halo(folder.path())
+            .args(["--detach", "--cloud-port", "0", "--gateway-port", &port])
+            .output()
+            .context("halo runs")
     };
     let first = detach()?;
     assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
     let description: Value = serde_json::from_slice(&first.stdout)?;
     for field in [
-        "gateway", "subscriptionKey", "siteId", "practiceManagementSiteId", "practiceManagementName", "logs", "data",
+        "gateway",
+        "subscriptionKey",
+        "siteId",
+        "practiceManagementSiteId",
+        "practiceManagementName",
+        "logs",
+        "data",
     ] {
         assert!(description[field].as_str().is_some_and(|text| !text.is_empty()), "{field} in {description}");
     }
@@ -54,7 +63,10 @@ fn in_the_background_it_prints_one_json_object_and_stop_ends_all_of_it() -> Resu
 
     // Started again in the same folder it is the same site, still paired, with the same key.
     let again: Value = serde_json::from_slice(&detach()?.stdout)?;
-    assert_eq!((&again["siteId"], &again["subscriptionKey"]), (&description["siteId"], &description["subscriptionKey"]));
+    assert_eq!(
+        (&again["siteId"], &again["subscriptionKey"]),
+        (&description["siteId"], &description["subscriptionKey"])
+    );
     halo(folder.path()).arg("--stop").output()?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use halo::{
     http::{Answer, Client},
     system::{Options, System, Which},
 };
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -67,21 +68,24 @@ async fn an_integrators_request_reaches_the_practice_and_the_rows_come_back() ->
 
     // The same query can be asked for afterwards: metadata, no rows.
     let id = answer.json()?["id"].as_str().context("no id")?.to_owned();
-    let status = client.get(&format!("/integrator/sites/{}/queries/{id}", system.description.site_id)).await?;
+    let status =
+        client.get(&format!("/integrator/sites/{}/queries/{id}", system.description.site_id)).await?;
     assert_eq!((status.status, status.json()?["status"].clone()), (200, json!("successful")));
     assert!(!String::from_utf8_lossy(&status.body).contains("\"data\""));
 
     let procedure = json!({ "command": { "text": "BP_GetAppointmentBookUsers", "type": "storedProcedure" } });
     assert!(rows(&client.post(&path, &procedure).await?)?.as_array().is_some_and(|users| !users.is_empty()));
 
-    for (sql, number) in [
-        ("SELECT Nonsense FROM BPS_Patients", 207),
-        ("SELECT * FROM Nonsense", 208),
-        ("EXEC Nonsense", 2812),
-    ] {
+    for (sql, number) in
+        [("SELECT Nonsense FROM BPS_Patients", 207), ("SELECT * FROM Nonsense", 208), ("EXEC Nonsense", 2812)]
+    {
         let answer = client.post(&path, &text(sql)).await?;
         let body = answer.json()?;
-        assert_eq!((answer.status, &body["errorDetails"]["errorCode"]), (400, &json!(number)), "{sql}: {body}");
+        assert_eq!(
+            (answer.status, &body["errorDetails"]["errorCode"]),
+            (400, &json!(number)),
+            "{sql}: {body}"
+        );
         assert_eq!(body["errorDetails"]["errorType"], "mssql");
     }
     system.stop().await
@@ -93,10 +97,32 @@ async fn a_stream_shows_its_rows_before_it_ends_and_says_how_it_ended() -> Resul
     let system = start(&folder).await?;
     let (mut client, path) = (system.client().await?, path(&system));
     let headers = [("Content-Type", "application/json"), ("Accept", "application/x-ndjson")];
+    // The rows are there at once; the statement goes on for half a minute, longer than we wait for them.
+    let sql =
+        "SELECT TOP 100 InternalID, Surname FROM BPS_Patients ORDER BY InternalID; WAITFOR DELAY '00:00:30'";
+    let body = json!({ "command": { "text": sql }, "readOnly": true }).to_string();
+    let mut answer = client.send(http::Method::POST, &path, &headers, body).await?.into_body();
+    let mut seen = Vec::new();
+    let first = async {
+        while seen.windows(7).filter(|w| w == b"{\"row\":").count() < 100 {
+            let frame = answer.frame().await.context("it ended early")??;
+            seen.extend_from_slice(frame.data_ref().context("no data")?);
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(Duration::from_secs(20), first).await.context("no rows before the end")??;
+    assert!(!String::from_utf8_lossy(&seen).contains("{\"end\":"));
+    drop(answer);
+
+    let mut client = system.client().await?;
     let body = text("SELECT TOP 100 InternalID, Surname FROM BPS_Patients ORDER BY InternalID").to_string();
     let answer = client.call(http::Method::POST, &path, &headers, body).await?;
-    let lines: Vec<Value> =
-        answer.body.split(|b| *b == b'\n').filter(|l| !l.is_empty()).map(serde_json::from_slice).collect::<Result<_, _>>()?;
+    let lines: Vec<Value> = answer
+        .body
+        .split(|b| *b == b'\n')
+        .filter(|l| !l.is_empty())
+        .map(serde_json::from_slice)
+        .collect::<Result<_, _>>()?;
     assert!(lines[0]["query"].is_object() && lines[1]["columns"].is_array(), "{lines:?}");
     assert_eq!(lines.iter().filter(|line| line["row"].is_object()).count(), 100);
     let end = &lines.last().context("no lines")?["end"];
@@ -138,7 +164,10 @@ async fn a_caller_that_goes_away_stops_reading_but_never_a_write() -> Result<()>
         let mut caller = system.client().await?;
         let headers = [("Content-Type", "application/json"), ("Halo-Query-Id", id)];
         let sent = caller.send(http::Method::POST, &path, &headers, body.to_string());
-        assert!(tokio::time::timeout(Duration::from_millis(800), sent).await.is_err(), "it was to take longer");
+        assert!(
+            tokio::time::timeout(Duration::from_millis(800), sent).await.is_err(),
+            "it was to take longer"
+        );
     }
     let mut ended = json!({});
     for _ in 0..100 {
@@ -155,9 +184,10 @@ async fn a_caller_that_goes_away_stops_reading_but_never_a_write() -> Result<()>
     let audit = system.utility(&["audit", "show", "--last", "50", "--json"]).await?;
     let of = |id: &str| audit.to_string().matches(id).count();
     assert!(of(read) > 0 && of(write) > 0, "{audit}");
-    let cancelled = audit.as_array().context("audit is a list")?.iter().any(|line| {
-        line.to_string().contains(read) && line.to_string().to_lowercase().contains("cancel")
-    });
+    let cancelled =
+        audit.as_array().context("audit is a list")?.iter().any(|line| {
+            line.to_string().contains(read) && line.to_string().to_lowercase().contains("cancel")
+        });
     assert!(cancelled, "the read-only statement was cancelled in the database: {audit}");
     system.stop().await
 }

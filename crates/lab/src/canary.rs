@@ -24,6 +24,11 @@ impl Canary {
         Canary { text }
     }
 
+    /// A secret that exists already, to be looked for in all the same forms.
+    pub fn from_text(text: &str) -> Canary {
+        Canary { text: text.to_owned() }
+    }
+
     /// The marker itself.
     pub fn text(&self) -> &str {
         &self.text

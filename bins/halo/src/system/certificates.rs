@@ -19,7 +19,8 @@ pub(super) struct Files {
 
 /// Makes them on the first start; later starts use what is there.
 pub(super) fn make(folder: &Path) -> Result<Files> {
-    let files = Files { ca: folder.join("ca.pem"), cert: folder.join("server.pem"), key: folder.join("server.key") };
+    let files =
+        Files { ca: folder.join("ca.pem"), cert: folder.join("server.pem"), key: folder.join("server.key") };
     if files.ca.exists() && files.cert.exists() && files.key.exists() {
         return Ok(files);
     }

@@ -7,7 +7,7 @@ use crate::http::Client;
 use anyhow::{Context, Result, bail};
 use model::{Clock, SystemClock};
 pub use process::Part;
-pub(crate) use process::signal_and_wait;
+pub(crate) use process::{signal_and_wait, write_private};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
@@ -149,7 +149,8 @@ impl System {
         let data = absolute(&options.data)?;
         let (logs, config) = (data.join("logs"), data.join("config"));
         for folder in [&data, &logs, &config] {
-            fs::create_dir_all(folder).with_context(|| format!("can't make the folder {}", folder.display()))?;
+            fs::create_dir_all(folder)
+                .with_context(|| format!("can't make the folder {}", folder.display()))?;
         }
         let mut kept = Kept::load(&data)?;
 
@@ -189,7 +190,11 @@ impl System {
         let to_cloud = |route: Option<Route<'_>>| {
             let address = route.map_or(cloud_address, |route| route(cloud_address));
             let ca = certificates.ca.display().to_string();
-            format!("[cloud]\nurl = {}\nca = {}\n", quote(&format!("wss://localhost:{}/tunnel/v1", address.port())), quote(&ca))
+            format!(
+                "[cloud]\nurl = {}\nca = {}\n",
+                quote(&format!("wss://localhost:{}/tunnel/v1", address.port())),
+                quote(&ca)
+            )
         };
         write_config(
             &gateway_config,
@@ -232,7 +237,9 @@ impl System {
         let subscription_key = match &kept.subscription_key {
             Some(key) => key.clone(),
             None => {
-                let made = programs.ask("halo-gateway", &["key", "add", "--name", "demo", "--json"], &gateway_config).await?;
+                let made = programs
+                    .ask("halo-gateway", &["key", "add", "--name", "demo", "--json"], &gateway_config)
+                    .await?;
                 let key = text(&made, "subscriptionKey")?.to_owned();
                 kept.subscription_key = Some(key.clone());
                 kept.store(&data)?;
@@ -322,8 +329,9 @@ impl Kept {
         let path = data.join("kept.json");
         if path.exists() {
             let bytes = fs::read(&path)?;
-            return serde_json::from_slice(&bytes)
-                .with_context(|| format!("{} is broken: remove the folder {}", path.display(), data.display()));
+            return serde_json::from_slice(&bytes).with_context(|| {
+                format!("{} is broken: remove the folder {}", path.display(), data.display())
+            });
         }
         let kept = Kept { password: process::random_text(), subscription_key: None };
         kept.store(data)?;
@@ -374,11 +382,7 @@ fn build_practice(path: &Path, patients: u32, password: &str, say: &mut dyn FnMu
     let options = practice::BuildOptions {
         patients,
         seed: 1,
-        today: database::Date {
-            year: u16::try_from(now.year())?,
-            month: now.month().into(),
-            day: now.day(),
-        },
+        today: database::Date { year: u16::try_from(now.year())?, month: now.month().into(), day: now.day() },
         logins: vec![practice::PracticeLogin {
             user: USER.to_owned(),
             password: password.to_owned().into(),

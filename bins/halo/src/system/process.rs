@@ -56,12 +56,15 @@ impl Part {
         let mut lines = BufReader::new(stdout).lines();
         let line = match timeout(READY, lines.next_line()).await {
             Ok(Ok(Some(line))) => line,
-            Ok(_) => bail!("{name} ended before it was ready; the reason is in {}:\n{}", log.display(), tail(log)),
+            Ok(_) => {
+                bail!("{name} ended before it was ready; the reason is in {}:\n{}", log.display(), tail(log))
+            }
             Err(_) => bail!("{name} was not ready within {READY:?}; see {}:\n{}", log.display(), tail(log)),
         };
         // Keep the pipe open and empty, so that the part never meets a broken one.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let ready = serde_json::from_str(&line).with_context(|| format!("{name} said something else than ready: {line}"))?;
+        let ready = serde_json::from_str(&line)
+            .with_context(|| format!("{name} said something else than ready: {line}"))?;
         Ok((Part { pid, child }, ready))
     }
 
@@ -104,7 +107,11 @@ pub(super) async fn run(program: &Path, arguments: &[&str], config: &Path) -> Re
         .with_context(|| format!("can't start {}: is it built?", program.display()))?;
     if !output.status.success() {
         let name = program.file_name().unwrap_or_default().to_string_lossy();
-        bail!("{name} {}: {}", arguments.first().unwrap_or(&""), String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "{name} {}: {}",
+            arguments.first().unwrap_or(&""),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     Ok(output.stdout)
 }
@@ -121,7 +128,7 @@ pub(super) fn random_text() -> String {
 }
 
 /// Writes a file that only its owner may read, whole or not at all.
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     let new = path.with_extension("new");
     let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
     file.write_all(bytes)?;
