@@ -35,9 +35,7 @@ pub(crate) struct Job {
     pub(crate) record: Record,
     pub(crate) running: Running,
     pub(crate) form: Form,
-    /// The caller asked for enforced read-only.
-    pub(crate) asked_read_only: bool,
-    /// It can't change anything, so it may be cancelled and sent again.
+    /// The caller asked for enforced read-only: only then may it be cancelled and sent again.
     pub(crate) read_only: bool,
     /// The request's share of the memory budget.
     pub(crate) room: Reservation,
@@ -61,7 +59,6 @@ struct Runner<'a> {
     gateway: &'a Gateway,
     command: Command,
     record: Record,
-    asked_read_only: bool,
     read_only: bool,
     began: Duration,
     output: Output,
@@ -79,13 +76,12 @@ enum Failed {
 
 impl<'a> Runner<'a> {
     async fn run(gateway: &'a Gateway, job: Job, tell: oneshot::Sender<Response>) {
-        let Job { command, record, running, form, asked_read_only, read_only, room, began } = job;
+        let Job { command, record, running, form, read_only, room, began } = job;
         let output = Output::new(gateway, form, tell, &record);
         let mut runner = Runner {
             gateway,
             command,
             record,
-            asked_read_only,
             read_only,
             began,
             output,
@@ -160,7 +156,8 @@ impl<'a> Runner<'a> {
             queue_ms: self.record.max_time_in_queue,
             run_ms: limits.execution_ms,
             form: self.output.row_form().into(),
-            read_only: self.asked_read_only,
+            // What we act upon is what the site enforces.
+            read_only: self.read_only,
             max_row_bytes: match self.output.row_form() {
                 proto::RowForm::Lines => 0,
                 _ => limits.immediate_result_bytes as u64,
@@ -290,7 +287,7 @@ impl<'a> Runner<'a> {
         if refused && ended.refusal == i32::from(proto::Refusal::NotPaired) {
             self.gateway.sessions.forget(site);
             note_unpaired(self.gateway, site);
-        } else if ended.status == i32::from(proto::Status::Successful) && !self.asked_read_only {
+        } else if ended.status == i32::from(proto::Status::Successful) && !self.read_only {
             let paired = Paired { read_only: ended.read_only };
             if known != Some(paired) {
                 let (store, now) = (Arc::clone(&self.gateway.store), self.gateway.clock.now());

@@ -58,7 +58,7 @@ pub(crate) fn connect(path: &Path) -> Result<Connection, StoreError> {
 /// A site that let this integrator in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paired {
-    /// As the site said at pairing: everything runs under enforced read-only.
+    /// As the site said last: everything runs under enforced read-only. For people; nothing is decided by it.
     pub read_only: bool,
 }
 

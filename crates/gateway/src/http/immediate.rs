@@ -9,7 +9,6 @@ use crate::{
     lines,
     mirror::{MirrorError, QueryStatus, Record, Span, Timing},
     run::{self, Form, Job},
-    store::Paired,
 };
 use axum::{
     body::Body,
@@ -41,11 +40,10 @@ pub(super) async fn handle(
         BodyError::Invalid(message) => ApiError::bad_request(message),
         BodyError::TooLarge(message) => ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message),
     })?;
-    let paired = known(&gateway, site).await?;
+    check_known(&gateway, site).await?;
     let id = named.unwrap_or_else(|| QueryId(Uuid::new_v4()));
-    let mut response = match begin(&gateway, site, id, named.is_some(), request, body.len(), paired, wanted_form(&headers), room)
-        .await
-    {
+    let form = wanted_form(&headers);
+    let mut response = match begin(&gateway, site, id, named.is_some(), request, body.len(), form, room).await {
         Ok(told) => told.await.unwrap_or_else(|_| {
             let message = "The gateway failed; whether the command was executed is not known: ask for the query's status.";
             ApiError::internal(message).into_response()
@@ -66,14 +64,13 @@ async fn begin(
     named: bool,
     request: Immediate,
     request_size: usize,
-    paired: Option<Paired>,
     form: Form,
     room: Reservation,
 ) -> Result<tokio::sync::oneshot::Receiver<Response>, ApiError> {
     let began = gateway.clock.monotonic();
     let created = gateway.clock.now().0;
-    let Immediate { command, max_time_in_queue, read_only: asked_read_only } = request;
-    let read_only = asked_read_only || paired.is_some_and(|paired| paired.read_only);
+    // What we know of the pairing does not count: it may have changed, and the site enforces only what we ask for.
+    let Immediate { command, max_time_in_queue, read_only } = request;
     let record = Record {
         id,
         site,
@@ -106,17 +103,17 @@ async fn begin(
             ApiError::unavailable("The gateway has too many commands under way. The command was not executed.", 1)
         }
     })?;
-    Ok(run::start(gateway, Job { command, record, running, form, asked_read_only, read_only, room, began }))
+    Ok(run::start(gateway, Job { command, record, running, form, read_only, room, began }))
 }
 
 /// A site that we know to have let us in, or one that the platform knows at all (another gateway of ours may have paired
 /// with it: the site itself will say).
-async fn known(gateway: &Gateway, site: SiteId) -> Result<Option<Paired>, ApiError> {
-    if let Some(paired) = gateway.store.paired(site) {
-        return Ok(Some(paired));
+async fn check_known(gateway: &Gateway, site: SiteId) -> Result<(), ApiError> {
+    if gateway.store.paired(site).is_some() {
+        return Ok(());
     }
     match gateway.cloud.look(site).await {
-        Ok(Some(_)) => Ok(None),
+        Ok(Some(_)) => Ok(()),
         Ok(None) => Err(ApiError::unknown_site()),
         Err(error) => Err(run::open_error(gateway, site, &error.into())),
     }

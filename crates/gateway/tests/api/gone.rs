@@ -61,16 +61,35 @@ async fn any_other_command_finishes_and_its_outcome_can_be_asked_for() {
     }
 }
 
-#[tokio::test]
-async fn under_a_read_only_pairing_every_command_is_cancelled() {
-    let world = World::new().await;
+async fn pair_read_only(world: &World) {
     let mut rng = <rand::rngs::StdRng as rand::SeedableRng>::seed_from_u64(5);
     let code = trust::pairing::Code::generate(&mut rng).display().reveal().clone();
     *world.site.pairing.lock().unwrap() =
         Pairing::Honest { code: code.clone(), read_only: true, login_works: true };
-    assert_eq!(crate::pairing::pair(&world, &code).await.status, 200);
+    assert_eq!(crate::pairing::pair(world, &code).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_read_only_pairing_alone_cancels_nothing_for_it_may_have_changed() {
+    let world = World::new().await;
+    pair_read_only(&world).await;
     ask_and_leave(&world, false, "application/json").await;
-    until(|| world.site.cancelled.load(Ordering::SeqCst) == 1).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(world.site.cancelled.load(Ordering::SeqCst), 0);
+    world.site.release.notify_one();
+    assert_eq!(world.gateway.drain(Duration::from_secs(5)).await, 0);
+    assert_eq!(status(&world).await["status"], "successful");
+}
+
+#[tokio::test]
+async fn under_a_read_only_pairing_that_has_changed_a_write_is_never_sent_twice() {
+    let world = World::new().await;
+    pair_read_only(&world).await;
+    let answer = world.run("connection dies").await;
+    assert_eq!(answer.status, 504);
+    assert!(answer.message().contains("not known: ask for the status"), "{}", answer.message());
+    let runs = world.site.runs.lock().unwrap();
+    assert_eq!((runs.len(), runs[0].read_only), (1, false));
 }
 
 #[tokio::test]
