@@ -6,6 +6,9 @@
 #[cfg_attr(windows, path = "control/windows.rs")]
 mod transport;
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
     host::Host,
     store::{AuditRow, NewCode},

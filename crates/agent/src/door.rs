@@ -90,6 +90,9 @@ impl Refused {
     }
 }
 
+/// Highest certificate serial seen, by gateway instance.
+type Serials = HashMap<Arc<str>, u64>;
+
 /// What stands between requests and databases. One per Link, for all its sites.
 pub struct Door {
     store: Arc<Store>,
@@ -97,7 +100,7 @@ pub struct Door {
     clock: Arc<dyn Clock>,
     sites: HashMap<SiteId, SiteDoor>,
     pairings: RwLock<HashMap<(SiteId, IntegratorId), Arc<PairingRecord>>>,
-    serials: Mutex<HashMap<(SiteId, IntegratorId), HashMap<Arc<str>, u64>>>,
+    serials: Mutex<HashMap<(SiteId, IntegratorId), Serials>>,
     running: Mutex<HashSet<LedgerKey>>,
 }
 
@@ -130,7 +133,7 @@ impl Door {
             .into_iter()
             .map(|p| ((p.site, p.integrator), Arc::new(p)))
             .collect::<HashMap<_, _>>();
-        let mut serials: HashMap<_, HashMap<Arc<str>, u64>> = HashMap::new();
+        let mut serials: HashMap<_, Serials> = HashMap::new();
         for (site, integrator, name, serial) in store.serials()? {
             serials.entry((site, integrator)).or_default().insert(name.into(), serial);
         }

@@ -13,6 +13,7 @@ use crate::{
     store::{CodeRecord, Counter, NewCode, Store, StoreError},
 };
 use database::Engine;
+use link_api::Tuning;
 use model::{Clock, Hidden, LinkId, Pms, SiteFacts, SiteId};
 use std::{
     collections::HashMap,
@@ -288,16 +289,18 @@ impl Host {
         let peer = caller.peer.clone();
         tracing::debug!(%site, integrator = %peer.id, instance = %peer.name, "session opened");
         let (tell, told) = oneshot::channel::<()>();
-        let serving =
-            link_api::server::serve(tls, self.server.clone(), caller, link_api::Tuning::default(), async {
-                let _ = told.await;
-            });
+        // Asked once: a stranger that pairs opens its next session as what it has become.
+        let paired = self.door.is_paired(&peer, site);
+        let tuning = if paired { Tuning::default() } else { Tuning::for_strangers() };
+        let serving = link_api::server::serve(tls, self.server.clone(), caller, tuning, async {
+            let _ = told.await;
+        });
         tokio::pin!(serving);
         let over = async {
             let unpaired = async {
-                sleep(UNPAIRED).await;
-                if self.door.is_paired(&peer, site) {
-                    std::future::pending::<()>().await;
+                match paired {
+                    true => std::future::pending().await,
+                    false => sleep(UNPAIRED).await,
                 }
             };
             tokio::select! {

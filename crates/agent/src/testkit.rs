@@ -201,6 +201,8 @@ pub(crate) struct Bench {
     pub(crate) site: SiteId,
     pub(crate) integrator: Root,
     codes: std::sync::atomic::AtomicU64,
+    /// Made once: a certificate costs more than a query.
+    peer: std::sync::OnceLock<Peer>,
 }
 
 impl Bench {
@@ -221,15 +223,16 @@ impl Bench {
             site,
             integrator: Root::generate(Kind::Integrator).unwrap(),
             codes: Default::default(),
+            peer: Default::default(),
         }
     }
 
     /// The service ends and starts again.
     pub(crate) fn restart(self) -> Self {
-        let Bench { folder, clock, engine, host, site, integrator, codes } = self;
+        let Bench { folder, clock, engine, host, site, integrator, codes, peer } = self;
         drop(host);
         let host = open(folder.path(), &engine, &clock, Limits::default());
-        Bench { folder, clock, engine, host, site, integrator, codes }
+        Bench { folder, clock, engine, host, site, integrator, codes, peer }
     }
 
     pub(crate) fn door(&self) -> &Arc<Door> {
@@ -241,7 +244,7 @@ impl Bench {
     }
 
     pub(crate) fn peer(&self) -> Peer {
-        self.peer_with("gateway one", 5)
+        self.peer.get_or_init(|| self.peer_with("gateway one", 5)).clone()
     }
 
     pub(crate) fn caller(&self) -> Caller {

@@ -250,11 +250,15 @@ async fn sessions_are_shared_by_login_and_access_and_never_across_them() {
 async fn a_warm_query_costs_little() {
     let bench = bench(Access::ReadOnly);
     run(&bench, 0, "rows 1", ORDER).await;
-    let begun = bench.clock.monotonic();
-    for id in 1..=1000 {
-        run(&bench, id, "rows 1", ORDER).await;
-    }
-    let each = (bench.clock.monotonic() - begun) / 1000;
+    // In a task, as the server's calls are: a test's own thread would add a wake-up each way.
+    let each = tokio::spawn(async move {
+        let begun = bench.clock.monotonic();
+        for id in 1..=1000 {
+            run(&bench, id, "rows 1", ORDER).await;
+        }
+        (bench.clock.monotonic() - begun) / 1000
+    });
+    let each = each.await.unwrap();
     println!("warm one-row command through door and executor: {each:?}");
     // A tenth of this is usual; the bound only notices a timer or a disk on the way.
     assert!(each < Duration::from_millis(2), "{each:?}");

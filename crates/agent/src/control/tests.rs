@@ -1,0 +1,84 @@
+use super::*;
+use crate::testkit::Bench;
+
+fn serve(bench: &Bench) -> (JoinHandle<()>, watch::Sender<Status>) {
+    let (report, status) = watch::channel(Status::Online);
+    (listen(bench.folder.path(), bench.host.clone(), status).unwrap(), report)
+}
+
+fn code_for(integrator: &str) -> Ask {
+    Ask::PairingCode { integrator: integrator.to_owned(), read_only: true, site: None }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_utility_makes_codes_and_sees_how_things_stand() {
+    let bench = Bench::new();
+    let (_listening, _report) = serve(&bench);
+    let data = bench.folder.path();
+    let made: MadeCode = ask(data, &code_for("Acme")).await.unwrap();
+    assert!(made.read_only && made.site == bench.site);
+    assert_eq!(made.code.len(), "NAME-XXXX-XXXX-XXXX-XXXX".len());
+    bench.pair(Access::ReadWrite);
+    let status: StatusAnswer = ask(data, &Ask::Status).await.unwrap();
+    assert_eq!((status.cloud.as_str(), status.epoch), ("online", 1));
+    let site = &status.sites[0];
+    assert_eq!(site.open_codes[0].name, made.code[..4]);
+    assert!(!serde_json::to_string(&status).unwrap().contains(&made.code[5..]), "the secret is shown once");
+    assert!(site.integrators[0].on);
+
+    let off = Ask::Switch { integrator: " acme".to_owned(), on: false, site: None };
+    assert!(ask::<bool>(data, &off).await.unwrap());
+    assert!(bench.door().check(&bench.peer(), bench.site).is_err());
+    let rows: Vec<AuditRow> = ask(data, &Ask::Audit { last: 2 }).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.what.as_str()).collect::<Vec<_>>(), ["paired", "switched-off"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_service_can_not_do_is_said_and_the_next_question_is_answered() {
+    let bench = Bench::new();
+    let (_listening, _report) = serve(&bench);
+    let data = bench.folder.path();
+    for nonsense in ["", "   ", &"x".repeat(257)] {
+        assert!(matches!(ask::<MadeCode>(data, &code_for(nonsense)).await, Err(AskError::Refused(_))));
+    }
+    let nobody = Ask::Switch { integrator: "nobody".to_owned(), on: true, site: None };
+    assert!(matches!(ask::<bool>(data, &nobody).await, Err(AskError::Refused(_))));
+    let io = transport::connect(data).await.unwrap();
+    let (reading, mut writing) = tokio::io::split(io);
+    for line in ["not json\n", "{\"do\":\"explode\"}\n", "\n"] {
+        writing.write_all(line.as_bytes()).await.unwrap();
+    }
+    let mut lines = BufReader::new(reading).lines();
+    for _ in 0..3 {
+        assert!(lines.next_line().await.unwrap().unwrap().starts_with("{\"error\":"));
+    }
+    assert!(ask::<StatusAnswer>(data, &Ask::Status).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_run_is_named_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = ask::<StatusAnswer>(folder.path(), &Ask::Status).await;
+    assert!(matches!(answer, Err(AskError::NotRunning)));
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_socket_is_for_its_owner_alone_and_one_left_behind_is_replaced() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    let path = bench.folder.path().join("control.sock");
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let (_listening, _report) = serve(&bench);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(ask::<StatusAnswer>(bench.folder.path(), &Ask::Status).await.is_ok());
+}
+
+#[test]
+fn two_services_never_share_a_folder() {
+    let bench = Bench::new();
+    let key = crate::protect::KeyFile::open(&bench.folder.path().join("identity").join("seal.key")).unwrap();
+    let limits = crate::executor::Limits::default();
+    let second = Host::open(bench.folder.path(), "demo", vec![], Arc::new(key), limits, bench.clock.clone());
+    assert!(matches!(second, Err(crate::host::StartError::Running)));
+}
