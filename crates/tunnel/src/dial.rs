@@ -236,7 +236,9 @@ impl Driver {
                 let heard = session.heard();
                 self.handle(DialerEvent::Heard(self.machine.current(), heard));
             }
-            actions = event.map_or_else(Vec::new, |event| self.handle(event));
+            // The machine names its waits from the time it was last told. So whatever woke us is told to it, if only as
+            // a tick: callers who ask for a stream again and again must not put the next attempt off for ever.
+            actions = self.handle(event.unwrap_or(DialerEvent::Tick));
         }
         self.front.end();
         self.front.stop.notify_waiters();

@@ -229,3 +229,24 @@ async fn open_waits_for_a_connection_that_is_being_made_and_fails_at_once_when_t
     assert_eq!(nowhere.open().await.unwrap_err(), OpenError::Offline);
     assert!(asked.elapsed() < Duration::from_millis(200));
 }
+
+#[tokio::test]
+async fn callers_who_keep_asking_do_not_put_the_next_attempt_off() {
+    let mut relay = Relay::start().await;
+    let mut options = relay.options(gateway());
+    // Whatever the seed draws, the wait is longer than the callers' pause.
+    options.tuning.timing.backoff_base = Duration::from_millis(1500);
+    options.tuning.timing.backoff_cap = Duration::from_millis(1500);
+    let dialer = tunnel::Dialer::start(options);
+    let joined = relay.next().await.unwrap();
+    until(&dialer, |s| *s == Status::Online).await;
+    drop(joined);
+    until(&dialer, |s| matches!(s, Status::Waiting { .. })).await;
+    let back = async {
+        while dialer.open().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(5), back).await.expect("the attempt came in spite of the callers");
+    relay.next().await.unwrap();
+}

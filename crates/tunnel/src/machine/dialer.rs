@@ -31,7 +31,7 @@ pub enum DialerState {
 pub enum DialerEvent {
     /// Begin.
     Start,
-    /// The time that [`Dialer::wait`] named has come.
+    /// The time that [`Dialer::wait`] named has come, or may have: a tick that is early does nothing.
     Tick,
     /// The WebSocket is open.
     Connected(ConnectionId),
