@@ -1,4 +1,5 @@
 //! The two programs as their users start them. (The whole way is tested with the demo.)
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::Command;
 

@@ -153,7 +153,8 @@ async fn a_statement_over_its_time_is_cancelled() {
         let bench = bench(access);
         let answer = run(&bench, 1, "sleep", Order { run_ms: 50, ..ORDER }).await;
         assert_eq!((answer.ended.status(), answer.ended.effect()), (Status::TimedOut, effect));
-        assert!(answer.ended.run_ms >= 50);
+        // Counted from the start of execution, a little after the time limit began.
+        assert!(answer.ended.run_ms >= 25);
         // The session was cancelled: the next command gets another.
         run(&bench, 2, "rows 1", ORDER).await;
         assert_eq!(bench.engine.connects.load(Ordering::SeqCst), 2);
