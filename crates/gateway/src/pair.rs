@@ -1,13 +1,13 @@
 //! Pairing, the gateway's side: the site proves first that it knows the code; the login goes last.
 
 use crate::{
-    gateway::Gateway,
+    gateway::{Gateway, Login},
     session::{OpenError, Session, call},
     store::Paired,
 };
 use futures::stream;
-use link_api::{Streaming, proto};
-use model::{Pms, SiteId};
+use link_api::{Streaming, convert, proto};
+use model::{SiteFacts, SiteId};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use trust::pairing::{self, Code, Role, Transcript};
@@ -67,9 +67,30 @@ pub(crate) enum PairError {
     Store,
 }
 
-/// Pairs with one site, or says why not.
-pub(crate) async fn pair(gateway: &Gateway, site: SiteId, pms: Pms, code: &Code) -> Result<(), PairError> {
-    let Some(login) = gateway.logins.get(&pms) else { return Err(PairError::NoLogin) };
+impl PairError {
+    /// Of several sites that could not prove anything, the one with the highest rank is told of. A refusal names
+    /// more than a silence; yet none is believed, for anybody may claim to have the practice's identifier.
+    pub(crate) fn rank(self) -> u8 {
+        match self {
+            PairError::Unreachable => 0,
+            PairError::Protocol => 1,
+            PairError::UnknownCode => 2,
+            PairError::SiteProof => 3,
+            _ => 4,
+        }
+    }
+}
+
+/// A site that has proved to know the code.
+pub(crate) struct Proven {
+    site: SiteId,
+    session: Session,
+    talk: Talk,
+}
+
+/// Opens a session and has the site prove that it knows the code. Nothing that fails here says anything of the code:
+/// whoever answered may be anybody.
+pub(crate) async fn meet(gateway: &Gateway, site: SiteId, code: &Code) -> Result<Proven, PairError> {
     let session = gateway.sessions.open_apart(site).await.map_err(|error| {
         tracing::info!(%site, %error, "a site could not be reached for pairing");
         match error {
@@ -85,21 +106,29 @@ pub(crate) async fn pair(gateway: &Gateway, site: SiteId, pms: Pms, code: &Code)
         integrator_name: gateway.integrator_name.clone(),
     }))
     .await?;
-    let transcript = Transcript {
-        version: pairing::VERSION,
-        environment: &gateway.environment,
-        site_root: &session.peer.root_spki,
-        integrator_root: &gateway.integrator_root,
-        integrator_name: &gateway.integrator_name,
-        code_name: code.name(),
-        exporter: session.exporter.reveal(),
+    let proof = match talk.hear().await {
+        Ok(proto::pair_reply::Step::Proof(proof)) => proof,
+        // A login that it was never given.
+        Ok(_) | Err(PairError::LoginFailed) => return Err(PairError::Protocol),
+        Err(error) => return Err(error),
     };
-    let proto::pair_reply::Step::Proof(proof) = talk.hear().await? else { return Err(PairError::Protocol) };
-    if !pairing::check(code, Role::Site, &transcript, &proof.mac) {
+    if !pairing::check(code, Role::Site, &transcript(gateway, &session, code), &proof.mac) {
         tracing::warn!(%site, "a site could not prove that it knows the pairing code");
         return Err(PairError::SiteProof);
     }
-    let mac = pairing::prove(code, Role::Gateway, &transcript).to_vec();
+    Ok(Proven { site, session, talk })
+}
+
+/// Proves ourselves and hands over the login; what the site says of itself, where it says it. An error here is the
+/// answer: no other site made the code.
+pub(crate) async fn finish(
+    gateway: &Gateway,
+    proven: Proven,
+    login: &Login,
+    code: &Code,
+) -> Result<Option<SiteFacts>, PairError> {
+    let Proven { site, session, mut talk } = proven;
+    let mac = pairing::prove(code, Role::Gateway, &transcript(gateway, &session, code)).to_vec();
     talk.say(proto::pair_request::Step::Proof(proto::PairProof { mac })).await?;
     let proto::pair_reply::Step::LoginWanted(_) = talk.hear().await? else { return Err(PairError::Protocol) };
     talk.say(proto::pair_request::Step::Login(proto::DatabaseLogin {
@@ -115,7 +144,19 @@ pub(crate) async fn pair(gateway: &Gateway, site: SiteId, pms: Pms, code: &Code)
         PairError::Store
     })?;
     tracing::info!(%site, read_only = done.read_only, "paired");
-    Ok(())
+    Ok(done.facts.and_then(|facts| convert::facts_from_proto(facts).ok()))
+}
+
+fn transcript<'a>(gateway: &'a Gateway, session: &'a Session, code: &'a Code) -> Transcript<'a> {
+    Transcript {
+        version: pairing::VERSION,
+        environment: &gateway.environment,
+        site_root: &session.peer.root_spki,
+        integrator_root: &gateway.integrator_root,
+        integrator_name: &gateway.integrator_name,
+        code_name: code.name(),
+        exporter: session.exporter.reveal(),
+    }
 }
 
 /// One step there, one step back.

@@ -11,9 +11,13 @@ use axum::{
     http::{StatusCode, Uri},
     response::Response,
 };
-use model::{Availability, Pms};
-use std::sync::Arc;
+use model::{Availability, Pms, SiteId};
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout, timeout_at};
 use trust::pairing::Code;
+
+/// All sites of one identifier together may take this long.
+const WITHIN: Duration = Duration::from_secs(60);
 
 pub(super) async fn handle(State(gateway): State<Arc<Gateway>>, uri: Uri) -> Result<Response, ApiError> {
     let asked = PracticeQuery::read(&uri)?;
@@ -40,30 +44,45 @@ pub(super) async fn handle(State(gateway): State<Arc<Gateway>>, uri: Uri) -> Res
     let mut sites = gateway.cloud.find(asked.pms, &asked.pms_id).await.map_err(cloud_error)?;
     // The likeliest first. Which one made the code, only they can say.
     sites.sort_by_key(|site| (site.availability != Availability::Online, !site.authoritative));
-    let mut worst = None;
-    for site in sites {
-        match pair::pair(&gateway, site.site, asked.pms, &code).await {
-            Ok(()) => return Ok(json_response(&site_object(&site))),
-            Err(error) => {
-                let decisive = !matches!(error, PairError::UnknownCode | PairError::Unreachable);
-                if decisive || worst.is_none() || matches!(error, PairError::UnknownCode) {
-                    worst = Some(error);
-                }
-                if decisive {
-                    break;
-                }
-            }
+    if sites.is_empty() {
+        return Err(ApiError::not_found(
+            "The server cannot find the requested resource: no site has this practiceManagementSiteId. Check it with the practice, \
+             and that its Halo Link is installed.",
+        ));
+    }
+    let login = gateway.logins.get(&asked.pms).ok_or_else(|| api_error(PairError::NoLogin))?;
+    let until = Instant::now() + WITHIN;
+    let candidates: Vec<SiteId> = sites.iter().map(|site| site.site).collect();
+    let (site, proven) =
+        the_one_with_the_code(&gateway, &candidates, &code, until).await.map_err(api_error)?;
+    // Cut off here, the site may have paired: it is not said that the code is still good.
+    let paired = timeout_at(until, pair::finish(&gateway, proven, login, &code)).await;
+    let facts = paired.unwrap_or(Err(PairError::Protocol)).map_err(api_error)?;
+    let mut record = sites.swap_remove(site);
+    // The site's own word, where there is one, over the platform's.
+    record.facts = facts.unwrap_or(record.facts);
+    Ok(json_response(&site_object(&record)))
+}
+
+/// The first site that proves to know the code. Anybody may claim a practice's identifier, so no other answer ends the
+/// search, and none may take up the time of those after it.
+async fn the_one_with_the_code(
+    gateway: &Gateway,
+    candidates: &[SiteId],
+    code: &Code,
+    until: Instant,
+) -> Result<(usize, pair::Proven), PairError> {
+    let mut best = PairError::Unreachable;
+    for (at, site) in candidates.iter().enumerate() {
+        let others = u32::try_from(candidates.len() - at).unwrap_or(u32::MAX);
+        let share = until.saturating_duration_since(Instant::now()) / others;
+        match timeout(share, pair::meet(gateway, *site, code)).await {
+            Ok(Ok(proven)) => return Ok((at, proven)),
+            Ok(Err(error)) if error.rank() > best.rank() => best = error,
+            Ok(Err(_)) | Err(_) => {}
         }
     }
-    Err(worst.map_or_else(
-        || {
-            ApiError::not_found(
-                "The server cannot find the requested resource: no site has this practiceManagementSiteId. Check it with the practice, \
-                 and that its Halo Link is installed.",
-            )
-        },
-        api_error,
-    ))
+    Err(best)
 }
 
 fn api_error(error: PairError) -> ApiError {

@@ -102,6 +102,41 @@ async fn of_several_sites_the_one_that_made_the_code_is_paired() {
 }
 
 #[tokio::test]
+async fn somebody_who_claims_the_same_identifier_cannot_keep_the_real_site_from_pairing() {
+    for squat in [
+        Pairing::Liar,
+        Pairing::Echo,
+        Pairing::Refuses(PairRefusal::UsedCode),
+        Pairing::Refuses(PairRefusal::WrongProof),
+        Pairing::Refuses(PairRefusal::LoginFailed),
+        Pairing::Refuses(PairRefusal::Protocol),
+    ] {
+        let world = World::new().await;
+        // First in line.
+        *world.site.pairing.lock().unwrap() = squat;
+        let real = FakeSite::new("12345", "the real one");
+        real.change(|record| record.authoritative = false);
+        world.cloud.add(&real);
+        site_pairs(&real, &code(1));
+        let answer = pair(&world, &code(1)).await;
+        assert_eq!((answer.status, &answer.json()["id"]), (200, &real.id().to_string().into()));
+        assert_eq!(world.site.proofs.load(Ordering::SeqCst), 0);
+        assert!(world.site.logins.lock().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn of_several_refusals_the_one_that_says_most_is_told() {
+    let world = World::new().await;
+    *world.site.pairing.lock().unwrap() = Pairing::Liar;
+    let real = FakeSite::new("12345", "the real one");
+    world.cloud.add(&real);
+    *real.pairing.lock().unwrap() = Pairing::Refuses(PairRefusal::ExpiredCode);
+    let answer = pair(&world, &code(1)).await;
+    assert!(answer.message().contains("expired"), "{}", answer.message());
+}
+
+#[tokio::test]
 async fn what_cannot_be_paired_says_why() {
     let world = World::new().await;
     snapshot!("pairing_without_code", world.call("POST", PATH, &[], "").await.shown());
