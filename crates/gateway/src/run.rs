@@ -78,16 +78,8 @@ impl<'a> Runner<'a> {
     async fn run(gateway: &'a Gateway, job: Job, tell: oneshot::Sender<Response>) {
         let Job { command, record, running, form, read_only, room, began } = job;
         let output = Output::new(gateway, form, tell, &record);
-        let mut runner = Runner {
-            gateway,
-            command,
-            record,
-            read_only,
-            began,
-            output,
-            sent: None,
-            queued_ms: 0,
-        };
+        let mut runner =
+            Runner { gateway, command, record, read_only, began, output, sent: None, queued_ms: 0 };
         let end = runner.attempts().await;
         drop(room);
         runner.finish(running, end).await;

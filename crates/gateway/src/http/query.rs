@@ -20,7 +20,7 @@ use std::{sync::Arc, time::Duration};
 
 /// The site is asked for an outcome for at most this long.
 const ASK_WITHIN: Duration = Duration::from_secs(10);
-/// A command that the site has never heard of by then was lost on the way.
+/// A command that the site has no record of by then is no longer waited for.
 const NEVER_ARRIVED_AFTER: Duration = Duration::from_secs(150);
 
 pub(super) async fn handle(
@@ -75,7 +75,8 @@ async fn ask_the_site(gateway: &Gateway, record: Record) -> Record {
             settled.updated = now.0;
             settled.status = QueryStatus::ExecutionFailed;
             settled.error = Some((ErrorType::HaloLink, 504));
-            settled.effect = Some(Effect::NotExecuted);
+            // No proof: a site forgets, and its disk may have been restored. That it never left is known without asking.
+            settled.effect = Some(Effect::Unknown);
         }
     }
     gateway.mirror.settle(settled.clone());

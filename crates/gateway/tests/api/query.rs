@@ -97,6 +97,27 @@ async fn after_a_crash_the_sites_ledger_says_how_it_ended() {
 }
 
 #[tokio::test]
+async fn a_site_without_a_record_proves_nothing() {
+    let world = World::new().await;
+    let lost = world.run("connection dies").await;
+    let id = lost.query_id();
+    let world = world.restart();
+    let file = rusqlite::Connection::open(world.data.path().join("gateway.db")).unwrap();
+    let an_hour_ago = "UPDATE queries SET record = json_set(record, '$.created', record ->> '$.created' - 3600000, '$.effect', NULL, \
+                       '$.status', 'executing', '$.error', NULL)";
+    assert_eq!(file.execute(an_hour_ago, []).unwrap(), 1);
+    let told = status(&world, &id).await.json();
+    assert_eq!((&told["status"], &told["effect"]), (&json!("executionFailed"), &json!("unknown")));
+    let ended = proto::Ended {
+        status: proto::Status::Successful.into(),
+        effect: proto::Effect::Executed.into(),
+        ..proto::Ended::default()
+    };
+    world.site.outcomes.lock().unwrap().insert(bytes(&id), proto::OutcomeReply { ended: Some(ended) });
+    assert_eq!(status(&world, &id).await.json()["effect"], "executed", "it is asked again");
+}
+
+#[tokio::test]
 async fn unknown_queries_are_404() {
     let world = World::new().await;
     snapshot!("status_unknown", status(&world, "01890a5d-ac96-774b-bcce-b302099a8057").await.shown());
