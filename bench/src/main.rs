@@ -99,11 +99,11 @@ async fn run(arguments: Arguments) -> Result<()> {
     if wanted(Part::A) || wanted(Part::B) || wanted(Part::C) {
         let bench = Bench::start(&data, true).await?;
         if wanted(Part::A) {
-            bench.delay(Duration::from_millis(10));
+            bench.delay(Duration::from_millis(10)).await?;
             latency::delayed(&bench, pick(quick, 300, 40), &mut report).await?;
         }
         if wanted(Part::B) || wanted(Part::C) {
-            bench.delay(if wanted(Part::B) { Duration::from_millis(40) } else { Duration::ZERO });
+            bench.delay(if wanted(Part::B) { Duration::from_millis(40) } else { Duration::ZERO }).await?;
             rows::delayed(&bench, rows, wanted(Part::B), wanted(Part::C), &mut report).await?;
         }
         bench.stop().await?;

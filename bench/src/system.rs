@@ -1,13 +1,13 @@
 //! The two systems under test: ours, and the plain one with the same hops.
 
 use crate::report::say;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use halo::{
     http::Client,
     system::{Options, System},
 };
 use lab::{Child, DelayProxy, line::Shape, proxy};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{cell::RefCell, net::SocketAddr, path::Path, process::Command, time::Duration};
 
 const READY: Duration = Duration::from_secs(30);
@@ -57,12 +57,23 @@ impl Bench {
         Ok(Bench { halo, plain, link_leg: link_leg.into_inner(), gateway_leg: gateway_leg.into_inner() })
     }
 
-    /// Sets the delay of every leg, each way, in both systems.
-    pub(crate) fn delay(&self, delay: Duration) {
+    /// Sets the delay of every leg, each way, in both systems, and has both dial anew: a connection learns how long its
+    /// way is when it begins and sizes its windows by that, so one that was made without delay would be slow for a while.
+    pub(crate) async fn delay(&self, delay: Duration) -> Result<()> {
         let shape = Shape { delay, rate: None };
         for leg in self.link_leg.iter().chain(&self.gateway_leg).chain(&self.plain.legs) {
             leg.reshape(shape);
+            leg.cut();
         }
+        let path = format!("/integrator/sites/{}/queries/immediate", self.halo.description.site_id);
+        let body = json!({ "command": { "text": "SELECT 1 AS One" }, "readOnly": true });
+        for _ in 0..300 {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            if self.halo.client().await?.post(&path, &body).await?.status == 200 {
+                return Ok(());
+            }
+        }
+        bail!("the system did not come back within a minute after its connections were cut")
     }
 
     pub(crate) async fn stop(self) -> Result<()> {
