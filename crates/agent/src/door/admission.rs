@@ -7,7 +7,7 @@ use crate::{
 };
 use database::{Failure, Session};
 use link_api::{convert, proto};
-use model::{Access, Command, Effect};
+use model::{Access, Command};
 use std::sync::Arc;
 use trust::Peer;
 
@@ -157,11 +157,10 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(ticket) = self.0.take() {
-            let effect =
-                if ticket.access == Access::ReadOnly { Effect::NotExecuted } else { Effect::Unknown };
+            // `read_only` beside it says whether it may be sent again; that it ran at all is not ours to deny.
             let ended = proto::Ended {
                 status: proto::Status::Interrupted.into(),
-                effect: convert::effect_to_proto(effect).into(),
+                effect: proto::Effect::Unknown.into(),
                 read_only: ticket.access == Access::ReadOnly,
                 ..proto::Ended::default()
             };

@@ -176,7 +176,7 @@ fn nothing_that_may_have_written_is_started_twice() {
 }
 
 #[test]
-fn after_a_crash_writes_are_unknown_and_reads_did_nothing() {
+fn after_a_crash_nobody_saw_the_end_and_reads_say_that_they_were_reads() {
     let bench = Bench::new();
     bench.pair(Access::ReadWrite);
     let read = Request { read_only: true, ..request(1, "select 1") };
@@ -190,9 +190,10 @@ fn after_a_crash_writes_are_unknown_and_reads_did_nothing() {
     let store = bench.door().store().clone();
     let door = Door::new(store, Vec::new(), bench.clock.clone()).unwrap();
     let outcome = |id| door.outcome(&bench.peer(), bench.site, query(id)).unwrap().unwrap();
+    assert!(outcome(1).read_only && !outcome(2).read_only);
     assert_eq!(
         (outcome(1).status(), outcome(1).effect()),
-        (proto::Status::Interrupted, proto::Effect::NotExecuted)
+        (proto::Status::Interrupted, proto::Effect::Unknown)
     );
     assert_eq!(
         (outcome(2).status(), outcome(2).effect()),

@@ -47,7 +47,7 @@ pub(super) fn run(
         }
         Err(Failure::Lost) => {
             let how = "The connection between Halo Link and the practice's database broke.";
-            (proto::Status::Interrupted, unseen(read_only), Some(halo(500, how)))
+            (proto::Status::Interrupted, Effect::Unknown, Some(halo(500, how)))
         }
     };
     with(base(tally, read_only, times), status, effect, error)
@@ -79,7 +79,7 @@ pub(super) fn not_run(failure: Failure, tally: Tally, read_only: bool, times: Ti
 pub(super) fn interrupted(read_only: bool) -> proto::Ended {
     proto::Ended {
         status: proto::Status::Interrupted.into(),
-        effect: convert::effect_to_proto(unseen(read_only)).into(),
+        effect: convert::effect_to_proto(Effect::Unknown).into(),
         read_only,
         ..proto::Ended::default()
     }
@@ -125,11 +125,6 @@ fn stop_error(stop: Stop) -> Option<ErrorDetails> {
         code: 413,
         message: "The result is larger than the caller takes. The statement was executed.".into(),
     })
-}
-
-/// Nothing can have changed under enforced read-only; of anything else nobody knows.
-fn unseen(read_only: bool) -> Effect {
-    if read_only { Effect::NotExecuted } else { Effect::Unknown }
 }
 
 fn halo(code: i32, message: impl Into<String>) -> ErrorDetails {

@@ -118,10 +118,10 @@ impl Store {
 
     /// After a start: whatever was running is over, and nobody saw how it ended. Returns how many there were.
     pub(crate) fn interrupt_all(&self) -> Result<usize, StoreError> {
-        let ended = |effect: proto::Effect, read_only: bool| {
+        let ended = |read_only: bool| {
             proto::Ended {
                 status: proto::Status::Interrupted.into(),
-                effect: effect.into(),
+                effect: proto::Effect::Unknown.into(),
                 read_only,
                 ..proto::Ended::default()
             }
@@ -130,11 +130,11 @@ impl Store {
         self.transaction(|t| {
             let reads = t.execute(
                 "UPDATE ledger SET ended = ?1, sealed = 0 WHERE ended IS NULL AND read_only = 1",
-                [ended(proto::Effect::NotExecuted, true)],
+                [ended(true)],
             )?;
             let writes = t.execute(
                 "UPDATE ledger SET ended = ?1, sealed = 0 WHERE ended IS NULL",
-                [ended(proto::Effect::Unknown, false)],
+                [ended(false)],
             )?;
             Ok(reads + writes)
         })
