@@ -102,19 +102,23 @@ impl Rows {
         self.buffer.extend_from_slice(inside(Value::Object(tail)).as_bytes());
         self.buffer.push(b',');
         self.buffer.extend_from_slice(inside(success_tail(record)).as_bytes());
-        Ok(Bytes::from_owner(Held { buffer: self.buffer, _room: self.room }))
+        Ok(held(self.buffer, Some(self.room)))
     }
 }
 
 /// An answer on its way out keeps its share of the budget until its last byte is gone.
-struct Held {
-    buffer: Vec<u8>,
-    _room: Reservation,
+pub(crate) fn held<T: AsRef<[u8]> + Send + 'static>(buffer: T, room: Option<Reservation>) -> Bytes {
+    Bytes::from_owner(Held { buffer, _room: room })
 }
 
-impl AsRef<[u8]> for Held {
+struct Held<T> {
+    buffer: T,
+    _room: Option<Reservation>,
+}
+
+impl<T: AsRef<[u8]>> AsRef<[u8]> for Held<T> {
     fn as_ref(&self) -> &[u8] {
-        &self.buffer
+        self.buffer.as_ref()
     }
 }
 
@@ -263,6 +267,12 @@ fn parameter(output: &proto::Parameter) -> Value {
 /// Bytes of the returned values, before base64.
 pub(crate) fn outputs_size(outputs: &[proto::Parameter]) -> u64 {
     outputs.iter().filter_map(|output| output.value.as_ref()).map(|value| value.len() as u64).sum()
+}
+
+/// What returned parameters take up in memory while the answer is written, bytes: as received, in base64, as JSON.
+pub(crate) fn outputs_room(outputs: &[proto::Parameter]) -> usize {
+    let one = |p: &proto::Parameter| p.name.len() + p.r#type.len() + p.value.as_ref().map_or(0, String::len);
+    outputs.iter().map(|output| one(output) * 4 + 256).sum()
 }
 
 /// The phases that were reached; for a success `executing` always, as published.

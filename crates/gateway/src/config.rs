@@ -83,6 +83,7 @@ struct FileLimits {
     answer_memory_bytes: Option<usize>,
     request_body_bytes: Option<usize>,
     execution_ms: Option<u32>,
+    stream_execution_ms: Option<u32>,
     stalled_caller_ms: Option<u64>,
 }
 
@@ -133,6 +134,7 @@ impl Config {
                 .unwrap_or(default.request_body_bytes)
                 .min(default.request_body_bytes),
             execution_ms: file.limits.execution_ms.unwrap_or(default.execution_ms),
+            stream_execution_ms: file.limits.stream_execution_ms.unwrap_or(default.stream_execution_ms),
             stalled_caller_ms: file.limits.stalled_caller_ms.unwrap_or(default.stalled_caller_ms),
             ..default
         };

@@ -33,6 +33,8 @@ pub struct Limits {
     pub request_body_bytes: usize,
     /// Longest run of an immediate command in the database, milliseconds.
     pub execution_ms: u32,
+    /// The same of a command whose rows are streamed, milliseconds. A site allows one hour at most.
+    pub stream_execution_ms: u32,
     /// A caller who takes nothing of a stream for this long has gone away, milliseconds.
     pub stalled_caller_ms: u64,
     /// Beyond queue and execution: how long the way there and back may take, milliseconds.
@@ -46,6 +48,7 @@ impl Default for Limits {
             answer_memory_bytes: 256 * 1024 * 1024,
             request_body_bytes: limit::REQUEST_BODY_BYTES,
             execution_ms: limit::IMMEDIATE_EXECUTION_MS,
+            stream_execution_ms: 60 * 60 * 1000,
             stalled_caller_ms: 60_000,
             transfer_slack_ms: 15_000,
         }

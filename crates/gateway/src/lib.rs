@@ -24,3 +24,9 @@ mod verdict;
 
 pub use gateway::{Gateway, Limits, Login, Options};
 pub use http::router;
+
+/// As much of a text as fits into so many bytes.
+fn cut(text: &str, bytes: usize) -> &str {
+    let fits = (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    &text[..fits.unwrap_or(0)]
+}

@@ -29,6 +29,11 @@ pub(crate) enum Form {
     Lines,
 }
 
+/// Names and types of all columns of one answer, bytes; more is no table.
+const COLUMNS_BYTES: usize = 1024 * 1024;
+/// A site's error message is cut beyond this many bytes.
+const MESSAGE_BYTES: usize = 64 * 1024;
+
 /// A command whose intent is recorded.
 pub(crate) struct Job {
     pub(crate) command: Command,
@@ -96,15 +101,15 @@ impl<'a> Runner<'a> {
         let mut failed = None;
         for _ in 0..2 {
             match self.attempt(id).await {
-                Ok(end) | Err(Failed::End(end)) => return end,
+                Ok(end) | Err(Failed::End(end)) => return over_both(failed, end),
                 Err(Failed::Again(end)) if self.output.can_begin_again() => {
                     // The site may have seen this id: a name is used once.
                     if self.sent.is_some() {
                         id = QueryId(Uuid::new_v4());
                     }
-                    failed = Some(end);
+                    failed = Some(over_both(failed, end));
                 }
-                Err(Failed::Again(end)) => return end,
+                Err(Failed::Again(end)) => return over_both(failed, end),
             }
         }
         failed.unwrap_or(End::Lost { silent: false })
@@ -136,7 +141,10 @@ impl<'a> Runner<'a> {
                     2,
                 ))))
             }
-            Err(CallError::Failed(status)) => Err(self.broke(&status, &session, lane)),
+            Err(CallError::Failed(status)) => match refused_as_such(&status) {
+                Some(error) => Ok(End::NotSent(error)),
+                None => Err(self.broke(&status, &session, lane)),
+            },
         }
     }
 
@@ -146,7 +154,7 @@ impl<'a> Runner<'a> {
             query_id: id.as_bytes().to_vec(),
             command: Some(convert::command_to_proto(&self.command)),
             queue_ms: self.record.max_time_in_queue,
-            run_ms: limits.execution_ms,
+            run_ms: self.execution_ms(),
             form: self.output.row_form().into(),
             // What we act upon is what the site enforces.
             read_only: self.read_only,
@@ -164,7 +172,7 @@ impl<'a> Runner<'a> {
         session: &Arc<Session>,
         lane: Lane,
     ) -> Result<End, Failed> {
-        let mut unpacker = Unpacker::default();
+        let (mut unpacker, mut row_bytes) = (Unpacker::default(), 0);
         let within = self.patience();
         loop {
             let event = tokio::select! {
@@ -184,20 +192,26 @@ impl<'a> Runner<'a> {
                 self.queued_ms = started.queued_ms;
             }
             if let Some(columns) = event.columns {
+                // With each, what its JSON is written around.
+                let bytes = columns.columns.iter().map(|c| c.name.len() + c.r#type.len() + 24).sum::<usize>();
+                if bytes > COLUMNS_BYTES {
+                    return Ok(End::Broken("its columns are too large"));
+                }
                 self.output.columns(self.gateway, &self.record, columns).await;
             }
-            if let Some(rows) = event.rows
-                && self.output.is_wanted()
-            {
-                let Ok(rows) = unpacker.unpack(rows) else {
-                    return Ok(End::Broken("its rows could not be unpacked"));
-                };
-                if let Some(end) = self.output.rows(self.gateway, &self.record, rows).await {
-                    return Ok(end);
+            if let Some(rows) = event.rows {
+                row_bytes += u64::from(rows.unpacked);
+                if self.output.is_wanted() {
+                    let Ok(rows) = unpacker.unpack(rows) else {
+                        return Ok(End::Broken("its rows could not be unpacked"));
+                    };
+                    if let Some(end) = self.output.rows(self.gateway, &self.record, rows).await {
+                        return Ok(end);
+                    }
                 }
             }
             if let Some(ended) = event.ended {
-                return Ok(End::Site(Box::new(ended)));
+                return Ok(self.ended(ended, row_bytes));
             }
             if self.read_only && !self.output.is_wanted() {
                 return Ok(End::CallerGone);
@@ -205,17 +219,32 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// A gRPC status instead of events: the connection broke, or the site refused the call as such.
+    /// The site said how it ended, after this many bytes of row JSON.
+    fn ended(&mut self, mut ended: proto::Ended, row_bytes: u64) -> End {
+        // An answer that lacks a piece must not pass as whole.
+        if ended.status == i32::from(proto::Status::Successful) && ended.row_bytes != row_bytes {
+            return End::Broken("its rows are not all there");
+        }
+        if let Some(error) = &mut ended.error {
+            let cut = crate::cut(&error.message, MESSAGE_BYTES).len();
+            error.message.truncate(cut);
+        }
+        match self.gateway.budget.reserve(answer::outputs_room(&ended.outputs)) {
+            Ok(room) => self.output.keep(room),
+            Err(_) => return End::NoRoom,
+        }
+        End::Site(Box::new(ended))
+    }
+
+    /// A gRPC status from which nothing follows for the command.
     fn broke(&self, status: &link_api::Status, session: &Arc<Session>, lane: Lane) -> Failed {
         use link_api::Code;
         match status.code() {
-            Code::InvalidArgument => Failed::End(End::NotSent(ApiError::bad_request(
-                "The site could not read the command. The command was not executed.",
-            ))),
-            Code::PermissionDenied | Code::Unauthenticated => {
-                Failed::End(End::NotSent(ApiError::not_paired()))
-            }
-            Code::ResourceExhausted | Code::Unimplemented => Failed::End(End::Lost { silent: false }),
+            Code::InvalidArgument
+            | Code::PermissionDenied
+            | Code::Unauthenticated
+            | Code::ResourceExhausted
+            | Code::Unimplemented => Failed::End(End::Lost { silent: false }),
             Code::DeadlineExceeded => Failed::End(End::Lost { silent: true }),
             _ => {
                 self.gateway.sessions.discard(session, lane);
@@ -230,12 +259,19 @@ impl<'a> Runner<'a> {
 
     /// No event may take longer than this: queue, execution, the way there and back.
     fn patience(&self) -> Duration {
-        let limits = &self.gateway.limits;
         Duration::from_millis(
             u64::from(self.record.max_time_in_queue)
-                + u64::from(limits.execution_ms)
-                + limits.transfer_slack_ms,
+                + u64::from(self.execution_ms())
+                + self.gateway.limits.transfer_slack_ms,
         )
+    }
+
+    /// How long it may run in the database.
+    fn execution_ms(&self) -> u32 {
+        match self.output.row_form() {
+            proto::RowForm::Lines => self.gateway.limits.stream_execution_ms,
+            _ => self.gateway.limits.execution_ms,
+        }
     }
 
     /// Since the record was made.
@@ -243,11 +279,11 @@ impl<'a> Runner<'a> {
         self.gateway.clock.monotonic().saturating_sub(self.began)
     }
 
-    async fn finish(mut self, running: Running, end: End) {
+    async fn finish(mut self, running: Running, mut end: End) {
         let over = self.now();
         let run_ms = if let End::Site(ended) = &end { ended.run_ms } else { 0 };
-        let (sql_ms, outputs) = match &end {
-            End::Site(ended) => (ended.sql_ms, ended.outputs.clone()),
+        let (sql_ms, outputs) = match &mut end {
+            End::Site(ended) => (ended.sql_ms, std::mem::take(&mut ended.outputs)),
             _ => (0, Vec::new()),
         };
         self.note_pairing(&end);
@@ -329,6 +365,26 @@ impl Phases {
         }
         record.timing.uploading = Span { start: at(first), end: at(over) };
         record.timing.downloading = Span { start: at(over), end: None };
+    }
+}
+
+/// That the second attempt was not sent says nothing of the first.
+fn over_both(first: Option<End>, second: End) -> End {
+    match (first, second) {
+        (Some(first), End::NotSent(_)) if !matches!(first, End::NotSent(_)) => first,
+        (_, second) => second,
+    }
+}
+
+/// The site refused the call before it began to answer: then nothing was executed.
+fn refused_as_such(status: &link_api::Status) -> Option<ApiError> {
+    use link_api::Code;
+    match status.code() {
+        Code::InvalidArgument => {
+            Some(ApiError::bad_request("The site could not read the command. The command was not executed."))
+        }
+        Code::PermissionDenied | Code::Unauthenticated => Some(ApiError::not_paired()),
+        _ => None,
     }
 }
 

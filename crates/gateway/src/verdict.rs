@@ -128,7 +128,7 @@ fn site_verdict(record: &mut Record, ended: proto::Ended, effect: Effect, limit:
             )))
         }
         Ok(S::TimedOut) => {
-            gone_wrong("The command ran longer than an immediate query may (60 s) and was stopped.")
+            gone_wrong("The command ran longer than a query of this form may and was stopped.")
         }
         Ok(S::Cancelled) => gone_wrong("The command was cancelled at the site."),
         Ok(S::Interrupted) => {

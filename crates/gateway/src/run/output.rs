@@ -3,6 +3,7 @@
 use super::Form;
 use crate::{
     answer::{self, Rows},
+    budget::Reservation,
     error::ApiError,
     gateway::Gateway,
     lines::{self, Piece},
@@ -35,6 +36,8 @@ pub(super) struct Output {
     /// The streaming form's way out, once begun.
     pieces: Option<mpsc::Sender<Piece>>,
     columns: Option<proto::Columns>,
+    /// What the returned parameters take up, until the last byte has gone out.
+    outputs_room: Option<Reservation>,
     wanted: bool,
     no_room: bool,
 }
@@ -50,12 +53,27 @@ impl Output {
         let rows = if buffers { Rows::new(&gateway.budget).ok() } else { None };
         let lane = if form == Form::Lines { Lane::Bulk } else { Lane::Prompt };
         let no_room = buffers && rows.is_none();
-        Output { form, lane, tell: Some(tell), rows, pieces: None, columns: None, wanted: true, no_room }
+        Output {
+            form,
+            lane,
+            tell: Some(tell),
+            rows,
+            pieces: None,
+            columns: None,
+            outputs_room: None,
+            wanted: true,
+            no_room,
+        }
     }
 
     /// Not even a small answer fits now: nothing should be sent.
     pub(super) fn has_no_room(&self) -> bool {
         self.no_room
+    }
+
+    /// Keeps the room of the returned parameters.
+    pub(super) fn keep(&mut self, room: Reservation) {
+        self.outputs_room = Some(room);
     }
 
     pub(super) fn lane(&self) -> Lane {
@@ -156,8 +174,10 @@ impl Output {
         if self.form == Form::Lines && matches!(verdict, Verdict::Success) {
             self.begin(gateway, record).await;
         }
+        let room = self.outputs_room.take();
         let Some(tell) = self.tell.take() else {
-            self.send(gateway, Piece::Last(lines::end(record, &verdict, outputs))).await;
+            let last = answer::held(lines::end(record, &verdict, outputs), room);
+            self.send(gateway, Piece::Last(last)).await;
             return;
         };
         let response = match verdict {
@@ -166,10 +186,13 @@ impl Output {
                 json(status, answer::failed(record, gateway.integrator, &details).into())
             }
             Verdict::Success => match self.rows {
-                None => json(StatusCode::OK, answer::count(record, gateway.integrator, outputs)),
+                None => json(
+                    StatusCode::OK,
+                    answer::held(answer::count(record, gateway.integrator, outputs), room),
+                ),
                 Some(rows) => {
                     match rows.finish(|| answer::open_rows(record, gateway.integrator), record, outputs) {
-                        Ok(body) => json(StatusCode::OK, body),
+                        Ok(body) => json(StatusCode::OK, answer::held(body, room)),
                         Err(_) => ApiError::unavailable(
                             "The gateway holds too many answers at once. The command was executed.",
                             1,

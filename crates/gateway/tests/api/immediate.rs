@@ -93,12 +93,36 @@ async fn what_the_site_did_not_run_is_an_envelope_that_says_so() {
 #[tokio::test]
 async fn a_site_that_breaks_the_contract_is_a_500_that_does_not_guess() {
     let world = World::new().await;
-    for text in ["cut", "garbage", "more than asked for"] {
+    for text in ["cut", "garbage", "more than asked for", "a piece less", "wide"] {
         let answer = world.run(text).await;
         assert_eq!(answer.status, 500, "{text}");
         assert!(answer.message().contains("not known: ask for the status"), "{}", answer.message());
     }
     assert_eq!(world.run("rows").await.status, 200, "and the gateway still serves");
+}
+
+#[tokio::test]
+async fn a_site_that_breaks_off_is_believed_only_before_its_first_word() {
+    let world = World::new().await;
+    for text in ["denied after rows", "unread after rows"] {
+        let answer = world.run(text).await;
+        assert_eq!(answer.status, 504, "{text}");
+        assert!(answer.message().contains("not known: ask for the status"), "{}", answer.message());
+    }
+    for (text, status) in [("denied", 403), ("what the kit does not know", 400)] {
+        let answer = world.run(text).await;
+        assert_eq!(answer.status, status, "{text}");
+        assert!(answer.message().contains("not executed"), "{}", answer.message());
+    }
+}
+
+#[tokio::test]
+async fn what_a_site_says_beside_rows_has_its_limits_too() {
+    let world = World::with(Limits { answer_memory_bytes: 2_000_000, ..Limits::default() }).await;
+    assert!(world.run("long message").await.message().len() <= 64 * 1024);
+    let body = json!({ "command": { "text": "large outputs", "executionMode": "nonQuery" } });
+    assert_eq!(world.post(&body).await.status, 503, "they take their room from the same memory");
+    assert_eq!(world.run("outputs").await.status, 200, "which is given back");
 }
 
 #[tokio::test]

@@ -31,7 +31,8 @@ async fn each_line_has_one_key_and_the_last_one_says_how_it_ended() {
     snapshot!("lines_outputs", lines(&world, "outputs", "reader").await.shown());
     snapshot!("lines_count", lines(&world, "count", "nonQuery").await.shown());
     snapshot!("lines_deadlock_after_rows", lines(&world, "deadlock after rows", "reader").await.shown());
-    assert_eq!(world.site.runs.lock().unwrap()[0].max_row_bytes, 0, "no cap");
+    let runs = world.site.runs.lock().unwrap();
+    assert_eq!((runs[0].max_row_bytes, runs[0].run_ms), (0, 3_600_000), "no cap, and time to read it all");
 }
 
 #[tokio::test]
@@ -65,6 +66,8 @@ async fn a_cut_stream_is_a_broken_transfer_or_an_end_that_says_failed() {
     let answer = lines(&world, "cut", "reader").await;
     assert_eq!(answer.lines().last().unwrap()["end"]["status"], "executionFailed");
     assert_eq!(answer.lines().last().unwrap()["end"]["effect"], "unknown");
+    let answer = lines(&world, "a piece less", "reader").await;
+    assert_eq!(answer.lines().last().unwrap()["end"]["status"], "executionFailed");
     // The caller takes nothing for too long: the transfer breaks off without an end.
     let world = World::with(Limits { stalled_caller_ms: 50, ..Limits::default() }).await;
     let response = begin(&world, "endless", true).await;

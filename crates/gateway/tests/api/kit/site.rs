@@ -296,6 +296,36 @@ impl Link for FakeLink {
                 events.extend((0..4).map(|_| Ok(self::event(lines, &[&row], &mut packer, false))));
                 events
             }
+            "a piece less" => {
+                let (event, bytes) = with_rows(&mut packer, true);
+                whole(event, proto::Ended { rows: 3, row_bytes: bytes + 1, ..ended(S::Successful) })
+            }
+            "wide" => {
+                let column = proto::Column { name: "x".repeat(1000), r#type: "int".into() };
+                let columns = proto::Columns { columns: vec![column; 2000] };
+                whole(
+                    proto::RunEvent { columns: Some(columns), ..proto::RunEvent::default() },
+                    ended(S::Successful),
+                )
+            }
+            "large outputs" => {
+                let output = proto::Parameter {
+                    name: "@out".into(),
+                    direction: proto::Direction::Output.into(),
+                    r#type: "NVarChar".into(),
+                    value: Some("x".repeat(1_000_000)),
+                    size: None,
+                };
+                only(proto::Ended { outputs: vec![output], ..ended(S::Successful) })
+            }
+            "long message" => only(failed(K::Mssql, 50000, &"ä".repeat(100_000))),
+            "denied" => return Err(Status::permission_denied("no")),
+            "denied after rows" => {
+                vec![Ok(with_rows(&mut packer, false).0), Err(Status::permission_denied("no"))]
+            }
+            "unread after rows" => {
+                vec![Ok(with_rows(&mut packer, false).0), Err(Status::invalid_argument("no"))]
+            }
             "cut" => vec![Ok(with_rows(&mut packer, false).0)],
             "garbage" => {
                 let rows = proto::Rows { data: b"no zstd".to_vec().into(), unpacked: 100, zstd: true };
