@@ -1,15 +1,15 @@
-//! The relay's questions, answered from the directory. Faults are logged here and end in a refusal, never in a yes.
+//! The relay's questions, answered from the directory. Faults are logged here and are told from every answer.
 
 use crate::{Claim, Departure, Directory, Refused, Site};
 use model::{IntegratorId, LinkId, Pms, SiteId};
-use relay::{JoinRefused, Registry};
+use relay::{Fault, JoinRefused, Registry};
 use tunnel::{CloseKind, head::SiteRecord};
 
 impl Registry for Directory {
-    fn admit_gateway(&self, integrator: IntegratorId) -> bool {
-        self.is_admitted(integrator).unwrap_or_else(|error| {
+    fn admit_gateway(&self, integrator: IntegratorId) -> Result<bool, Fault> {
+        self.is_admitted(integrator).map_err(|error| {
             tracing::error!(%error, %integrator, "the directory can't look an integrator up");
-            false
+            Fault
         })
     }
 
@@ -20,7 +20,7 @@ impl Registry for Directory {
             Refused::Doubled { .. } => JoinRefused::Doubled(refused.to_string()),
             Refused::Failed(error) => {
                 tracing::error!(%error, %link, "the directory can't take a Link's claims");
-                JoinRefused::Refused(refused.to_string())
+                JoinRefused::Failed
             }
             _ => JoinRefused::Refused(refused.to_string()),
         })
@@ -36,21 +36,20 @@ impl Registry for Directory {
         }
     }
 
-    fn find(&self, pms: Pms, pms_id: &str) -> Vec<SiteRecord> {
-        match Directory::find(self, pms, pms_id) {
-            Ok(found) => found.into_iter().map(record).collect(),
-            Err(error) => {
-                tracing::error!(%error, "the directory can't find sites");
-                Vec::new()
-            }
-        }
+    fn find(&self, pms: Pms, pms_id: &str) -> Result<Vec<SiteRecord>, Fault> {
+        let found = Directory::find(self, pms, pms_id).map_err(|error| {
+            tracing::error!(%error, "the directory can't find sites");
+            Fault
+        })?;
+        Ok(found.into_iter().map(record).collect())
     }
 
-    fn look(&self, site: SiteId) -> Option<SiteRecord> {
-        Directory::look(self, site).map(|found| found.map(record)).unwrap_or_else(|error| {
+    fn look(&self, site: SiteId) -> Result<Option<SiteRecord>, Fault> {
+        let found = Directory::look(self, site).map_err(|error| {
             tracing::error!(%error, %site, "the directory can't look a site up");
-            None
-        })
+            Fault
+        })?;
+        Ok(found.map(record))
     }
 }
 

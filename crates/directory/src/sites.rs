@@ -37,7 +37,7 @@ const SELECT: &str = "SELECT guid, link, facts, epoch, status, presence, authori
 
 impl Directory {
     /// All sites that claim a vendor's identifier, the authoritative one first, then by age of the claim; at most 50.
-    /// An empty identifier finds nothing.
+    /// An empty identifier finds nothing. A damaged record is logged and left out.
     pub fn find(&self, pms: Pms, pms_id: &str) -> Result<Vec<Site>, DirectoryError> {
         let pms_id = text::clean(pms_id, text::IDENTIFIER);
         if pms_id.is_empty() {
@@ -48,7 +48,7 @@ impl Directory {
         let mut statement = reader.prepare_cached(&format!("{SELECT} {order}"))?;
         let rows =
             statement.query_map(params![pms.type_name(), pms_id, FOUND as i64], |row| Ok(self.read(row)))?;
-        rows.map(|row| row?).collect()
+        readable(rows)
     }
 
     /// One site.
@@ -58,16 +58,24 @@ impl Directory {
         statement.query_row([site.as_bytes()], |row| Ok(self.read(row))).optional()?.transpose()
     }
 
-    /// All sites, oldest first, for the operator.
+    /// All sites, oldest first, for the operator. A damaged record is logged and left out.
     pub fn sites(&self) -> Result<Vec<Site>, DirectoryError> {
         let reader = self.reader();
         let mut statement = reader.prepare_cached(&format!("{SELECT} ORDER BY created_at, guid"))?;
         let rows = statement.query_map([], |row| Ok(self.read(row)))?;
-        rows.map(|row| row?).collect()
+        readable(rows)
     }
 
     fn read(&self, row: &Row<'_>) -> Result<Site, DirectoryError> {
         let site = SiteId(uuid(row.get(0)?));
+        // The row is here: a column that does not convert is damage to it, not a fault of the database.
+        self.read_columns(site, row).map_err(|error| match error {
+            DirectoryError::Database(_) => DirectoryError::Damaged(site),
+            other => other,
+        })
+    }
+
+    fn read_columns(&self, site: SiteId, row: &Row<'_>) -> Result<Site, DirectoryError> {
         let damaged = || DirectoryError::Damaged(site);
         let facts: SiteFacts = serde_json::from_str(&row.get::<_, String>(2)?).map_err(|_| damaged())?;
         let presence = Presence::from_column(&row.get::<_, String>(5)?).ok_or_else(damaged)?;
@@ -85,6 +93,23 @@ impl Directory {
             last_seen_at,
         })
     }
+}
+
+/// One damaged record must not hide the others; a fault of the database is another matter.
+fn readable(
+    rows: impl Iterator<Item = rusqlite::Result<Result<Site, DirectoryError>>>,
+) -> Result<Vec<Site>, DirectoryError> {
+    let mut sites = Vec::new();
+    for row in rows {
+        match row? {
+            Ok(site) => sites.push(site),
+            Err(error @ DirectoryError::Damaged(_)) => {
+                tracing::error!(%error, "a damaged record was left out");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sites)
 }
 
 /// 16 bytes as the id types hold them.

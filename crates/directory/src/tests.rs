@@ -254,6 +254,37 @@ fn an_admission_by_another_process_counts_at_once_and_a_removal_within_a_second(
 }
 
 #[test]
+fn one_damaged_record_does_not_hide_the_others() {
+    let w = World::new();
+    for n in 1..=4 {
+        w.join(site(n), 1).unwrap();
+    }
+    let damage = |sql: &str, n: u128| w.directory.writer().execute(sql, [site(n).as_bytes()]).unwrap();
+    damage("UPDATE sites SET facts = '{' WHERE guid = ?1", 1);
+    damage("UPDATE sites SET status = 'sleeping' WHERE guid = ?1", 2);
+    damage("UPDATE sites SET epoch = -1 WHERE guid = ?1", 3);
+    let found = w.directory.find(Pms::BestPractice, "1234").unwrap();
+    assert_eq!(found.iter().map(|s| s.site).collect::<Vec<_>>(), [site(4)]);
+    assert_eq!(w.directory.sites().unwrap().len(), 1);
+    assert!(matches!(w.directory.look(site(1)), Err(DirectoryError::Damaged(id)) if id == site(1)));
+}
+
+#[test]
+fn a_fault_of_the_database_is_told_to_the_relay_as_a_fault_and_as_nothing_else() {
+    use relay::{Fault, JoinRefused, Registry};
+    let w = World::new();
+    w.join(site(1), 1).unwrap();
+    w.directory.writer().execute_batch("DROP TABLE sites; DROP TABLE integrators").unwrap();
+    let registry: &dyn Registry = &w.directory;
+    assert_eq!(registry.admit_gateway(integrator()), Err(Fault));
+    assert_eq!(registry.find(Pms::BestPractice, "1234"), Err(Fault));
+    assert_eq!(registry.look(site(1)), Err(Fault));
+    let facts = claim(site(1), 2, "1234").facts;
+    let claims = [relay::Claim { site: site(1), epoch: 2, facts }];
+    assert_eq!(registry.link_joined(link(), &claims), Err(JoinRefused::Failed));
+}
+
+#[test]
 fn a_file_written_by_a_newer_program_is_left_alone() {
     let w = World::new();
     w.directory.writer().pragma_update(None, "user_version", 2).unwrap();

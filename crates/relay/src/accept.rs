@@ -6,7 +6,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tunnel::Party;
+use tunnel::{Denied, Party};
 
 /// Pause after a failed accept: the process is out of file descriptors, and trying at once would only burn the CPU.
 const OUT_OF_BREATH: Duration = Duration::from_millis(100);
@@ -65,6 +65,12 @@ async fn greet(
     }
 }
 
+/// What a client holds of the relay's from admission on; dropped, it is given back.
+enum Admitted {
+    Link(link::Admission),
+    Gateway(gateway::Entry),
+}
+
 async fn identify(shared: &Arc<Shared>, tls: TlsAcceptor, tcp: TcpStream) -> Result<(), String> {
     tunnel::tune_socket(&tcp);
     let io = tls.accept(tcp).await.map_err(|e| format!("TLS: {e}"))?;
@@ -72,28 +78,35 @@ async fn identify(shared: &Arc<Shared>, tls: TlsAcceptor, tcp: TcpStream) -> Res
     let joined =
         tunnel::join(io, &shared.options.accept, (shared.options.nonces)(), async |party: &Party| {
             if shared.draining.is_cancelled() {
-                return Err("this relay is shutting down: dial again".to_owned());
+                return Err(Denied::Busy("this relay is shutting down: dial again".to_owned()));
             }
-            if let Party::Link { peer, sites, .. } = party {
-                let claim = |s: &tunnel::JoinedSite| Claim {
-                    site: SiteId(s.peer.id),
-                    epoch: s.epoch,
-                    facts: s.facts.clone(),
-                };
-                admission =
-                    Some(link::admit(shared, LinkId(peer.id), sites.iter().map(claim).collect()).await?);
-            }
-            // A gateway may always come in, and is asked for its admission at every question: so that `admit` works at
-            // once, and a removal as well.
+            admission = Some(match party {
+                Party::Link { peer, sites, .. } => {
+                    let claim = |s: &tunnel::JoinedSite| Claim {
+                        site: SiteId(s.peer.id),
+                        epoch: s.epoch,
+                        facts: s.facts.clone(),
+                    };
+                    let claims = sites.iter().map(claim).collect();
+                    Admitted::Link(link::admit(shared, LinkId(peer.id), claims).await?)
+                }
+                // It is asked for its admission again at every question: so that `admit` works at once, and a removal
+                // as well.
+                Party::Gateway { peer, .. } => {
+                    Admitted::Gateway(gateway::admit(shared, IntegratorId(peer.id)).await?)
+                }
+            });
             Ok(())
         })
         .await
         .map_err(|e| e.to_string())?;
 
-    match (&joined.party, admission) {
-        (Party::Link { .. }, Some(admission)) => link::start(shared, joined, admission),
-        (Party::Link { .. }, None) => return Err("a Link came in without being admitted".to_owned()),
-        (Party::Gateway { peer, .. }, _) => gateway::start(shared, IntegratorId(peer.id), joined),
+    match admission {
+        Some(Admitted::Link(admission)) => link::start(shared, joined, admission),
+        Some(Admitted::Gateway(entry)) => {
+            gateway::start(shared, IntegratorId(joined.party.peer().id), joined, entry);
+        }
+        None => return Err("a client came in without being admitted".to_owned()),
     }
     Ok(())
 }

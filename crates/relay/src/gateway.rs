@@ -1,15 +1,18 @@
 //! A gateway's connection: each of its streams is a question, and one kind of question becomes a splice.
 
-use crate::{Counted, DRAIN, Shared, presence::LinkConnection, splice::splice};
+use crate::{Counted, DRAIN, Fault, Limits, Shared, presence::LinkConnection, splice::splice};
 use model::{Availability, IntegratorId, SiteId};
 use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, PoisonError, Weak, atomic::Ordering::Relaxed},
     time::Duration,
 };
-use tokio::{sync::Semaphore, time::Instant, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout},
+};
 use tokio_util::task::TaskTracker;
 use tunnel::{
-    Joined, Stream,
+    Denied, Joined, Stream,
     head::{self, Answer, Ask, Reason, SiteRecord},
 };
 
@@ -19,16 +22,66 @@ const REFUSAL: Duration = Duration::from_secs(1);
 /// Between a Link's welcome and its presence here, which follows within microseconds: how often, and how long, to look.
 const SETTLING: Duration = Duration::from_millis(10);
 const SETTLING_LOOKS: u32 = 50;
-/// How long a finished stream is held while draining.
-const LAST_BYTES: Duration = Duration::from_millis(100);
 
-/// The connection stands: its streams are served from now on.
-pub(crate) fn start(shared: &Arc<Shared>, integrator: IntegratorId, joined: Joined) {
-    tracing::info!(%integrator, "a gateway joined");
-    shared.tasks.spawn(live(shared.clone(), integrator, joined));
+/// How a gateway came in.
+pub(crate) enum Entry {
+    /// Its integrator is admitted.
+    Admitted,
+    /// It is not, or not yet: this is the connection's place among those.
+    Waiting { _place: OwnedSemaphorePermit },
 }
 
-async fn live(shared: Arc<Shared>, integrator: IntegratorId, joined: Joined) {
+/// Anybody can make an integrator's identity, so one that is not admitted comes in (to be told so, and to be served as
+/// soon as it is), but there are few places, and few streams in each.
+pub(crate) async fn admit(shared: &Shared, integrator: IntegratorId) -> Result<Entry, Denied> {
+    match shared.desk.ask(move |registry| registry.admit_gateway(integrator)).await {
+        Ok(true) => Ok(Entry::Admitted),
+        Ok(false) => match shared.waiting_room.clone().try_acquire_owned() {
+            Ok(place) => Ok(Entry::Waiting { _place: place }),
+            Err(_) => Err(Denied::Busy(format!(
+                "integrator {integrator} is not admitted to this platform, and too many such gateways are connected"
+            ))),
+        },
+        Err(fault) => Err(Denied::Busy(fault.to_string())),
+    }
+}
+
+/// Whether the integrator is admitted, as last seen; it decides how many streams the connection may carry.
+struct Standing {
+    joined: Joined,
+    entry: Mutex<Entry>,
+    limits: (usize, usize),
+}
+
+impl Standing {
+    fn new(joined: Joined, entry: Entry, limits: &Limits) -> Standing {
+        let limits = (limits.streams_per_gateway, limits.streams_per_unadmitted);
+        if matches!(entry, Entry::Waiting { .. }) {
+            joined.limit_streams(limits.1);
+        }
+        Standing { joined, entry: Mutex::new(entry), limits }
+    }
+
+    /// The registry has said yes: the connection's place among the unadmitted is free again.
+    fn is_admitted(&self) {
+        let mut entry = self.entry.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*entry, Entry::Waiting { .. }) {
+            *entry = Entry::Admitted;
+            // One more than it may have: the surplus one is told why.
+            self.joined.limit_streams(self.limits.0.saturating_add(1));
+        }
+    }
+}
+
+/// The connection stands: its streams are served from now on.
+pub(crate) fn start(shared: &Arc<Shared>, integrator: IntegratorId, joined: Joined, entry: Entry) {
+    tracing::info!(%integrator, admitted = matches!(entry, Entry::Admitted), "a gateway joined");
+    let standing = Arc::new(Standing::new(joined, entry, &shared.options.limits));
+    shared.tasks.spawn(live(shared.clone(), integrator, standing));
+}
+
+async fn live(shared: Arc<Shared>, integrator: IntegratorId, standing: Arc<Standing>) {
+    let joined = &standing.joined;
     let _counted = Counted::new(&shared, |s| &s.gateways);
     let places = Arc::new(Semaphore::new(shared.options.limits.streams_per_gateway));
     let streams = TaskTracker::new();
@@ -40,9 +93,9 @@ async fn live(shared: Arc<Shared>, integrator: IntegratorId, joined: Joined) {
         let Some(stream) = stream else { break };
         match places.clone().try_acquire_owned() {
             Ok(place) => {
-                let shared = shared.clone();
+                let (shared, standing) = (shared.clone(), Arc::downgrade(&standing));
                 streams.spawn(async move {
-                    answer(&shared, integrator, stream).await;
+                    answer(&shared, integrator, &standing, stream).await;
                     drop(place);
                 });
             }
@@ -69,7 +122,12 @@ async fn live(shared: Arc<Shared>, integrator: IntegratorId, joined: Joined) {
     tracing::info!(%integrator, "a gateway left");
 }
 
-async fn answer(shared: &Arc<Shared>, integrator: IntegratorId, mut stream: Stream) {
+async fn answer(
+    shared: &Arc<Shared>,
+    integrator: IntegratorId,
+    standing: &Weak<Standing>,
+    mut stream: Stream,
+) {
     let limits = &shared.options.limits;
     let ask = match timeout(limits.head, head::read::<Ask>(&mut stream)).await {
         Ok(Ok(ask)) => ask,
@@ -82,26 +140,28 @@ async fn answer(shared: &Arc<Shared>, integrator: IntegratorId, mut stream: Stre
         Err(_) => return,
     };
     let admitted = shared.desk.ask(move |registry| registry.admit_gateway(integrator)).await;
+    if admitted == Ok(true)
+        && let Some(standing) = standing.upgrade()
+    {
+        standing.is_admitted();
+    }
     let answer = match (admitted, ask) {
-        (None, _) => refused(Reason::Busy, "the directory failed; try again"),
-        (Some(false), _) => {
+        (Err(fault), _) => failed(fault),
+        (Ok(false), _) => {
             tracing::warn!(%integrator, "an integrator that is not admitted was refused");
             refused(Reason::NotEntitled, &format!("integrator {integrator} is not admitted to this platform"))
         }
-        (Some(true), Ask::Connect { site }) => match connect(shared, site).await {
+        (Ok(true), Ask::Connect { site }) => match connect(shared, site).await {
             Ok(towards_site) => return carry(shared, integrator, site, stream, towards_site).await,
             Err(no) => no,
         },
-        (Some(true), Ask::Find { pms, pms_id }) => {
+        (Ok(true), Ask::Find { pms, pms_id }) => {
             let found = shared.desk.ask(move |registry| registry.find(pms, &pms_id)).await;
-            found.map_or_else(|| refused(Reason::Busy, "the directory failed; try again"), sites)
+            found.map_or_else(failed, sites)
         }
-        (Some(true), Ask::Look { site }) => {
+        (Ok(true), Ask::Look { site }) => {
             let found = shared.desk.ask(move |registry| registry.look(site)).await;
-            found.map_or_else(
-                || refused(Reason::Busy, "the directory failed; try again"),
-                |site| sites(site.into_iter().collect()),
-            )
+            found.map_or_else(failed, |site| sites(site.into_iter().collect()))
         }
     };
     let _ = timeout(limits.head, say(stream, &answer)).await;
@@ -151,8 +211,9 @@ async fn present(shared: &Shared, site: SiteId) -> Result<Arc<LinkConnection>, A
 
 /// Why a site without a connection can't be reached; `None` while the registry counts it as online.
 async fn absent(shared: &Shared, site: SiteId) -> Option<Answer> {
-    let Some(found) = shared.desk.ask(move |registry| registry.look(site)).await else {
-        return Some(refused(Reason::Busy, "the directory failed; try again"));
+    let found = match shared.desk.ask(move |registry| registry.look(site)).await {
+        Ok(found) => found,
+        Err(fault) => return Some(failed(fault)),
     };
     match found.map(|SiteRecord { availability, .. }| availability) {
         None => Some(refused(Reason::UnknownSite, "no Halo Link has ever connected with this site")),
@@ -183,10 +244,6 @@ async fn carry(
     let started = Instant::now();
     // Counted in the pair's totals as bytes pass, so that a stream of days is metered while it runs.
     let ended = splice(&mut gateway, &mut towards_site, &total.to_site, &total.to_gateway).await;
-    if ended.result.is_ok() && shared.draining.is_cancelled() {
-        // A draining connection closes with its last stream, and the last bytes may still be on their way out.
-        tokio::time::sleep(LAST_BYTES).await;
-    }
     tracing::info!(
         %integrator, %site,
         ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -212,6 +269,11 @@ fn sites(mut sites: Vec<SiteRecord>) -> Answer {
 
 fn refused(reason: Reason, message: &str) -> Answer {
     Answer::Refused { reason, message: message.to_owned() }
+}
+
+/// A fault of the registry is never an answer about a site or an integrator.
+fn failed(fault: Fault) -> Answer {
+    refused(Reason::Busy, &fault.to_string())
 }
 
 async fn say(mut stream: Stream, answer: &Answer) -> std::io::Result<()> {

@@ -14,7 +14,7 @@ mod splice;
 
 pub use doorman::DoorLimits;
 pub use meter::Usage;
-pub use registry::{Claim, JoinRefused, Registry};
+pub use registry::{Claim, Fault, JoinRefused, Registry};
 
 use doorman::Doorman;
 use meter::Meter;
@@ -28,7 +28,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tunnel::AcceptOptions;
 
@@ -65,6 +65,10 @@ pub struct Limits {
     pub open: Duration,
     /// Streams of one gateway connection at a time.
     pub streams_per_gateway: usize,
+    /// The same while its integrator is not admitted.
+    pub streams_per_unadmitted: usize,
+    /// Gateway connections of integrators that are not admitted, in all; the next one is told to try again.
+    pub unadmitted_gateways: usize,
 }
 
 impl Default for Limits {
@@ -75,6 +79,8 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             open: Duration::from_secs(5),
             streams_per_gateway: 1024,
+            streams_per_unadmitted: 8,
+            unadmitted_gateways: 256,
         }
     }
 }
@@ -110,6 +116,8 @@ struct Shared {
     tasks: TaskTracker,
     links: AtomicUsize,
     gateways: AtomicUsize,
+    /// Places for gateways whose integrators are not admitted.
+    waiting_room: Arc<Semaphore>,
     streams: AtomicUsize,
 }
 
@@ -125,6 +133,7 @@ impl Relay {
             tasks: TaskTracker::new(),
             links: AtomicUsize::new(0),
             gateways: AtomicUsize::new(0),
+            waiting_room: Arc::new(Semaphore::new(options.limits.unadmitted_gateways)),
             streams: AtomicUsize::new(0),
             options,
         };

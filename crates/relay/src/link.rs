@@ -3,13 +3,13 @@
 use crate::{
     Counted, DRAIN, Shared,
     presence::LinkConnection,
-    registry::{Claim, Desk, JoinRefused},
+    registry::{Claim, Desk, Fault, JoinRefused},
 };
 use model::{LinkId, SiteId};
 use std::{sync::Arc, time::Duration};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
-use tunnel::{CloseKind, Joined, Party, head};
+use tunnel::{CloseKind, Denied, Joined, Party, head};
 
 /// How long an older connection has to show that it lives, when a second one comes with its epoch.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
@@ -22,6 +22,8 @@ const TRIES: u32 = 10;
 /// Claims that the registry has taken. Dropped before a connection stands for them, it gives them back.
 pub(crate) struct Admission {
     desk: Desk,
+    /// To give them back from any thread.
+    runtime: tokio::runtime::Handle,
     link: LinkId,
     sites: Box<[(SiteId, u64)]>,
 }
@@ -31,7 +33,7 @@ impl Drop for Admission {
         let sites = std::mem::take(&mut self.sites);
         if !sites.is_empty() {
             let desk = self.desk.clone();
-            tokio::spawn(async move { leave(&desk, sites, CloseKind::Lost).await });
+            self.runtime.spawn(async move { leave(&desk, sites, CloseKind::Lost).await });
         }
     }
 }
@@ -44,27 +46,36 @@ pub(crate) async fn admit(
     shared: &Arc<Shared>,
     link: LinkId,
     claims: Vec<Claim>,
-) -> Result<Admission, String> {
-    let sites = claims.iter().map(|claim| (claim.site, claim.epoch)).collect();
+) -> Result<Admission, Denied> {
     let claims: Arc<[Claim]> = claims.into();
     let mut tries = 0;
-    let why = loop {
-        let asked = claims.clone();
-        let answer = shared.desk.ask(move |registry| registry.link_joined(link, &asked)).await;
-        match answer {
-            Some(Ok(())) => return Ok(Admission { desk: shared.desk.clone(), link, sites }),
-            None => break "the directory failed; try again".to_owned(),
-            Some(Err(JoinRefused::Refused(why))) => break why,
-            Some(Err(JoinRefused::Doubled(why))) => {
+    let denied = loop {
+        match take(&shared.desk, link, claims.clone()).await {
+            Ok(admission) => return Ok(admission),
+            Err(JoinRefused::Failed) => break Denied::Busy(Fault.to_string()),
+            Err(JoinRefused::Refused(why)) => break Denied::NotAdmitted(why),
+            Err(JoinRefused::Doubled(why)) => {
                 tries += 1;
                 if tries >= TRIES || older_lives(shared, &claims).await {
-                    break why;
+                    break Denied::NotAdmitted(why);
                 }
             }
         }
     };
-    tracing::warn!(%link, sites = claims.len(), why, "a Link was refused");
-    Err(why)
+    tracing::warn!(%link, sites = claims.len(), ?denied, "a Link was refused");
+    Err(denied)
+}
+
+/// One question. The admission is made where the registry has just said yes: nobody may wait for the answer any more, and
+/// then it must give the claims back.
+async fn take(desk: &Desk, link: LinkId, claims: Arc<[Claim]>) -> Result<Admission, JoinRefused> {
+    let (own, runtime) = (desk.clone(), tokio::runtime::Handle::current());
+    let asked = desk.ask(move |registry| {
+        let joined = registry.link_joined(link, &claims);
+        let sites = claims.iter().map(|claim| (claim.site, claim.epoch)).collect();
+        Ok(joined.map(|()| Admission { desk: own, runtime, link, sites }))
+    });
+    asked.await.unwrap_or(Err(JoinRefused::Failed))
 }
 
 /// Whether a connection that holds one of these claims, with the same epoch, lives. A dead one is cleared away.
@@ -162,8 +173,74 @@ async fn leave(desk: &Desk, sites: Box<[(SiteId, u64)]>, how: CloseKind) {
         for (site, epoch) in sites {
             registry.site_left(site, epoch, how);
         }
+        Ok(())
     });
-    if told.await.is_none() {
+    if told.await.is_err() {
         tracing::error!("the directory could not be told that a Link left");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Registry;
+    use model::{IntegratorId, Pms, SiteFacts};
+    use std::sync::{Mutex, mpsc};
+    use tunnel::head::SiteRecord;
+
+    /// Takes every claim, but only when told to.
+    struct Slow {
+        go: Mutex<mpsc::Receiver<()>>,
+        left: tokio::sync::mpsc::UnboundedSender<(SiteId, u64, CloseKind)>,
+    }
+
+    impl Registry for Slow {
+        fn admit_gateway(&self, _: IntegratorId) -> Result<bool, Fault> {
+            Err(Fault)
+        }
+        fn link_joined(&self, _: LinkId, _: &[Claim]) -> Result<(), JoinRefused> {
+            self.go.lock().unwrap().recv().unwrap();
+            Ok(())
+        }
+        fn site_left(&self, site: SiteId, epoch: u64, how: CloseKind) {
+            self.left.send((site, epoch, how)).unwrap();
+        }
+        fn find(&self, _: Pms, _: &str) -> Result<Vec<SiteRecord>, Fault> {
+            Err(Fault)
+        }
+        fn look(&self, _: SiteId) -> Result<Option<SiteRecord>, Fault> {
+            Err(Fault)
+        }
+    }
+
+    #[tokio::test]
+    async fn claims_taken_after_the_handshake_was_given_up_are_given_back() {
+        let (go, wait) = mpsc::channel();
+        let (left, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let desk = Desk::new(Arc::new(Slow { go: Mutex::new(wait), left }));
+        let facts = SiteFacts {
+            pms: Pms::BestPractice,
+            pms_id: "1".to_owned(),
+            practice_name: String::new(),
+            pms_version: String::new(),
+            link_version: String::new(),
+            catalogues: Vec::new(),
+        };
+        let site = SiteId(uuid::Uuid::from_u128(1));
+        let claims: Arc<[Claim]> = vec![Claim { site, epoch: 7, facts }].into();
+        let link = LinkId(uuid::Uuid::from_u128(2));
+        let given_up =
+            tokio::time::timeout(Duration::from_millis(50), take(&desk, link, claims.clone())).await;
+        assert!(given_up.is_err(), "the registry was to take longer");
+        go.send(()).unwrap();
+        let undone = tokio::time::timeout(Duration::from_secs(10), told.recv()).await;
+        assert_eq!(undone.expect("the claims stay taken"), Some((site, 7, CloseKind::Lost)));
+
+        // The next one finds the registry as it was, and keeps what it got for as long as it stands.
+        go.send(()).unwrap();
+        let admission = take(&desk, link, claims).await.unwrap();
+        assert!(told.try_recv().is_err());
+        drop(admission);
+        assert!(tokio::time::timeout(Duration::from_secs(10), told.recv()).await.unwrap().is_some());
     }
 }

@@ -23,12 +23,22 @@ pub enum JoinRefused {
     Doubled(String),
     /// No.
     Refused(String),
+    /// The registry could not decide: the Link may try again soon.
+    Failed,
 }
+
+/// The registry could not answer now; the cause is in its own log. Never to be read as a yes, a no or a nothing found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the directory failed; try again")]
+pub struct Fault;
 
 /// What the relay needs to know, and tells. Calls may block: the relay makes them off its own threads, a few at a time.
 pub trait Registry: Send + Sync + 'static {
     /// Whether the integrator may use the platform now.
-    fn admit_gateway(&self, integrator: IntegratorId) -> bool;
+    ///
+    /// # Errors
+    /// [`Fault`].
+    fn admit_gateway(&self, integrator: IntegratorId) -> Result<bool, Fault>;
     /// A Link joins with its sites: afterwards all are online, or on refusal none is.
     ///
     /// # Errors
@@ -37,9 +47,15 @@ pub trait Registry: Send + Sync + 'static {
     /// The connection that served the site with this epoch has ended; nothing changes when a newer one took over.
     fn site_left(&self, site: SiteId, epoch: u64, how: CloseKind);
     /// All sites with a vendor's identifier, the authoritative one first.
-    fn find(&self, pms: Pms, pms_id: &str) -> Vec<SiteRecord>;
+    ///
+    /// # Errors
+    /// [`Fault`].
+    fn find(&self, pms: Pms, pms_id: &str) -> Result<Vec<SiteRecord>, Fault>;
     /// One site.
-    fn look(&self, site: SiteId) -> Option<SiteRecord>;
+    ///
+    /// # Errors
+    /// [`Fault`].
+    fn look(&self, site: SiteId) -> Result<Option<SiteRecord>, Fault>;
 }
 
 /// Blocking answers at a time: a registry is one file, more threads would only queue inside it.
@@ -57,18 +73,18 @@ impl Desk {
         Desk { registry, clerks: Arc::new(Semaphore::new(CLERKS)) }
     }
 
-    /// `None` when the registry panicked: the caller answers with a refusal, and the panic is in the log.
+    /// A panic of the registry is a [`Fault`]; it is in the log.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&dyn Registry) -> T + Send + 'static,
-    ) -> Option<T> {
-        let clerk = self.clerks.clone().acquire_owned().await.ok()?;
+        question: impl FnOnce(&dyn Registry) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let clerk = self.clerks.clone().acquire_owned().await.map_err(|_| Fault)?;
         let registry = self.registry.clone();
         tokio::task::spawn_blocking(move || {
             let _clerk = clerk;
             question(registry.as_ref())
         })
         .await
-        .ok()
+        .unwrap_or(Err(Fault))
     }
 }

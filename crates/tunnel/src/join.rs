@@ -116,6 +116,24 @@ pub enum JoinError {
     Io(io::Error),
 }
 
+/// Why `admit` does not let in a client that has proven itself. The text is what the client is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// A passing fault: the client comes back as after a loss.
+    Busy(String),
+    /// Somebody has to change something first: the client comes back, but seldom.
+    NotAdmitted(String),
+}
+
+impl From<Denied> for Fault {
+    fn from(denied: Denied) -> Fault {
+        match denied {
+            Denied::Busy(message) => Fault::Refuse(RefusedReason::Busy, message),
+            Denied::NotAdmitted(message) => Fault::Refuse(RefusedReason::NotAdmitted, message),
+        }
+    }
+}
+
 /// A client that has proven itself and was let in. Dropping it says goodbye and closes the connection.
 pub struct Joined {
     /// Who it is.
@@ -148,7 +166,7 @@ pub async fn join<Io>(
     io: Io,
     options: &AcceptOptions,
     nonce: [u8; 32],
-    admit: impl AsyncFnOnce(&Party) -> Result<(), String>,
+    admit: impl AsyncFnOnce(&Party) -> Result<(), Denied>,
 ) -> Result<Joined, JoinError>
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -197,6 +215,11 @@ impl Joined {
         self.shared.line.drain();
     }
 
+    /// From now on the client may have this many streams open at once, at most [`Tuning::streams`]; one more is reset.
+    pub fn limit_streams(&self, streams: usize) {
+        self.shared.line.limit(streams);
+    }
+
     /// Says goodbye and closes; open streams break.
     pub fn close(&self) {
         self.shared.line.close();
@@ -224,7 +247,7 @@ async fn authenticate(
     io: Heard,
     options: &AcceptOptions,
     nonce: [u8; 32],
-    admit: impl AsyncFnOnce(&Party) -> Result<(), String>,
+    admit: impl AsyncFnOnce(&Party) -> Result<(), Denied>,
 ) -> Result<(Party, WebSocket), JoinError> {
     let upgraded =
         tokio_tungstenite::accept_hdr_async_with_config(io, check_request, Some(websocket_config(false)))
@@ -233,7 +256,7 @@ async fn authenticate(
     let examined = match hello::examine(&mut socket, nonce, options).await {
         Ok(party) => match admit(&party).await {
             Ok(()) => hello::tell(&mut socket, &Message::Welcome).await.map(|()| party),
-            Err(message) => Err(Fault::Refuse(RefusedReason::NotAdmitted, message)),
+            Err(denied) => Err(denied.into()),
         },
         Err(fault) => Err(fault),
     };
@@ -356,6 +379,9 @@ impl Driver {
 
     fn requested(&mut self) -> Option<AcceptorEvent> {
         let requests = self.shared.0.line.take();
+        if let Some(streams) = requests.limit {
+            self.session.limit_inbound(streams.min(self.tuning.streams));
+        }
         for opening in requests.openings {
             self.session.open(opening);
         }

@@ -24,7 +24,7 @@ pub mod proxy;
 pub use address::{AddressError, PATH, Proxy, RelayAddress, SUBPROTOCOL};
 pub use connect::{ConnectError, tune_socket};
 pub use dial::{Credentials, DialOptions, Dialer, SiteIdentity, Status};
-pub use join::{AcceptOptions, CloseKind, JoinError, Joined, JoinedSite, Party, join};
+pub use join::{AcceptOptions, CloseKind, Denied, JoinError, Joined, JoinedSite, Party, join};
 pub use line::OpenError;
 pub use stream::Stream;
 pub use tls::{Roots, TlsSetupError, outer_client_tls, outer_server_tls};

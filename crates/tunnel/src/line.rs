@@ -38,6 +38,7 @@ pub(crate) struct Line {
 #[derive(Default)]
 pub(crate) struct Requests {
     pub(crate) openings: Vec<Opening>,
+    pub(crate) limit: Option<usize>,
     pub(crate) drain: bool,
     pub(crate) close: bool,
     /// The driver is gone.
@@ -60,6 +61,11 @@ impl Line {
             Ok(Err(_)) => Err(OpenError::Offline),
             Err(_) => Err(OpenError::TimedOut),
         }
+    }
+
+    pub(crate) fn limit(&self, streams: usize) {
+        lock(&self.requests).limit = Some(streams);
+        self.work.notify_one();
     }
 
     pub(crate) fn drain(&self) {

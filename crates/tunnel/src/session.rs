@@ -4,7 +4,7 @@ use crate::{
     OpenError, Stream,
     control::{self, Message},
     stream::{Places, Way},
-    tuning::{DISCARD_WITHIN, GOODBYE_WITHIN, Tuning},
+    tuning::{DISCARD_WITHIN, GOODBYE_WITHIN, LAST_BYTES_WITHIN, Tuning},
     wire::{ForYamux, Wire, lock},
 };
 use std::{
@@ -12,7 +12,7 @@ use std::{
     future::poll_fn,
     io,
     sync::{Arc, Mutex},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::sync::oneshot;
@@ -38,6 +38,7 @@ pub(crate) struct Session {
     yamux: yamux::Connection<ForYamux>,
     places: Arc<Places>,
     limit: usize,
+    limit_inbound: usize,
     openings: VecDeque<Opening>,
     /// False once the connection drains: no stream begins any more, either way.
     begins: bool,
@@ -54,6 +55,7 @@ impl Session {
             yamux,
             places: Arc::default(),
             limit: tuning.streams,
+            limit_inbound: tuning.streams,
             openings: VecDeque::new(),
             begins: true,
             ended: None,
@@ -82,6 +84,11 @@ impl Session {
         }
     }
 
+    /// How many streams the peer may have open at once from now on; those that are open stay.
+    pub(crate) fn limit_inbound(&mut self, streams: usize) {
+        self.limit_inbound = streams;
+    }
+
     pub(crate) fn places(&self) -> Arc<Places> {
         self.places.clone()
     }
@@ -104,6 +111,10 @@ impl Session {
 
     /// Says goodbye and closes, within [`GOODBYE_WITHIN`]. Streams that are still open break.
     pub(crate) async fn goodbye(mut self) {
+        // What the streams have queued goes first: their last bytes may have been written a moment ago. A stream that
+        // never ends must not hold this up, so there is a bound of its own.
+        self.stop();
+        let _ = tokio::time::timeout(LAST_BYTES_WITHIN, poll_fn(|cx| self.poll_queued(cx))).await;
         self.send(&Message::Goodbye);
         // yamux's own close would leave the streams' readers asleep: drop it, which wakes them, and close below it.
         drop(self.yamux);
@@ -140,6 +151,19 @@ impl Session {
         }
     }
 
+    /// Ready when nothing that streams have written is on its way any more, or the connection is over.
+    fn poll_queued(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            // Until it has nothing to do. New streams have no place by now and are reset.
+            if self.poll_yamux(cx).is_some() || lock(&self.wire).is_idle() {
+                return Poll::Ready(());
+            }
+            if ready!(lock(&self.wire).poll_send(cx)).is_err() {
+                return Poll::Ready(());
+            }
+        }
+    }
+
     fn poll_yamux(&mut self, cx: &mut Context<'_>) -> Option<SessionEvent> {
         if let Some(ended) = self.poll_openings(cx) {
             return Some(ended);
@@ -150,7 +174,8 @@ impl Session {
                 Poll::Ready(None) => Some(SessionEvent::Ended("the connection was closed".to_owned())),
                 Poll::Ready(Some(Err(error))) => Some(SessionEvent::Ended(yamux_why(&error))),
                 Poll::Ready(Some(Ok(stream))) => {
-                    let place = if self.begins { self.places.take(Way::In, self.limit) } else { None };
+                    let place =
+                        if self.begins { self.places.take(Way::In, self.limit_inbound) } else { None };
                     // Without a place the stream is dropped here, which resets it.
                     let Some(place) = place else { continue };
                     Some(SessionEvent::Inbound(Stream::new(stream, place)))

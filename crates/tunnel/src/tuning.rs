@@ -17,6 +17,8 @@ pub(crate) const WRITE_BUFFER_MAX: usize = 512 * 1024;
 pub(crate) const OPEN_WITHIN: Duration = Duration::from_secs(10);
 /// A goodbye may take this long to leave.
 pub(crate) const GOODBYE_WITHIN: Duration = Duration::from_secs(2);
+/// Before it, what streams have queued may take this long.
+pub(crate) const LAST_BYTES_WITHIN: Duration = Duration::from_millis(500);
 /// After a last message the other end may take this long to close.
 pub(crate) const DISCARD_WITHIN: Duration = Duration::from_millis(500);
 

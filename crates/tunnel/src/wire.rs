@@ -102,6 +102,11 @@ impl Wire {
         self.socket.get_ref().at
     }
 
+    /// Whether the socket has everything.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.write.is_empty() && !self.unflushed
+    }
+
     pub(crate) fn next_text(&mut self) -> Option<String> {
         self.texts.pop_front()
     }

@@ -9,7 +9,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
 };
-use tunnel::{CloseKind, JoinError, OpenError, Party, Status, control::RefusedReason, head};
+use tunnel::{CloseKind, Denied, JoinError, OpenError, Party, Status, control::RefusedReason, head};
 
 #[tokio::test]
 async fn a_link_proves_itself_and_its_sites() {
@@ -201,7 +201,8 @@ async fn a_drain_ends_in_time_even_when_a_stream_does_not() {
 
 #[tokio::test]
 async fn an_unadmitted_gateway_is_told_why_and_does_not_storm() {
-    let mut relay = Relay::with(RelaySettings { admits: false, ..Default::default() }).await;
+    let denies = Some(Denied::NotAdmitted("ask the operator to admit you".to_owned()));
+    let mut relay = Relay::with(RelaySettings { denies, ..Default::default() }).await;
     let dialer = relay.dial(gateway());
     let refused = relay.next().await.unwrap_err();
     assert!(matches!(refused, JoinError::Refused { reason: RefusedReason::NotAdmitted, .. }), "{refused:?}");
@@ -210,6 +211,20 @@ async fn an_unadmitted_gateway_is_told_why_and_does_not_storm() {
     assert_eq!(dialer.open().await.unwrap_err(), OpenError::Offline);
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(relay.joined.try_recv().is_err(), "a refused client came again at once");
+}
+
+#[tokio::test]
+async fn a_client_refused_for_a_passing_fault_comes_back_as_after_a_loss() {
+    let denies = Some(Denied::Busy("the directory failed; try again".to_owned()));
+    let mut relay = Relay::with(RelaySettings { denies, ..Default::default() }).await;
+    let dialer = relay.dial(link());
+    for _ in 0..3 {
+        let refused = relay.next().await.unwrap_err();
+        assert!(matches!(refused, JoinError::Refused { reason: RefusedReason::Busy, .. }), "{refused:?}");
+    }
+    assert_eq!(failure(&dialer).await, "the directory failed; try again");
+    let status = dialer.status().borrow().clone();
+    assert!(!matches!(status, Status::Refused { .. }), "{status:?}");
 }
 
 #[tokio::test]
@@ -249,4 +264,26 @@ async fn callers_who_keep_asking_do_not_put_the_next_attempt_off() {
     };
     timeout(Duration::from_secs(5), back).await.expect("the attempt came in spite of the callers");
     relay.next().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_last_bytes_before_a_draining_connection_closes_arrive_with_their_end() {
+    for _ in 0..20 {
+        let mut relay = Relay::start().await;
+        let (dialer, joined) = relay.pair(link()).await;
+        let mut theirs = joined.open().await.unwrap();
+        theirs.write_all(b"x").await.unwrap();
+        let mut ours = dialer.accept().await.unwrap();
+        ours.read_u8().await.unwrap();
+        joined.drain();
+        until(&dialer, |s| *s != Status::Online).await;
+        // At once afterwards the connection has no stream at either end, and both may close it.
+        ours.shutdown().await.unwrap();
+        theirs.write_all(&[7; 60_000]).await.unwrap();
+        theirs.shutdown().await.unwrap();
+        drop(theirs);
+        let mut last = Vec::new();
+        let read = timeout(Duration::from_secs(5), ours.read_to_end(&mut last)).await.expect("no end");
+        assert_eq!((read.unwrap(), last.len()), (60_000, 60_000));
+    }
 }

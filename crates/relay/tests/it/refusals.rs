@@ -1,11 +1,14 @@
 //! Every refusal has its reason, and comes at once.
 
-use crate::kit::{Cloud, PATIENCE, Practice, ask, connect, eventually, exchange};
+use crate::kit::{Cloud, PATIENCE, Practice, ask, connect, eventually, exchange, online, reaches};
 use model::{Availability, Pms, SiteStatus};
 use relay::Limits;
 use std::time::{Duration, Instant};
-use tokio::io::AsyncWriteExt;
-use tunnel::head::{self, Answer, Ask, Reason};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tunnel::{
+    Status,
+    head::{self, Answer, Ask, Reason},
+};
 
 #[tokio::test]
 async fn a_site_whose_link_said_goodbye_is_offline_at_once() {
@@ -86,6 +89,55 @@ async fn a_stream_too_many_is_refused_as_busy_and_a_freed_place_can_be_taken() {
     drop(first);
     eventually("the dropped stream is counted out", || cloud.relay.counts().streams == 1).await;
     connect(&gateway, practice.id()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_not_admitted_has_few_streams_until_it_is() {
+    let cloud = Cloud::with(Limits { streams_per_unadmitted: 2, ..Limits::default() }).await;
+    let (id, gateway) = cloud.stranger().await;
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        let mut stream = gateway.open().await.unwrap();
+        // Half a head: it stays open.
+        stream.write_all(&[0]).await.unwrap();
+        stream.flush().await.unwrap();
+        open.push(stream);
+    }
+    let end = tokio::time::timeout(Duration::from_secs(5), open[2].read_u8()).await;
+    assert!(end.expect("the third is reset at once").is_err());
+    open.clear();
+
+    cloud.directory.admit(id, "Acme").unwrap();
+    let look = Ask::Look { site: Practice::new("1").id() };
+    assert!(matches!(ask(&gateway, &look).await.0, Answer::Sites { .. }));
+    for _ in 0..5 {
+        let mut stream = gateway.open().await.unwrap();
+        stream.write_all(&[0]).await.unwrap();
+        stream.flush().await.unwrap();
+        open.push(stream);
+    }
+    assert!(matches!(ask(&gateway, &look).await.0, Answer::Sites { .. }));
+}
+
+#[tokio::test]
+async fn gateways_that_are_not_admitted_have_few_places_and_an_admitted_one_needs_none() {
+    let cloud = Cloud::with(Limits { unadmitted_gateways: 1, ..Limits::default() }).await;
+    let admitted = cloud.gateway().await;
+    let (id, first) = cloud.stranger_soon();
+    // The admitted one was a stranger when it came; its first question frees its place.
+    let look = Ask::Look { site: Practice::new("1").id() };
+    let waits = reaches(&first, |s| matches!(s, Status::Waiting { .. } | Status::Refused { .. })).await;
+    assert!(matches!(&waits, Status::Waiting { why, .. } if why.contains("not admitted")), "{waits:?}");
+    assert!(matches!(ask(&admitted, &look).await.0, Answer::Sites { .. }));
+    online(&first).await;
+
+    let (other, second) = cloud.stranger_soon();
+    reaches(&second, |s| matches!(s, Status::Waiting { .. })).await;
+    cloud.directory.admit(other, "Acme").unwrap();
+    online(&second).await;
+    assert!(matches!(ask(&first, &look).await.0, Answer::Refused { reason: Reason::NotEntitled, .. }));
+    cloud.directory.admit(id, "Recalls").unwrap();
+    assert!(matches!(ask(&first, &look).await.0, Answer::Sites { .. }));
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle, time::timeout};
 use trust::{Kind, Operational, Root};
 use tunnel::{
-    AcceptOptions, Credentials, DialOptions, Dialer, JoinError, Joined, Party, RelayAddress, Roots,
+    AcceptOptions, Credentials, Denied, DialOptions, Dialer, JoinError, Joined, Party, RelayAddress, Roots,
     SiteIdentity, Status, Tuning, join, outer_client_tls, outer_server_tls,
 };
 
@@ -70,7 +70,7 @@ pub struct Relay {
 pub struct RelaySettings {
     pub names: Vec<String>,
     pub tuning: Tuning,
-    pub admits: bool,
+    pub denies: Option<Denied>,
     /// Certificate names; empty for `localhost`.
     pub certificate_for: String,
 }
@@ -80,7 +80,7 @@ impl Default for RelaySettings {
         RelaySettings {
             names: vec!["relay.example".to_owned(), HOST.to_owned()],
             tuning: quick(),
-            admits: true,
+            denies: None,
             certificate_for: HOST.to_owned(),
         }
     }
@@ -109,13 +109,14 @@ impl Relay {
                 let (tcp, _) = listener.accept().await.unwrap();
                 tunnel::tune_socket(&tcp);
                 let (tls, options, sender) = (tls.clone(), options.clone(), sender.clone());
+                let denies = settings.denies.clone();
                 tokio::spawn(async move {
                     let Ok(io) = tokio_rustls::TlsAcceptor::from(tls).accept(tcp).await else { return };
                     let mut nonce = [0; 32];
                     rand::rng().fill_bytes(&mut nonce);
                     let admit = async |_: &Party| {
                         tokio::task::yield_now().await;
-                        if settings.admits { Ok(()) } else { Err("ask the operator to admit you".to_owned()) }
+                        denies.map_or(Ok(()), Err)
                     };
                     let _ = sender.send(join(io, &options, nonce, admit).await);
                 });
