@@ -83,7 +83,9 @@ fn certificate(config: &Config, clock: &dyn Clock) -> Result<(trust::Operational
     let epoch = store.raise("epoch", 0)?;
     // From the clock, so that a restored data folder does not go back to serial numbers in use before.
     let serial = store.raise("serial", u64::try_from(clock.now().0).unwrap_or(0))?;
-    Ok((identity::certify(&root, &config.integrator_name, serial, clock)?, epoch))
+    let random = OsRng.try_next_u32().map_err(|e| anyhow!("no randomness: {e}"))?;
+    let name = identity::instance_name(&config.integrator_name, store.keep("instance", random)?);
+    Ok((identity::certify(&root, &name, serial, clock)?, epoch))
 }
 
 fn outer_tls(config: &Config) -> Result<Arc<rustls::ClientConfig>> {

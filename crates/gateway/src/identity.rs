@@ -52,7 +52,14 @@ pub fn integrator(root: &Root) -> IntegratorId {
     IntegratorId(root.id())
 }
 
-/// A fresh certificate for this gateway. `serial` must be higher than any before.
+/// A gateway's name in its certificate, at most 200 bytes. Sites retire the lower serial numbers of the same name, so it
+/// tells apart the gateways of one integrator: `instance` is random and kept in each one's data folder.
+pub fn instance_name(integrator_name: &str, instance: u32) -> String {
+    let name = crate::cut(integrator_name, 190);
+    format!("{name} {instance:08x}")
+}
+
+/// A fresh certificate for this gateway, under its [`instance_name`]. `serial` must be higher than any before.
 pub fn certify(
     root: &Root,
     name: &str,
@@ -80,6 +87,16 @@ fn private(path: &Path) -> io::Result<std::fs::File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_gateways_of_one_integrator_have_names_of_their_own() {
+        assert_eq!(instance_name("Acme", 7), "Acme 00000007");
+        assert_ne!(instance_name("Acme", 7), instance_name("Acme", 8));
+        let long = "\u{1f600}".repeat(100);
+        assert!(
+            instance_name(&long, 1).len() <= 200 && instance_name(&long, u32::MAX).ends_with(" ffffffff")
+        );
+    }
 
     #[test]
     fn an_identity_is_made_once_and_is_its_owners_alone() {

@@ -152,6 +152,16 @@ impl Store {
         Ok(value.unsigned_abs())
     }
 
+    /// The number kept under a name: `value`, unless another was kept before.
+    pub fn keep(&self, name: &str, value: u32) -> Result<u32, StoreError> {
+        let kept: i64 = self.lock().query_row(
+            "INSERT INTO counters VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value RETURNING value",
+            params![name, value],
+            |row| row.get(0),
+        )?;
+        Ok(u32::try_from(kept).unwrap_or(value))
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -172,10 +182,12 @@ mod tests {
             store.set_paired(site, Paired { read_only: true }, Timestamp(1)).unwrap();
             assert_eq!(store.raise("epoch", 0).unwrap(), 1);
             assert!(store.accept_serial(site, 5).unwrap());
+            assert_eq!(store.keep("instance", 7).unwrap(), 7);
         }
         let store = Store::open(folder.path()).unwrap();
         assert_eq!(store.paired(site), Some(Paired { read_only: true }));
         assert_eq!(store.raise("epoch", 0).unwrap(), 2);
+        assert_eq!(store.keep("instance", 8).unwrap(), 7, "the first stays");
         assert_eq!(store.raise("epoch", 100).unwrap(), 100);
         assert!(!store.accept_serial(site, 4).unwrap(), "a retired certificate");
         assert!(store.accept_serial(site, 5).unwrap());
