@@ -33,7 +33,7 @@ pub(super) async fn look(
     Path(site): Path<String>,
 ) -> Result<Response, ApiError> {
     let site = site_id(&site)?;
-    let Some(record) = gateway.cloud.look(site).await.map_err(cloud_error)? else {
+    let Some(mut record) = gateway.cloud.look(site).await.map_err(cloud_error)? else {
         return Err(ApiError::unknown_site());
     };
     if gateway.store.paired(site).is_none() {
@@ -49,6 +49,8 @@ pub(super) async fn look(
             Err(error) => return Err(crate::run::open_error(&gateway, site, &error)),
         }
     }
+    // The site's own word, where there is one, over the platform's.
+    record.facts = gateway.sessions.facts(site).unwrap_or(record.facts);
     Ok(json_response(&site_object(&record)))
 }
 

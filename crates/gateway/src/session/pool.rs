@@ -7,7 +7,7 @@ use futures::{
     future::{BoxFuture, Shared},
 };
 use link_api::Tuning;
-use model::{Clock, SiteId};
+use model::{Clock, SiteFacts, SiteId};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -95,6 +95,15 @@ impl Sessions {
             }
         };
         attempt.await
+    }
+
+    /// What a site itself said when a session was opened that still stands.
+    pub fn facts(&self, site: SiteId) -> Option<SiteFacts> {
+        let slots = self.inner.lock();
+        [Lane::Prompt, Lane::Bulk].into_iter().find_map(|lane| match slots.by_key.get(&(site, lane)) {
+            Some(Slot::Open { session, .. }) if !session.is_closed() => session.facts.clone(),
+            _ => None,
+        })
     }
 
     /// A session of one's own, paired or not.

@@ -33,6 +33,16 @@ async fn a_site_that_let_us_in_shows_itself() {
 }
 
 #[tokio::test]
+async fn what_the_site_says_of_itself_counts_more_than_what_the_platform_says() {
+    let world = World::new().await;
+    let path = format!("/integrator/sites/{}", world.site.id());
+    assert_eq!(world.run("rows").await.status, 200);
+    world.site.change(|record| record.facts.practice_name = "as the platform tells it".into());
+    let site = world.get(&path).await.json();
+    assert_eq!(site["practiceMetadata"]["practiceName"], "Halo Demo Clinic");
+}
+
+#[tokio::test]
 async fn without_the_platform_the_gateway_says_so() {
     let world = World::new().await;
     *world.cloud.failing.lock().unwrap() = Some(CloudError::Down);
