@@ -19,6 +19,7 @@ mod pair;
 mod run;
 pub mod serve;
 pub mod session;
+mod stall;
 pub mod store;
 mod verdict;
 

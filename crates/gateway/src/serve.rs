@@ -1,5 +1,6 @@
 //! Serves the routes on a listening socket: every wait has a bound, and stopping lets answers finish.
 
+use crate::stall::Stalling;
 use axum::{Router, extract::Request};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
@@ -13,6 +14,8 @@ use tower::{Service, ServiceExt};
 
 /// A request's head must arrive within this time; an idle kept-alive connection lives as long.
 const HEAD_WITHIN: Duration = Duration::from_secs(75);
+/// A caller who takes nothing of an answer for this long is cut off: what it holds of the memory for answers is given back.
+const STALLED: Duration = Duration::from_secs(60);
 /// Connections at once; more wait in the kernel's queue.
 const CONNECTIONS: usize = 10_000;
 /// A request's head, bytes: all headers and a query string fit several times.
@@ -55,7 +58,8 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         let _ = socket.set_nodelay(true);
         let service =
             router.clone().map_request(|request: Request<Incoming>| request.map(axum::body::Body::new));
-        let connection = builder.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
+        let socket = TokioIo::new(Stalling::new(socket, STALLED));
+        let connection = builder.serve_connection(socket, TowerToHyperService::new(service));
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             let _ = connection.await;
