@@ -73,8 +73,8 @@ fn answers(host: &str, credentials: &Credentials, challenge: &Challenge) -> Resu
         let chain: Vec<_> = own.chain().iter().map(|c| Certificate(c.to_vec())).collect();
         Ok::<_, Rejected>((chain, Signature(signature)))
     };
-    let hello = |role, outer_role, own: &Operational, epoch| {
-        let (chain, signature) = signed(own, outer_role, epoch, [0; 32])?;
+    let hello = |role, outer_role, own: &Operational, epoch, facts_hash| {
+        let (chain, signature) = signed(own, outer_role, epoch, facts_hash)?;
         let relay = host.to_owned();
         Ok(Message::Hello(Box::new(Hello {
             version: control::VERSION,
@@ -87,10 +87,11 @@ fn answers(host: &str, credentials: &Credentials, challenge: &Challenge) -> Resu
     };
     match credentials {
         Credentials::Gateway { operational, epoch } => {
-            Ok(vec![hello(Role::Gateway, OuterRole::Gateway, operational, *epoch)?])
+            Ok(vec![hello(Role::Gateway, OuterRole::Gateway, operational, *epoch, [0; 32])?])
         }
         Credentials::Link { operational, epoch, sites } => {
-            let mut all = vec![hello(Role::Link, OuterRole::Link, operational, *epoch)?];
+            let listed = sites_hash(sites.iter().map(|site| site.operational.peer().id.as_bytes()));
+            let mut all = vec![hello(Role::Link, OuterRole::Link, operational, *epoch, listed)?];
             for site in sites {
                 let facts =
                     serde_json::to_string(&site.facts).map_err(|e| Rejected::Broken(e.to_string()))?;
@@ -136,21 +137,33 @@ pub(crate) async fn examine(
         return Err(refuse(RefusedReason::RelayName, "this relay does not go by the name that was dialled"));
     }
     let exam = Exam { relay: &hello.relay, nonce: &nonce, now: options.clock.now() };
+    let signed = |facts_hash| Signed {
+        chain: &hello.chain,
+        signature: &hello.signature,
+        epoch: hello.epoch,
+        facts_hash,
+    };
     match hello.role {
         Role::Gateway => {
-            let signed =
-                Signed { chain: &hello.chain, signature: &hello.signature, epoch: hello.epoch, facts: None };
-            let peer = exam.check(Kind::Integrator, OuterRole::Gateway, &signed)?;
+            let peer = exam.check(Kind::Integrator, OuterRole::Gateway, &signed([0; 32]))?;
             Ok(Party::Gateway { peer, epoch: hello.epoch })
         }
         Role::Link => {
-            let signed =
-                Signed { chain: &hello.chain, signature: &hello.signature, epoch: hello.epoch, facts: None };
-            let peer = exam.check(Kind::Link, OuterRole::Link, &signed)?;
+            let peer = exam.peer(Kind::Link, &hello.chain)?;
             let sites = sites(socket, &exam, options.max_sites).await?;
+            // Only now: the Link has signed which sites it lists, so that nobody on the way drops one or adds another.
+            let listed = sites_hash(sites.iter().map(|site| site.peer.id.as_bytes()));
+            exam.proof(OuterRole::Link, &signed(listed))?;
             Ok(Party::Link { peer, epoch: hello.epoch, sites })
         }
     }
+}
+
+/// What a Link signs of its sites: their GUIDs, in the order of their messages.
+fn sites_hash<'a>(sites: impl Iterator<Item = &'a [u8; 16]>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    sites.for_each(|site| hash.update(site));
+    hash.finalize().into()
 }
 
 async fn sites(socket: &mut WebSocket, exam: &Exam<'_>, limit: usize) -> Result<Vec<JoinedSite>, Fault> {
@@ -171,7 +184,7 @@ async fn sites(socket: &mut WebSocket, exam: &Exam<'_>, limit: usize) -> Result<
             chain: &site.chain,
             signature: &site.signature,
             epoch: site.epoch,
-            facts: Some(&site.facts),
+            facts_hash: Sha256::digest(site.facts.as_bytes()).into(),
         };
         let peer = exam.check(Kind::Site, OuterRole::Site, &signed)?;
         if sites.iter().any(|other| other.peer.id == peer.id) {
@@ -201,22 +214,34 @@ struct Signed<'a> {
     chain: &'a [Certificate],
     signature: &'a Signature,
     epoch: u64,
-    facts: Option<&'a str>,
+    facts_hash: [u8; 32],
 }
 
 impl Exam<'_> {
     fn check(&self, kind: Kind, role: OuterRole, signed: &Signed<'_>) -> Result<Peer, Fault> {
-        let chain: Vec<_> = signed.chain.iter().map(|c| CertificateDer::from(c.0.as_slice())).collect();
-        let peer = trust::verify_chain(kind, &chain, self.now).map_err(|e| {
-            refuse(RefusedReason::Certificate, format!("the certificate is not accepted: {e}"))
-        })?;
-        let facts_hash = signed.facts.map_or([0; 32], |facts| Sha256::digest(facts.as_bytes()).into());
-        let statement =
-            Statement { role, relay: self.relay, nonce: self.nonce, epoch: signed.epoch, facts_hash };
-        outer::verify(&chain[0], &statement, &signed.signature.0)
-            .map_err(|_| refuse(RefusedReason::Signature, "the signature does not fit the challenge"))?;
+        let peer = self.peer(kind, signed.chain)?;
+        self.proof(role, signed)?;
         Ok(peer)
     }
+
+    fn peer(&self, kind: Kind, chain: &[Certificate]) -> Result<Peer, Fault> {
+        let chain: Vec<_> = chain.iter().map(der).collect();
+        trust::verify_chain(kind, &chain, self.now)
+            .map_err(|e| refuse(RefusedReason::Certificate, format!("the certificate is not accepted: {e}")))
+    }
+
+    /// For a chain that [`Exam::peer`] has accepted.
+    fn proof(&self, role: OuterRole, signed: &Signed<'_>) -> Result<(), Fault> {
+        let Signed { chain, signature, epoch, facts_hash } = *signed;
+        let leaf = chain.first().map(der).ok_or_else(|| refuse(RefusedReason::Certificate, "none came"))?;
+        let statement = Statement { role, relay: self.relay, nonce: self.nonce, epoch, facts_hash };
+        outer::verify(&leaf, &statement, &signature.0)
+            .map_err(|_| refuse(RefusedReason::Signature, "the signature does not fit the challenge"))
+    }
+}
+
+fn der(certificate: &Certificate) -> CertificateDer<'_> {
+    CertificateDer::from(certificate.0.as_slice())
 }
 
 /// Sends one control message.

@@ -6,6 +6,7 @@ mod support;
 use futures::{SinkExt, StreamExt};
 use model::{Clock, SystemClock, Timestamp};
 use rustls::pki_types::ServerName;
+use sha2::{Digest, Sha256};
 use std::time::Duration;
 use support::*;
 use tokio::{net::TcpStream, time::timeout};
@@ -151,6 +152,39 @@ async fn an_epoch_or_role_that_was_not_signed_is_refused() {
         hello.chain = own.chain().iter().map(|c| Certificate(c.to_vec())).collect();
         send(&mut socket, &Message::Hello(hello)).await;
         assert_eq!(refused(&mut relay, &mut socket).await, RefusedReason::Signature);
+    }
+}
+
+#[tokio::test]
+async fn a_site_left_out_put_in_or_moved_on_the_way_is_noticed() {
+    let (link, sites) = (identity(Kind::Link), [identity(Kind::Site), identity(Kind::Site)]);
+    let listed: Vec<u8> = sites.iter().flat_map(|s| *s.peer().id.as_bytes()).collect();
+    let all: [&[usize]; 4] = [&[0, 1], &[0], &[], &[1, 0]];
+    for (arriving, signed) in all.into_iter().map(|a| (a, &listed[..])).chain([(all[0], &listed[..16])]) {
+        let mut relay = Relay::start().await;
+        let (mut socket, challenge) = raw(&relay).await;
+        let proven = |own: &Operational, role, epoch, declared: &[u8]| {
+            let facts_hash = Sha256::digest(declared).into();
+            let statement = Statement { role, relay: HOST, nonce: &challenge.nonce.0, epoch, facts_hash };
+            let chain = own.chain().iter().map(|c| Certificate(c.to_vec())).collect();
+            (chain, Signature(outer::sign(own, &statement).unwrap()))
+        };
+        let (chain, signature) = proven(&link, OuterRole::Link, 7, signed);
+        let (version, relay_name) = (control::VERSION, HOST.to_owned());
+        let hello = Hello { version, role: Role::Link, relay: relay_name, epoch: 7, chain, signature };
+        send(&mut socket, &Message::Hello(Box::new(hello))).await;
+        for at in arriving {
+            let facts = serde_json::to_string(&facts()).unwrap();
+            let (chain, signature) = proven(&sites[*at], OuterRole::Site, 8, facts.as_bytes());
+            let site = control::Site { epoch: 8, chain, facts, signature };
+            send(&mut socket, &Message::Site(Box::new(site))).await;
+        }
+        send(&mut socket, &Message::Ready).await;
+        if arriving == [0, 1] && signed == listed {
+            assert_eq!(receive(&mut socket).await, Message::Welcome);
+        } else {
+            assert_eq!(refused(&mut relay, &mut socket).await, RefusedReason::Signature);
+        }
     }
 }
 

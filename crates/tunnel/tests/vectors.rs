@@ -72,7 +72,12 @@ fn the_bytes_that_are_signed_are_as_written() {
             _ => (OuterRole::Gateway, Kind::Integrator),
         };
         let nonce = bytes(text(vector, "nonce")).try_into().unwrap();
-        let facts_hash = vector["facts"].as_str().map_or([0; 32], |facts| Sha256::digest(facts).into());
+        let site = |id: &Value| *id.as_str().unwrap().parse::<uuid::Uuid>().unwrap().as_bytes();
+        let facts_hash = match (vector["facts"].as_str(), vector["sites"].as_array()) {
+            (Some(facts), _) => Sha256::digest(facts).into(),
+            (None, Some(sites)) => Sha256::digest(sites.iter().flat_map(site).collect::<Vec<_>>()).into(),
+            (None, None) => [0; 32],
+        };
         let statement = Statement {
             role,
             relay: text(vector, "relay"),
