@@ -27,8 +27,10 @@ pub(crate) fn run(config: Config) -> Result<()> {
     let directory = Arc::new(operator::open(&config)?);
     let options = options(&config)?;
     raise_file_limit();
-
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // Half the cores: a query crosses several tasks one after another, and waking another core for each costs more than
+    // it gains; the kernel's share of the work has the rest.
+    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     let Some(_lock) = runtime.block_on(lock_soon(&config.data))? else {
         bail!("data: another halo-cloud runs on {}", config.data.display());
     };

@@ -19,7 +19,7 @@ use std::{
 use tokio::sync::oneshot;
 
 /// How long a change that nobody waits for may gather company.
-const LINGER: Duration = Duration::from_millis(20);
+const LINGER: Duration = Duration::from_millis(50);
 /// How often old records are swept out.
 const SWEEP: Duration = Duration::from_secs(600);
 /// After a failed write the next attempt waits this long.
@@ -81,6 +81,17 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Notes a change. Wakes the writer for the first one, which starts its gathering, and when somebody waits; for
+    /// the others it would wake only to sleep again.
+    fn changed(&self, mut state: MutexGuard<'_, State>, id: QueryId) {
+        let wake = state.changed.is_empty() || !state.waiting.is_empty();
+        state.changed.push(id);
+        drop(state);
+        if wake {
+            self.wake.notify_one();
+        }
+    }
 }
 
 impl std::fmt::Debug for Mirror {
@@ -140,14 +151,14 @@ impl Mirror {
             if let Some(entry) = state.entries.get_mut(&id) {
                 entry.version += 1;
             }
-            state.changed.push(id);
-            durable.then(|| {
+            let written = durable.then(|| {
                 let (tell, told) = oneshot::channel();
                 state.waiting.push(tell);
                 told
-            })
+            });
+            self.shared.changed(state, id);
+            written
         };
-        self.shared.wake.notify_one();
         if let Some(written) = written
             && !written.await.unwrap_or(false)
         {
@@ -177,9 +188,7 @@ impl Mirror {
         });
         entry.record = record;
         entry.version += 1;
-        state.changed.push(id);
-        drop(state);
-        self.shared.wake.notify_one();
+        self.shared.changed(state, id);
     }
 
     async fn on_disk(&self, id: QueryId) -> Result<Option<Record>, StoreError> {
@@ -224,9 +233,7 @@ impl Running {
             entry.version += 1;
         }
         let id = self.id;
-        state.changed.push(id);
-        drop(state);
-        self.shared.wake.notify_one();
+        self.shared.changed(state, id);
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::proto;
 use model::{
-    Catalogue, Command, CommandType, Direction, Effect, ErrorDetails, ErrorType, ExecutionMode, Hidden, Parameter,
-    ParameterType, Pms, QueryId, SiteFacts, limit,
+    Catalogue, Command, CommandType, Direction, Effect, ErrorDetails, ErrorType, ExecutionMode, Hidden,
+    Parameter, ParameterType, Pms, QueryId, SiteFacts, limit,
 };
 
 /// What is wrong with a message. Names the field, never quotes a value.
@@ -130,7 +130,9 @@ pub fn facts_from_proto(facts: proto::SiteFacts) -> Result<SiteFacts, Invalid> {
     };
     let texts = [&facts.pms_id, &facts.practice_name, &facts.pms_version, &facts.link_version];
     let names = facts.catalogues.iter().map(|c| &c.name);
-    if facts.catalogues.len() > 64 || texts.into_iter().chain(names).any(|text| text.len() > limit::NAME_BYTES) {
+    if facts.catalogues.len() > 64
+        || texts.into_iter().chain(names).any(|text| text.len() > limit::NAME_BYTES)
+    {
         return invalid("the site's facts are longer than they may be");
     }
     Ok(SiteFacts {

@@ -11,7 +11,10 @@ type Boxed<T> = std::pin::Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl Link for Rows {
-    async fn hello(&self, request: Request<proto::HelloRequest>) -> Result<Response<proto::HelloReply>, Status> {
+    async fn hello(
+        &self,
+        request: Request<proto::HelloRequest>,
+    ) -> Result<Response<proto::HelloReply>, Status> {
         let paired = request.extensions().get::<&str>() == Some(&"a peer");
         Ok(Response::new(proto::HelloReply { version: 1, paired, facts: None }))
     }
@@ -23,12 +26,18 @@ impl Link for Rows {
         Ok(Response::new(Box::pin(iter(events))))
     }
 
-    async fn outcome(&self, _: Request<proto::OutcomeRequest>) -> Result<Response<proto::OutcomeReply>, Status> {
+    async fn outcome(
+        &self,
+        _: Request<proto::OutcomeRequest>,
+    ) -> Result<Response<proto::OutcomeReply>, Status> {
         Ok(Response::new(proto::OutcomeReply::default()))
     }
 
     type PairStream = Boxed<proto::PairReply>;
-    async fn pair(&self, _: Request<Streaming<proto::PairRequest>>) -> Result<Response<Self::PairStream>, Status> {
+    async fn pair(
+        &self,
+        _: Request<Streaming<proto::PairRequest>>,
+    ) -> Result<Response<Self::PairStream>, Status> {
         Ok(Response::new(Box::pin(ReceiverStream::new(tokio::sync::mpsc::channel(1).1))))
     }
 }

@@ -69,7 +69,8 @@ pub struct SystemClock;
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clocks")]
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let since_1970 =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
     }
 

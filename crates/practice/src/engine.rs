@@ -7,7 +7,7 @@ use crate::{
     functions::{self, Shared},
     login,
     schema::Base,
-    session::{Canceller, DemoSession},
+    session::{Canceller, DemoSession, Programs},
 };
 use database::{Engine, Failure, Login, Session};
 use model::{Access, Catalogue, Clock, SystemClock};
@@ -75,6 +75,8 @@ impl DemoEngine {
         connection.pragma_update(None, "query_only", read_only)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+        // Without it each new parameter value makes the engine plan a kept statement anew.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         for (limit, most) in LIMITS {
             connection.set_limit(*limit, *most)?;
         }
@@ -90,7 +92,7 @@ impl DemoEngine {
         // The schema is read before the fence stands: afterwards nobody may look at it.
         connection.query_row("SELECT COUNT(*) FROM main.YESNO, drugs.VACCINES", [], |_| Ok(()))?;
         connection.authorizer(Some(move |context: AuthContext<'_>| fence(&context, read_only)))?;
-        Ok(Some(DemoSession { connection, base, shared, canceller }))
+        Ok(Some(DemoSession { connection, base, shared, canceller, programs: Programs::default() }))
     }
 }
 

@@ -1,6 +1,7 @@
 //! One connection: runs compiled batches.
 
 mod cancel;
+mod programs;
 mod run;
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
 pub(crate) use cancel::Canceller;
 use database::{Cancel, Done, Failure, Output, Session, Sink};
 use model::{Command, CommandType, Direction, Hidden};
+pub(crate) use programs::Programs;
 use run::{Out, typed};
 use rusqlite::{Connection, types::Value};
 use std::sync::Arc;
@@ -24,6 +26,7 @@ pub(crate) struct DemoSession {
     pub(crate) base: Base,
     pub(crate) shared: Arc<Shared>,
     pub(crate) canceller: Arc<Canceller>,
+    pub(crate) programs: Programs,
 }
 
 impl Session for DemoSession {
@@ -64,8 +67,8 @@ impl DemoSession {
         }
         let text = command.text.reveal();
         let program = match command.kind {
-            CommandType::Text => compile(text, self.base, variables, false).map_err(Failure::Sql)?,
-            CommandType::StoredProcedure => self.procedure_call(text, command, variables)?,
+            CommandType::Text => self.programs.get(text, self.base, variables).map_err(Failure::Sql)?,
+            CommandType::StoredProcedure => Arc::new(self.procedure_call(text, command, variables)?),
         };
         values.resize(program.variables.len(), Value::Null);
         self.program(&program, &mut values, out, 0)?;

@@ -132,10 +132,8 @@ impl Store {
                 "UPDATE ledger SET ended = ?1, sealed = 0 WHERE ended IS NULL AND read_only = 1",
                 [ended(true)],
             )?;
-            let writes = t.execute(
-                "UPDATE ledger SET ended = ?1, sealed = 0 WHERE ended IS NULL",
-                [ended(false)],
-            )?;
+            let writes =
+                t.execute("UPDATE ledger SET ended = ?1, sealed = 0 WHERE ended IS NULL", [ended(false)])?;
             Ok(reads + writes)
         })
     }

@@ -1,7 +1,9 @@
 use super::*;
 
 fn rows(n: usize) -> Vec<u8> {
-    (0..n).flat_map(|i| format!("{{\"id\":{i},\"name\":\"row {}\"}},", i * 7919 % 1000).into_bytes()).collect()
+    (0..n)
+        .flat_map(|i| format!("{{\"id\":{i},\"name\":\"row {}\"}},", i * 7919 % 1000).into_bytes())
+        .collect()
 }
 
 #[test]
