@@ -7,7 +7,7 @@
 use link_api::{
     convert,
     pack::Unpacker,
-    proto::{PairRequest, Rows, RunEvent, RunRequest},
+    proto::{HelloReply, OutcomeReply, PairReply, PairRequest, Rows, RunEvent, RunRequest, pair_reply::Step},
 };
 use model::{Timestamp, limit};
 use prost::Message;
@@ -90,6 +90,17 @@ pub fn event(data: &[u8]) {
             let _ = convert::parameter_from_proto(output);
         }
     }
+    let facts = HelloReply::decode(data).ok().and_then(|hello| hello.facts);
+    let paired = PairReply::decode(data).ok().and_then(|reply| match reply.step {
+        Some(Step::Done(done)) => done.facts,
+        _ => None,
+    });
+    for facts in [facts, paired].into_iter().flatten() {
+        if let Ok(facts) = convert::facts_from_proto(facts) {
+            assert_eq!(convert::facts_from_proto(convert::facts_to_proto(&facts)), Ok(facts));
+        }
+    }
+    let _ = OutcomeReply::decode(data);
 }
 
 /// Control messages of the outer leg.
