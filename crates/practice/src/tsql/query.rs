@@ -643,17 +643,18 @@ impl Compiler {
             let whole: Vec<&str> = parts.iter().map(|p| p.value.as_str()).collect();
             return Err(fault(208, line, format!("Invalid object name '{}'.", whole.join("."))));
         };
-        let fields = relation
-            .columns
-            .iter()
-            .map(|(name, declared)| Field {
-                name: (*name).to_owned(),
-                inner: (*name).to_owned(),
-                ty: Type::declared(declared),
-            })
-            .collect();
-        Ok((format!("{}.{}", quote(base.schema()), quote(relation.name)), fields))
+        Ok((format!("{}.{}", quote(base.schema()), quote(relation.name)), fields_of(relation)))
     }
+}
+
+/// A relation's columns as a statement may name them.
+pub(super) fn fields_of(relation: &crate::schema::Relation) -> Vec<Field> {
+    let field = |name: &str, declared: &str| Field {
+        name: name.to_owned(),
+        inner: name.to_owned(),
+        ty: Type::declared(declared),
+    };
+    relation.columns.iter().map(|(name, declared)| field(name, declared)).collect()
 }
 
 fn plain(options: &sqlparser::ast::WildcardAdditionalOptions) -> bool {

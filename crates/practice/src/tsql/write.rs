@@ -3,7 +3,8 @@
 use super::{
     Action,
     expression::{Piece, cast_text},
-    scope::{Compiler, Field, Source, quote},
+    query::fields_of,
+    scope::{Compiler, Source, quote},
 };
 use crate::{
     fault::fault,
@@ -64,16 +65,7 @@ impl Compiler {
     }
 
     fn source_of(relation: &'static Relation) -> Source {
-        let fields = relation
-            .columns
-            .iter()
-            .map(|(name, declared)| Field {
-                name: (*name).to_owned(),
-                inner: (*name).to_owned(),
-                ty: Type::declared(declared),
-            })
-            .collect();
-        Source { alias: relation.name.to_owned(), fields }
+        Source { alias: relation.name.to_owned(), fields: fields_of(relation) }
     }
 
     /// A value as a column takes it: too long a text is refused, `char` is padded.
