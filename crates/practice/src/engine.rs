@@ -125,6 +125,34 @@ fn fence(context: &AuthContext<'_>, read_only: bool) -> Authorization {
     if allowed { Authorization::Allow } else { Authorization::Deny }
 }
 
+impl DemoEngine {
+    /// Logs in as a client of SQL Server's own protocol does: `database` is `BPSPatients` (the default), `BPSDrugs`, or a
+    /// catalogue's name. A wrong login is error 18456, an unknown database 4060.
+    pub fn log_in(
+        &self,
+        login: &Login,
+        database: Option<&str>,
+        access: Access,
+    ) -> Result<DemoSession, Failure> {
+        let name = database.filter(|d| !d.is_empty()).unwrap_or("BPSPatients");
+        let base = Base::by_name(name).or_else(|| Base::by_catalogue(name)).ok_or_else(|| {
+            Failure::Sql(fault(
+                4060,
+                1,
+                format!("Cannot open database \"{name}\" requested by the login. The login failed."),
+            ))
+        })?;
+        match self.session(login, base, access) {
+            Ok(Some(session)) => Ok(session),
+            Ok(None) => {
+                let user = login.user.reveal();
+                Err(Failure::Sql(fault(18456, 1, format!("Login failed for user '{user}'."))))
+            }
+            Err(_) => Err(Failure::Lost),
+        }
+    }
+}
+
 impl Engine for DemoEngine {
     fn catalogues(&self) -> Vec<Catalogue> {
         vec![
@@ -134,17 +162,7 @@ impl Engine for DemoEngine {
     }
 
     fn connect(&self, login: &Login, catalogue: &str, access: Access) -> Result<Box<dyn Session>, Failure> {
-        let base = [("Patients", Base::Patients), ("Drugs", Base::Drugs)]
-            .into_iter()
-            .find_map(|(name, base)| name.eq_ignore_ascii_case(catalogue).then_some(base))
-            .ok_or(Failure::Catalogue)?;
-        match self.session(login, base, access) {
-            Ok(Some(session)) => Ok(Box::new(session)),
-            Ok(None) => {
-                let user = login.user.reveal();
-                Err(Failure::Sql(fault(18456, 1, format!("Login failed for user '{user}'."))))
-            }
-            Err(_) => Err(Failure::Lost),
-        }
+        let base = Base::by_catalogue(catalogue).ok_or(Failure::Catalogue)?;
+        Ok(Box::new(self.log_in(login, Some(base.database()), access)?))
     }
 }

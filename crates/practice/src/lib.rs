@@ -5,6 +5,7 @@ mod calendar;
 mod collation;
 mod convert;
 mod engine;
+pub mod events;
 mod fault;
 mod functions;
 mod login;
@@ -18,3 +19,4 @@ mod types;
 
 pub use build::{BuildError, BuildOptions, PracticeLogin, build};
 pub use engine::{DemoEngine, OpenError};
+pub use session::DemoSession;

@@ -33,6 +33,21 @@ impl Base {
         }
     }
 
+    /// The name that stands in a three-part name.
+    pub(crate) fn database(self) -> &'static str {
+        match self {
+            Base::Patients => "BPSPatients",
+            Base::Drugs => "BPSDrugs",
+        }
+    }
+
+    /// By the name of its catalogue.
+    pub(crate) fn by_catalogue(name: &str) -> Option<Base> {
+        [("Patients", Base::Patients), ("Drugs", Base::Drugs)]
+            .into_iter()
+            .find_map(|(n, base)| n.eq_ignore_ascii_case(name).then_some(base))
+    }
+
     /// By the name that stands in a three-part name.
     pub(crate) fn by_name(name: &str) -> Option<Base> {
         [("BPSPatients", Base::Patients), ("BPSDrugs", Base::Drugs)]
@@ -51,6 +66,11 @@ impl Base {
     /// Finds a table or view.
     pub(crate) fn relation(self, name: &str) -> Option<&'static Relation> {
         self.relations().find(|r| r.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Finds a system view such as `sys.objects`; its `name` is the embedded engine's name of it.
+    pub(crate) fn system(self, _schema: &str, _name: &str) -> Option<&'static Relation> {
+        None
     }
 
     /// Its base tables.

@@ -3,6 +3,7 @@
 mod cancel;
 mod programs;
 mod run;
+mod told;
 
 use crate::{
     fault::fault,
@@ -21,7 +22,7 @@ use rusqlite::{Connection, types::Value};
 use std::sync::Arc;
 
 /// A session of the demo practice.
-pub(crate) struct DemoSession {
+pub struct DemoSession {
     pub(crate) connection: Connection,
     pub(crate) base: Base,
     pub(crate) shared: Arc<Shared>,

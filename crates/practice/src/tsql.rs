@@ -1,6 +1,7 @@
 //! T-SQL, compiled for the embedded engine: parsed, resolved against the known tables, typed, and written anew. What
 //! the compiler does not know is refused; no piece of the caller's text is passed on.
 
+mod aggregate;
 mod batch;
 mod call;
 mod expression;
