@@ -4,7 +4,7 @@ use crate::{
     build::drugs_path,
     collation,
     fault::fault,
-    functions::{self, Shared},
+    functions::{self, Shared, State, StatementClock},
     login,
     schema::Base,
     session::{Canceller, DemoSession, Programs},
@@ -19,7 +19,11 @@ use rusqlite::{
 };
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicI64},
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -57,6 +61,7 @@ impl DemoEngine {
             if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
         // The attached file gets the same flags, so that read-only is so for both.
         let connection = Connection::open_with_flags(&self.path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        // Waiting for another's lock is the session's, which can be cancelled; logging in waits here.
         connection.busy_timeout(Duration::from_secs(5))?;
         collation::register(&connection)?;
         let drugs = drugs_path(&self.path);
@@ -72,7 +77,10 @@ impl DemoEngine {
         };
         let read_only = limited || access == Access::ReadOnly;
         let mut connection = self.raw(read_only)?;
-        connection.pragma_update(None, "query_only", read_only)?;
+        // Temporary tables are in memory, whoever made them. (`query_only` would refuse those of a reader too: what
+        // keeps a reader from writing is that its files are opened read-only, and the fence.)
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        connection.set_prepared_statement_cache_capacity(64);
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
         // Without it each new parameter value makes the engine plan a kept statement anew.
@@ -80,19 +88,49 @@ impl DemoEngine {
         for (limit, most) in LIMITS {
             connection.set_limit(*limit, *most)?;
         }
+        let clock = Arc::new(StatementClock::new(Arc::clone(&self.clock)));
         let shared = Arc::new(Shared {
-            clock: Arc::clone(&self.clock),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
             rowcount: AtomicI64::new(0),
             identity: AtomicI64::new(0),
         });
         functions::register(&connection, &shared)?;
+        let state = Arc::new(State::default());
+        {
+            let mut facts = state.facts();
+            facts.user.clone_from(login.user.reveal());
+            facts.lock_timeout = -1;
+        }
+        functions::register_session(&connection, &state)?;
+        connection.busy_timeout(Duration::ZERO)?;
         let canceller = Arc::new(Canceller::default());
         let watched = Arc::clone(&canceller);
         connection.progress_handler(2000, Some(move || watched.asked()))?;
         // The schema is read before the fence stands: afterwards nobody may look at it.
         connection.query_row("SELECT COUNT(*) FROM main.YESNO, drugs.VACCINES", [], |_| Ok(()))?;
-        connection.authorizer(Some(move |context: AuthContext<'_>| fence(&context, read_only)))?;
-        Ok(Some(DemoSession { connection, base, shared, canceller, programs: Programs::default() }))
+        let making = Arc::new(AtomicBool::new(false));
+        let lets = Arc::clone(&making);
+        connection.authorizer(Some(move |context: AuthContext<'_>| {
+            fence(&context, read_only, lets.load(Ordering::Acquire))
+        }))?;
+        Ok(Some(DemoSession {
+            connection,
+            base,
+            home: base,
+            read_only,
+            state,
+            clock,
+            canceller,
+            programs: Programs::default(),
+            making,
+            temps: Vec::new(),
+            before: Vec::new(),
+            made: HashMap::new(),
+            next_table: 0,
+            silent: false,
+            xact_abort: false,
+            trying: 0,
+        }))
     }
 }
 
@@ -108,18 +146,23 @@ const LIMITS: &[(Limit, i32)] = &[
 ];
 
 /// The second lock behind the compiler: no way out of the two files, none to the logins or the schema, and no write
-/// where none is allowed.
-fn fence(context: &AuthContext<'_>, read_only: bool) -> Authorization {
+/// where none is allowed. `making`: this crate itself makes a temporary table.
+fn fence(context: &AuthContext<'_>, read_only: bool, making: bool) -> Authorization {
     let open = |table: &str| {
         !table.eq_ignore_ascii_case(login::TABLE) && !table.to_ascii_lowercase().starts_with("sqlite_")
     };
+    let temporary = context.database_name == Some("temp");
     let allowed = match context.action {
-        AuthAction::Select | AuthAction::Recursive | AuthAction::Transaction { .. } => true,
+        _ if making && (temporary || context.database_name.is_none()) => true,
+        AuthAction::Select
+        | AuthAction::Recursive
+        | AuthAction::Transaction { .. }
+        | AuthAction::Savepoint { .. } => true,
         AuthAction::Function { function_name } => !function_name.eq_ignore_ascii_case("load_extension"),
         AuthAction::Read { table_name, .. } => open(table_name),
         AuthAction::Insert { table_name }
         | AuthAction::Delete { table_name }
-        | AuthAction::Update { table_name, .. } => !read_only && open(table_name),
+        | AuthAction::Update { table_name, .. } => (temporary || !read_only) && open(table_name),
         _ => false,
     };
     if allowed { Authorization::Allow } else { Authorization::Deny }

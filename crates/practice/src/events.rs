@@ -67,6 +67,10 @@ pub trait Events {
     fn columns(&mut self, columns: &[ResultColumn]) -> Result<(), Enough>;
     /// One row of it.
     fn row(&mut self, values: &[Value<'_>]) -> Result<(), Enough>;
+    /// Whether the rest of this result set need not be read: asked after each row.
+    fn enough_rows(&self) -> bool {
+        false
+    }
     /// A statement ended: also ends its result set. `rows` is `None` under SET NOCOUNT ON and after an error.
     fn ended(&mut self, what: Ended, rows: Option<u64>) -> Result<(), Enough>;
     /// A message. After an error the batch may go on, as SQL Server has it.

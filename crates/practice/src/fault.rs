@@ -1,6 +1,6 @@
 //! SQL Server's errors, made here.
 
-use database::{Dialect, Failure, SqlError};
+use database::{Dialect, SqlError};
 
 /// An error with SQL Server's number and words.
 pub(crate) fn fault(number: i32, line: u64, message: impl Into<String>) -> SqlError {
@@ -48,9 +48,36 @@ impl Raised {
         let (number, words) = message.strip_prefix('\u{1}')?.split_once('\u{1}')?;
         Some(Raised(number.parse().ok()?, words.to_owned()))
     }
+}
 
-    /// As a statement's failure.
-    pub(crate) fn at(self, line: u64) -> Failure {
-        Failure::Sql(fault(self.0, line, self.1))
+/// An error on its way: reported to the caller, or to the CATCH around it.
+#[derive(Clone, Debug)]
+pub(crate) struct Caught {
+    pub(crate) number: i32,
+    pub(crate) state: u8,
+    pub(crate) class: u8,
+    pub(crate) line: u32,
+    pub(crate) procedure: String,
+    pub(crate) text: String,
+}
+
+impl From<SqlError> for Caught {
+    fn from(error: SqlError) -> Caught {
+        Caught {
+            number: error.number,
+            state: error.state,
+            class: error.class,
+            line: error.line,
+            procedure: String::new(),
+            text: error.message.reveal().clone(),
+        }
+    }
+}
+
+impl Caught {
+    /// SQL Server ends the whole batch at these, and rolls its transaction back: conversions above all.
+    pub(crate) fn ends_batch(&self) -> bool {
+        matches!(self.number, 208 | 217 | 235 | 241 | 244 | 245 | 248 | 293 | 295 | 529 | 1205 | 1087 | 3930 | 3998 | 8114 | 8169 | 8623 | 8630)
+            || self.class >= 17
     }
 }

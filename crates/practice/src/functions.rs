@@ -1,7 +1,9 @@
 //! The functions that compiled T-SQL calls inside the embedded engine.
 
 mod dates;
+mod exact;
 mod like;
+mod session;
 
 use crate::{
     calendar,
@@ -20,6 +22,15 @@ use std::sync::{
     Arc,
     atomic::{AtomicI64, Ordering},
 };
+
+pub(crate) use exact::compare as compare_decimals;
+pub(crate) use session::{Facts, State, StatementClock};
+
+/// Registers those of the compiler's own and those that look at the session.
+pub(crate) fn register_session(connection: &Connection, state: &Arc<State>) -> Result<()> {
+    exact::register(connection)?;
+    session::register(connection, state)
+}
 
 /// What functions know of their session.
 pub(crate) struct Shared {

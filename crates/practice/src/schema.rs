@@ -73,6 +73,16 @@ impl Base {
         None
     }
 
+    /// The number that `OBJECT_ID` gives.
+    pub(crate) fn object_id(self, _name: &str) -> Option<i64> {
+        None
+    }
+
+    /// The name of the object with that number.
+    pub(crate) fn object_name(self, _id: i64) -> Option<&'static str> {
+        None
+    }
+
     /// Its base tables.
     pub(crate) fn tables(self) -> &'static [Relation] {
         match self {

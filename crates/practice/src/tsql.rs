@@ -2,79 +2,53 @@
 //! the compiler does not know is refused; no piece of the caller's text is passed on.
 
 mod aggregate;
+mod apply;
+mod arithmetic;
 mod batch;
 mod call;
+mod cut;
+mod declare;
+mod execute;
 mod expression;
+mod from;
+mod literal;
+mod output;
+mod predicate;
+mod program;
 mod query;
+mod raise;
 mod scope;
+mod select;
+mod session_call;
+mod settings;
+mod statement;
+mod table;
+mod top;
 mod write;
+mod xml;
 
 use crate::{schema::Base, types::Type};
-pub(crate) use batch::compile;
+pub(crate) use batch::{Setting, compile, late, parameters};
+pub(crate) use cut::Slice;
 use database::SqlError;
-
-/// A batch, ready to run.
-#[derive(Debug, Default)]
-pub(crate) struct Program {
-    pub(crate) steps: Vec<Step>,
-    /// Parameters first, then declared variables.
-    pub(crate) variables: Vec<Variable>,
-}
-
-/// A parameter or a declared variable.
-#[derive(Clone, Debug)]
-pub(crate) struct Variable {
-    /// With its `@`; compares without case.
-    pub(crate) name: String,
-    pub(crate) ty: Type,
-}
-
-/// One statement.
-#[derive(Debug)]
-pub(crate) struct Step {
-    /// Where it starts in the batch.
-    pub(crate) line: u64,
-    pub(crate) action: Action,
-}
-
-/// Text for the embedded engine and the variables it names: `?1` is variable 0.
-pub(crate) type Text = String;
-
-#[derive(Debug)]
-pub(crate) enum Action {
-    /// A result set.
-    Rows { sql: Text, columns: Vec<(String, Type)> },
-    /// `SELECT @a = …`: the last row's values; without a row nothing changes.
-    Assign { sql: Text, targets: Vec<usize> },
-    /// INSERT, UPDATE, DELETE; verb and object for the error of who may not.
-    Write { sql: Text, verb: &'static str, object: &'static str },
-    /// A stored procedure; `arguments` are texts that give one value.
-    Call {
-        procedure: String,
-        database: Option<Base>,
-        returned: Option<usize>,
-        arguments: Vec<(Option<String>, Text)>,
-    },
-    /// `WAITFOR DELAY`, milliseconds.
-    Wait { millis: u64 },
-    /// `RETURN`, with a text that gives one value.
-    Return { value: Option<Text> },
-    /// `SET NOCOUNT`.
-    NoCount(bool),
-}
+pub(crate) use program::{
+    Action, Level, Node, Program, Returned, Shape, ShapeColumn, Shown, Temp, Text, Unit, Variable,
+    What,
+};
 
 /// Compiles a batch and writes what the embedded engine would get, statement by statement. Pure: for tests and fuzzing.
 /// The batch may use parameters `@p1` to `@p3` (int, nvarchar, datetime).
 pub fn rewrite(text: &str) -> Result<Vec<String>, SqlError> {
     let variables = [("@p1", Type::INT), ("@p2", Type::NVARCHAR), ("@p3", Type::DATETIME)]
         .map(|(name, ty)| Variable { name: name.to_owned(), ty });
-    let program = compile(text, Base::Patients, variables.to_vec(), true)?;
-    Ok(program
-        .steps
-        .into_iter()
-        .map(|step| match step.action {
-            Action::Rows { sql, .. } | Action::Assign { sql, .. } | Action::Write { sql, .. } => sql,
+    let setting = Setting { base: Base::Patients, temps: &[], next_table: 0 };
+    let program = compile(text, &setting, variables.to_vec(), true)?;
+    let mut texts = Vec::new();
+    program.each(&mut |action| {
+        texts.push(match action {
+            Action::Rows { sql, .. } | Action::Assign { sql, .. } | Action::Write { sql, .. } => sql.clone(),
             other => format!("{other:?}"),
-        })
-        .collect())
+        });
+    });
+    Ok(texts)
 }

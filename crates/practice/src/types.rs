@@ -38,19 +38,24 @@ impl Type {
         Type { family, name, length: 0, scale: 0 }
     }
 
+    /// With the digits that it has when none are declared.
+    const fn digits(family: Family, name: &'static str, length: u32, scale: u32) -> Self {
+        Type { family, name, length, scale }
+    }
+
     pub(crate) const NULL: Type = Type::of(Family::Null, "int");
     pub(crate) const BIT: Type = Type::of(Family::Bit, "bit");
     pub(crate) const INT: Type = Type::of(Family::Int, "int");
     pub(crate) const BIGINT: Type = Type::of(Family::Int, "bigint");
-    pub(crate) const DECIMAL: Type = Type::of(Family::Decimal, "numeric");
+    pub(crate) const DECIMAL: Type = Type::digits(Family::Decimal, "numeric", 38, 0);
     pub(crate) const FLOAT: Type = Type::of(Family::Float, "float");
     pub(crate) const VARCHAR: Type = Type::of(Family::Text, "varchar");
     pub(crate) const NVARCHAR: Type = Type::of(Family::Text, "nvarchar");
     pub(crate) const DATE: Type = Type::of(Family::Date, "date");
     pub(crate) const DATETIME: Type = Type::of(Family::DateTime, "datetime");
-    pub(crate) const DATETIME2: Type = Type::of(Family::DateTime, "datetime2");
-    pub(crate) const OFFSET: Type = Type::of(Family::Offset, "datetimeoffset");
-    pub(crate) const TIME: Type = Type::of(Family::Time, "time");
+    pub(crate) const DATETIME2: Type = Type::digits(Family::DateTime, "datetime2", 0, 7);
+    pub(crate) const OFFSET: Type = Type::digits(Family::Offset, "datetimeoffset", 0, 7);
+    pub(crate) const TIME: Type = Type::digits(Family::Time, "time", 0, 7);
     pub(crate) const GUID: Type = Type::of(Family::Guid, "uniqueidentifier");
     pub(crate) const BINARY: Type = Type::of(Family::Binary, "varbinary");
 
@@ -93,7 +98,84 @@ impl Type {
         ]
         .into_iter()
         .find(|(_, n)| n.eq_ignore_ascii_case(name))
-        .map(|(family, name)| Type::of(family, name))
+        .map(|(family, name)| match name {
+            "decimal" | "numeric" => Type::digits(family, name, 18, 0),
+            "money" => Type::digits(family, name, 19, 4),
+            "smallmoney" => Type::digits(family, name, 10, 4),
+            "datetime2" | "datetimeoffset" | "time" => Type::digits(family, name, 0, 7),
+            "sysname" => Type::digits(family, name, 128, 0),
+            _ => Type::of(family, name),
+        })
+    }
+
+    /// The numeric that a literal of these digits is.
+    pub(crate) fn of_digits(text: &str) -> Type {
+        let digits = text.trim_start_matches('-');
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let whole = whole.trim_start_matches('0').len();
+        let length = u32::try_from(whole + fraction.len()).unwrap_or(38).clamp(1, 38);
+        Type { length, scale: u32::try_from(fraction.len()).unwrap_or(0), ..Type::DECIMAL }
+    }
+
+    /// The type of a text literal.
+    pub(crate) fn text_of(name: &str, text: &str) -> Type {
+        let length = u32::try_from(text.chars().count()).unwrap_or(0).max(1);
+        Type { length: if length > 4000 { 0 } else { length }, ..Type::by_name(name).unwrap_or(Type::NVARCHAR) }
+    }
+
+    /// The decimal that a number becomes among decimals.
+    pub(crate) fn as_decimal(self) -> Type {
+        let length = match (self.family, self.name) {
+            (Family::Decimal, _) => return self,
+            (_, "bit") => 1,
+            (_, "tinyint") => 3,
+            (_, "smallint") => 5,
+            (_, "bigint") => 19,
+            _ => 10,
+        };
+        Type { length, scale: 0, ..Type::DECIMAL }
+    }
+
+    /// The embedded engine's clause by which values of this type are compared, sorted and grouped.
+    pub(crate) fn collate(self) -> &'static str {
+        match self.family {
+            Family::Text => " COLLATE MSSQL",
+            Family::Decimal => " COLLATE MSDEC",
+            Family::Offset => " COLLATE MSOFFSET",
+            _ => "",
+        }
+    }
+
+    /// The embedded engine's column type: one that changes no value.
+    pub(crate) fn stored(self) -> &'static str {
+        match self.family {
+            Family::Bit | Family::Int => "INTEGER",
+            Family::Real | Family::Float => "REAL",
+            Family::Binary => "BLOB",
+            Family::Text if self.name == "sql_variant" => "BLOB",
+            _ => "TEXT",
+        }
+    }
+
+    /// Whether CAST goes from this type to that one.
+    pub(crate) fn converts(self, to: Type) -> bool {
+        use Family as F;
+        match (self.family, to.family) {
+            (F::Null, _) | (_, F::Text) => true,
+            (F::Text, F::Binary) | (F::Binary, F::Binary) => true,
+            (F::Date, F::Time) | (F::Time, F::Date) => false,
+            _ if self.is_time() && to.is_time() => true,
+            _ if self.is_number() && to.is_number() => true,
+            (F::Int | F::Bit | F::Decimal | F::Float | F::Real, F::Binary) => true,
+            (F::Binary, F::Int | F::Bit | F::Decimal | F::Guid) => true,
+            (F::Guid, F::Binary) => true,
+            (F::Int | F::Bit | F::Decimal | F::Float | F::Real, F::DateTime)
+            | (F::DateTime, F::Int | F::Bit | F::Decimal | F::Float | F::Real) => {
+                self.name != "datetime2" && to.name != "datetime2"
+            }
+            (F::Text, _) => true,
+            _ => false,
+        }
     }
 
     /// From this crate's own table lists, for example `char(40)` or `int key`.
@@ -101,7 +183,11 @@ impl Type {
         let text = text.strip_suffix(" key").unwrap_or(text);
         let (name, rest) = text.split_once('(').unwrap_or((text, ""));
         let mut ty = Type::by_name(name).expect("our own lists name types that exist");
-        ty.length = rest.trim_end_matches(')').parse().unwrap_or(0);
+        let (first, second) = rest.trim_end_matches(')').split_once(',').unwrap_or((rest.trim_end_matches(')'), ""));
+        if let Ok(length) = first.parse() {
+            ty.length = length;
+            ty.scale = second.trim().parse().unwrap_or(0);
+        }
         ty
     }
 
@@ -148,6 +234,7 @@ impl Type {
             DataType::Date => Type::DATE,
             DataType::Datetime(None) => Type::DATETIME,
             DataType::Time(None, _) => Type::TIME,
+            DataType::Time(Some(n), _) if *n <= 7 => Type { scale: u32::try_from(*n).ok()?, ..Type::TIME },
             DataType::Uuid => Type::GUID,
             DataType::Binary(n) => {
                 Type { length: u32::try_from(n.unwrap_or(30)).ok()?, ..Type::by_name("binary")? }
@@ -161,12 +248,11 @@ impl Type {
                 let mut ty = Type::by_name(name.trim_matches(['[', ']', '"']))?;
                 match (ty.family, arguments.as_slice()) {
                     (Family::Text, [n]) if !n.eq_ignore_ascii_case("max") => ty.length = n.parse().ok()?,
-                    (Family::DateTime | Family::Offset | Family::Time, [n]) if n != "7" => return None,
+                    (Family::DateTime | Family::Offset | Family::Time, [n]) if ty.scale == 7 => {
+                        ty.scale = n.parse().ok().filter(|n| *n <= 7)?;
+                    }
                     (_, []) if ty.name == "nchar" => ty.length = 30,
                     _ => {}
-                }
-                if ty.name == "money" || ty.name == "smallmoney" {
-                    (ty.length, ty.scale) = (19, 4);
                 }
                 ty
             }
@@ -221,11 +307,37 @@ impl Type {
         }
         let (high, low) = if self.rank() >= other.rank() { (self, other) } else { (other, self) };
         let fits = high.family == low.family
-            || low.family == Family::Text && high.family != Family::Binary
+            || low.family == Family::Text && !matches!(high.family, Family::Binary)
             || high.is_number() && low.is_number()
             || high.is_time() && low.is_time() && high.family != Family::Time && low.family != Family::Time;
-        // Declared lengths say nothing about the whole any more.
-        let same = high.length == low.length && high.scale == low.scale;
-        fits.then_some(if same { high } else { Type { length: 0, scale: 0, ..high } })
+        fits.then(|| high.wide_enough(low))
+    }
+
+    /// This type, with room for values of the lower one too.
+    fn wide_enough(self, low: Type) -> Type {
+        match self.family {
+            Family::Decimal if !self.name.ends_with("money") && low.is_number() => {
+                let low = low.as_decimal();
+                let scale = self.scale.max(low.scale);
+                let whole = (self.length - self.scale).max(low.length.saturating_sub(low.scale));
+                // What does not fit loses digits behind the point, as in SQL Server.
+                let scale = scale.min(38u32.saturating_sub(whole));
+                Type { length: (whole + scale).clamp(1, 38), scale, ..self }
+            }
+            Family::Text | Family::Binary if low.family == self.family => {
+                let max = self.length == 0 || low.length == 0;
+                let fixed = matches!(self.name, "char" | "nchar") && self.length != low.length;
+                let name = match self.name {
+                    "char" if fixed => "varchar",
+                    "nchar" if fixed => "nvarchar",
+                    name => name,
+                };
+                Type { length: if max { 0 } else { self.length.max(low.length) }, name, ..self }
+            }
+            Family::DateTime | Family::Offset | Family::Time if low.family == self.family => {
+                Type { scale: self.scale.max(low.scale), ..self }
+            }
+            _ => self,
+        }
     }
 }

@@ -2,9 +2,8 @@
 
 use crate::{
     schema::Base,
-    tsql::{Program, Variable, compile},
+    tsql::{Program, Variable},
 };
-use database::SqlError;
 use std::{collections::HashMap, sync::Arc};
 
 /// Most batches kept; at one more all are forgotten, which costs one compilation each.
@@ -12,30 +11,28 @@ const MOST: usize = 64;
 /// Longer texts are compiled each time: they are rarely sent twice, and would fill the memory.
 const LONGEST: usize = 16 * 1024;
 
-/// The kept batches of one session, by text and parameters. A session has one base, so that is not part of the key.
+/// What a compiled batch depends on.
+pub(super) type Key = (String, String);
+
+/// The key of a batch; `None` for one too long to keep.
+pub(super) fn key(text: &str, base: Base, variables: &[Variable], returns: bool) -> Option<Key> {
+    (text.len() <= LONGEST).then(|| (text.to_owned(), format!("{base:?}{returns}{variables:?}")))
+}
+
+/// The kept batches of one session.
 #[derive(Default)]
-pub(crate) struct Programs(HashMap<(String, String), Arc<Program>>);
+pub(crate) struct Programs(HashMap<Key, Arc<Program>>);
 
 impl Programs {
-    /// The compiled batch; compiles it when it is new.
-    pub(super) fn get(
-        &mut self,
-        text: &str,
-        base: Base,
-        variables: Vec<Variable>,
-    ) -> Result<Arc<Program>, SqlError> {
-        if text.len() > LONGEST {
-            return compile(text, base, variables, false).map(Arc::new);
-        }
-        let key = (text.to_owned(), format!("{variables:?}"));
-        if let Some(program) = self.0.get(&key) {
-            return Ok(Arc::clone(program));
-        }
-        let program = Arc::new(compile(text, base, variables, false)?);
+    pub(super) fn find(&self, key: &Option<Key>) -> Option<Arc<Program>> {
+        self.0.get(key.as_ref()?).cloned()
+    }
+
+    pub(super) fn keep(&mut self, key: Option<Key>, program: &Arc<Program>) {
+        let Some(key) = key else { return };
         if self.0.len() >= MOST {
             self.0.clear();
         }
-        self.0.insert(key, Arc::clone(&program));
-        Ok(program)
+        self.0.insert(key, Arc::clone(program));
     }
 }

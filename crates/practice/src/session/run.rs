@@ -1,347 +1,347 @@
-//! Running a program: statement by statement, rows to the sink.
+//! Walks a compiled batch: blocks, branches, loops, TRY and CATCH, and what an error does to the rest.
 
-use super::DemoSession;
+use super::{DemoSession, Frame};
 use crate::{
-    calendar::{read_date, read_date_time, read_offset, read_time},
-    convert::{convert, fits_integer, owned},
-    fault::{Raised, fault},
-    procedure,
-    schema::Base,
-    tsql::{Action, Program, Variable, compile},
-    types::{Family, Type},
+    events::{Broken, Ended, Events, Message},
+    fault::{Caught, fault},
+    tsql::{Action, Node, Program, Setting, Slice, Unit, What, compile, late},
 };
-use database::{Column, Failure, Sink, Value as Shown};
-use model::ExecutionMode;
-use rusqlite::{
-    Error, ErrorCode, Statement,
-    types::{Value, ValueRef},
-};
-use std::{sync::atomic::Ordering, time::Duration};
+use database::SqlError;
+use rusqlite::types::Value;
+use std::sync::Arc;
 
-/// Where rows and counts of one command go.
-pub(super) struct Out<'a> {
-    sink: &'a mut dyn Sink,
-    mode: ExecutionMode,
-    /// The first result set with columns has been given.
-    given: bool,
-    affected: Option<i64>,
-    silent: bool,
+/// How a statement that did not fail lets the batch go on.
+pub(super) enum Flow {
+    Next,
+    Break,
+    Continue,
+    Return,
 }
 
-impl<'a> Out<'a> {
-    pub(super) fn new(sink: &'a mut dyn Sink, mode: ExecutionMode) -> Self {
-        Out { sink, mode, given: false, affected: None, silent: false }
-    }
+/// How heavy an error is where no CATCH takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// The statement ends, the batch goes on.
+    Statement,
+    /// The batch ends and its transaction is rolled back.
+    Batch,
+    /// THROW: the batch ends, the transaction stays.
+    Throw,
+    /// RAISERROR: a message, no more.
+    Message,
+}
 
-    pub(super) fn affected(&self) -> Option<i64> {
-        self.affected
+/// Why a batch does not go on.
+pub(super) enum Stop {
+    Broken(Broken),
+    /// An error that nobody has taken yet.
+    Raised(Caught, Weight),
+    /// A statement could not be compiled when its turn came: only a TRY outside of this batch or procedure catches it.
+    Compile(Caught),
+    /// Reported; the whole batch is over.
+    Over,
+}
+
+impl From<Broken> for Stop {
+    fn from(broken: Broken) -> Stop {
+        Stop::Broken(broken)
+    }
+}
+
+impl From<crate::events::Enough> for Stop {
+    fn from(_: crate::events::Enough) -> Stop {
+        Stop::Broken(Broken::Cancelled)
+    }
+}
+
+impl From<Caught> for Stop {
+    fn from(caught: Caught) -> Stop {
+        let weight = if caught.ends_batch() { Weight::Batch } else { Weight::Statement };
+        Stop::Raised(caught, weight)
+    }
+}
+
+impl From<SqlError> for Stop {
+    fn from(error: SqlError) -> Stop {
+        Caught::from(error).into()
     }
 }
 
 /// Deepest nesting of procedures, as SQL Server has it.
-const DEEPEST: u32 = 32;
+pub(super) const DEEPEST: u32 = 32;
 
 impl DemoSession {
-    /// Runs to the end or to RETURN, whose value it gives.
+    /// Runs what a caller sent. Errors are told as messages.
+    pub(super) fn top(
+        &mut self,
+        program: Result<Arc<Program>, SqlError>,
+        frame: &mut Frame,
+        out: &mut dyn Events,
+    ) -> Result<(), Broken> {
+        let done = match program {
+            Ok(program) => self.program(&program, frame, out),
+            Err(error) => Err(Stop::Compile(error.into())),
+        };
+        let done = match done {
+            Err(Stop::Raised(caught, _) | Stop::Compile(caught)) => self.report(&caught, out),
+            other => other,
+        };
+        self.trying = 0;
+        let doomed = self.state.facts().doomed;
+        let end = if doomed {
+            self.roll_back_all();
+            let error = fault(3998, 1, "Uncommittable transaction is detected at the end of the batch. The transaction is rolled back.");
+            self.report(&error.into(), out)
+        } else {
+            Ok(())
+        };
+        match done.and(end) {
+            Ok(()) | Err(Stop::Over | Stop::Raised(..) | Stop::Compile(_)) => Ok(()),
+            Err(Stop::Broken(broken)) => Err(broken),
+        }
+    }
+
+    /// Runs a program in its frame. Its table variables live as long.
     pub(super) fn program(
         &mut self,
         program: &Program,
-        values: &mut [Value],
-        out: &mut Out<'_>,
-        depth: u32,
-    ) -> Result<i64, Failure> {
-        for step in &program.steps {
-            if self.canceller.asked() {
-                return Err(Failure::Cancelled);
+        frame: &mut Frame,
+        out: &mut dyn Events,
+    ) -> Result<(), Stop> {
+        frame.values.resize(program.variables.len(), Value::Null);
+        frame.variables.clone_from(&program.variables);
+        for (temp, shape) in &program.tables {
+            self.make_table(temp, shape, frame.depth).map_err(Stop::from)?;
+        }
+        let trying = self.trying;
+        let done = self.nodes(&program.body, frame, out);
+        self.trying = trying;
+        self.end_scope(frame.depth);
+        match done {
+            Ok(_) => Ok(()),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    fn nodes(&mut self, list: &[Node], frame: &mut Frame, out: &mut dyn Events) -> Result<Flow, Stop> {
+        for node in list {
+            match self.node(node, frame, out)? {
+                Flow::Next => {}
+                other => return Ok(other),
             }
-            let line = step.line;
-            match &step.action {
-                Action::Rows { sql, columns } => self.rows(sql, columns, values, out, line)?,
-                Action::Assign { sql, targets } => {
-                    if let Some(row) = self.last_row(sql, values, line)? {
-                        for (at, value) in targets.iter().zip(row) {
-                            values[*at] = value;
+        }
+        Ok(Flow::Next)
+    }
+
+    fn node(&mut self, node: &Node, frame: &mut Frame, out: &mut dyn Events) -> Result<Flow, Stop> {
+        match &node.what {
+            What::Do(unit) => {
+                let done = self.unit(unit, node.line, frame, out);
+                self.taken(done, node.line, frame, out, Flow::Next)
+            }
+            What::Block(list) => self.nodes(list, frame, out),
+            What::If { test, then, or } => {
+                let Some(yes) = self.test(test, node.line, frame, out)? else { return Ok(Flow::Next) };
+                match (yes, or) {
+                    (true, _) => self.node(then, frame, out),
+                    (false, Some(or)) => self.node(or, frame, out),
+                    (false, None) => Ok(Flow::Next),
+                }
+            }
+            What::While { test, body } => loop {
+                match self.test(test, node.line, frame, out)? {
+                    Some(true) => {}
+                    _ => return Ok(Flow::Next),
+                }
+                match self.node(body, frame, out)? {
+                    Flow::Break => return Ok(Flow::Next),
+                    Flow::Return => return Ok(Flow::Return),
+                    Flow::Next | Flow::Continue => {}
+                }
+            },
+            What::Try { body, catch } => {
+                let outside = self.trying;
+                self.trying += 1;
+                let done = self.nodes(body, frame, out);
+                self.trying = outside;
+                let caught = match done {
+                    Err(Stop::Raised(caught, weight)) => {
+                        let mut facts = self.state.facts();
+                        if facts.trancount > 0 && (weight == Weight::Batch || self.xact_abort) {
+                            facts.doomed = true;
                         }
+                        facts.error = caught.number;
+                        caught
                     }
-                }
-                Action::Write { sql, verb, object } => {
-                    let count =
-                        self.write(sql, values).map_err(|e| failure(e, line, Some((verb, object))))?;
-                    self.shared.rowcount.store(count, Ordering::Relaxed);
-                    if *verb == "INSERT" && count > 0 {
-                        self.shared.identity.store(self.connection.last_insert_rowid(), Ordering::Relaxed);
-                    }
-                    if !out.silent {
-                        out.affected = Some(out.affected.unwrap_or(0) + count);
-                    }
-                }
-                Action::Call { procedure, database, returned, arguments } => {
-                    if depth >= DEEPEST {
-                        return Err(Failure::Sql(fault(
-                            217,
-                            line,
-                            "Maximum stored procedure, function, trigger, or view nesting level exceeded (limit 32).",
-                        )));
-                    }
-                    let code = self.call(procedure, *database, arguments, values, out, line, depth)?;
-                    if let Some(at) = returned {
-                        let ty = program.variables[*at].ty;
-                        values[*at] = convert(ValueRef::Integer(code), Type::INT, ty, 0, false)
-                            .map_err(|r| r.at(line))?;
-                    }
-                }
-                Action::Wait { millis } => {
-                    if self.canceller.wait(Duration::from_millis(*millis)) {
-                        return Err(Failure::Cancelled);
-                    }
-                }
-                Action::Return { value } => {
-                    let code = match value {
-                        Some(sql) => self
-                            .last_row(&format!("SELECT {sql}"), values, line)?
-                            .and_then(|row| row.into_iter().next()),
-                        None => None,
-                    };
-                    return Ok(if let Some(Value::Integer(code)) = code { code } else { 0 });
-                }
-                Action::NoCount(on) => out.silent = *on,
+                    other => return other,
+                };
+                let before = self.state.facts().caught.replace(caught);
+                let done = self.nodes(catch, frame, out);
+                self.state.facts().caught = before;
+                done
             }
+            What::Break => Ok(Flow::Break),
+            What::Continue => Ok(Flow::Continue),
         }
-        Ok(0)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one EXEC and where its rows go")]
-    fn call(
+    /// A condition; `None` when it failed and the batch goes on after it.
+    fn test(
         &mut self,
-        name: &str,
-        database: Option<Base>,
-        arguments: &[(Option<String>, String)],
-        values: &[Value],
-        out: &mut Out<'_>,
+        unit: &Unit,
         line: u64,
-        depth: u32,
-    ) -> Result<i64, Failure> {
-        let found = procedure::find(name).filter(|_| database == Some(Base::Patients));
-        let procedure = found.ok_or_else(|| {
-            Failure::Sql(fault(2812, line, format!("Could not find stored procedure '{name}'.")))
-        })?;
-        let mut own: Vec<Option<Value>> = vec![None; procedure.parameters.len()];
-        for (at, (formal, sql)) in arguments.iter().enumerate() {
-            let at = match formal {
-                None if at < own.len() => at,
-                None => {
-                    return Err(Failure::Sql(fault(
-                        8144,
-                        line,
-                        format!("Procedure or function {} has too many arguments specified.", procedure.name),
-                    )));
-                }
-                Some(formal) => procedure
-                    .parameters
-                    .iter()
-                    .position(|(n, _, _)| n.eq_ignore_ascii_case(formal))
-                    .ok_or_else(|| {
-                        Failure::Sql(fault(
-                            8145,
-                            line,
-                            format!("{formal} is not a parameter for procedure {}.", procedure.name),
-                        ))
-                    })?,
-            };
-            if own[at].is_some() {
-                return Err(Failure::Sql(fault(
-                    8143,
-                    line,
-                    format!("Parameter '{}' was supplied multiple times.", procedure.parameters[at].0),
-                )));
+        frame: &mut Frame,
+        out: &mut dyn Events,
+    ) -> Result<Option<bool>, Stop> {
+        let mut answer = None;
+        let done = self.actions(unit, line, frame, |session, action, frame| {
+            if let Action::Test { sql } = action {
+                session.clock.stand();
+                answer = Some(session.one(sql, frame, line)? == Value::Integer(1));
             }
-            let given = self
-                .last_row(sql, values, line)?
-                .and_then(|row| row.into_iter().next())
-                .unwrap_or(Value::Null);
-            let to = Type::declared(procedure.parameters[at].1);
-            let bad = || {
-                Failure::Sql(fault(
-                    8114,
-                    line,
-                    format!("Error converting data type nvarchar to {}.", to.name),
-                ))
-            };
-            own[at] = Some(convert((&given).into(), Type::NVARCHAR, to, 0, false).map_err(|_| bad())?);
-        }
-        let mut variables = Vec::new();
-        let mut filled = Vec::new();
-        for ((name, declared, default), given) in procedure.parameters.iter().zip(own) {
-            let ty = Type::declared(declared);
-            let value = match (given, default) {
-                (Some(value), _) => value,
-                (None, Some(text)) => convert(ValueRef::Text(text.as_bytes()), Type::VARCHAR, ty, 0, false)
-                    .map_err(|r| r.at(line))?,
-                (None, None) => {
-                    return Err(Failure::Sql(fault(
-                        201,
-                        line,
-                        format!(
-                            "Procedure or function '{}' expects parameter '{name}', which was not supplied.",
-                            procedure.name
-                        ),
-                    )));
-                }
-            };
-            variables.push(Variable { name: (*name).to_owned(), ty });
-            filled.push(value);
-        }
-        let program = compile(procedure.body, Base::Patients, variables, true).map_err(Failure::Sql)?;
-        filled.resize(program.variables.len(), Value::Null);
-        self.program(&program, &mut filled, out, depth + 1)
+            Ok(Flow::Next)
+        });
+        self.state.facts().rowcount = 0;
+        self.taken(done, line, frame, out, Flow::Next)?;
+        Ok(answer)
     }
 
-    fn rows(
+    fn unit(
         &mut self,
-        sql: &str,
-        columns: &[(String, Type)],
-        values: &[Value],
-        out: &mut Out<'_>,
+        unit: &Unit,
         line: u64,
-    ) -> Result<(), Failure> {
-        let give = !out.given && out.mode != ExecutionMode::NonQuery;
-        out.given = true;
-        if give {
-            let heads: Vec<Column> = columns
-                .iter()
-                .map(|(name, ty)| Column { name: name.clone(), type_name: ty.name.to_owned() })
-                .collect();
-            let heads =
-                if out.mode == ExecutionMode::Scalar { &heads[..heads.len().min(1)] } else { &heads[..] };
-            out.sink.columns(heads).map_err(|_| Failure::Cancelled)?;
+        frame: &mut Frame,
+        out: &mut dyn Events,
+    ) -> Result<Flow, Stop> {
+        self.actions(unit, line, frame, |session, action, frame| {
+            session.clock.stand();
+            session.action(action, line, frame, out)
+        })
+    }
+
+    fn actions(
+        &mut self,
+        unit: &Unit,
+        line: u64,
+        frame: &mut Frame,
+        mut each: impl FnMut(&mut Self, &Action, &mut Frame) -> Result<Flow, Stop>,
+    ) -> Result<Flow, Stop> {
+        if self.canceller.asked() {
+            return Err(Stop::Broken(Broken::Cancelled));
         }
-        let sql_failure = |e| failure(e, line, None);
-        let mut statement = self.connection.prepare_cached(sql).map_err(sql_failure)?;
-        bind(&mut statement, values).map_err(sql_failure)?;
-        let mut rows = statement.raw_query();
-        let mut count = 0;
-        let wanted = if out.mode == ExecutionMode::Scalar { 1 } else { columns.len() };
-        while let Some(row) = rows.next().map_err(sql_failure)? {
-            count += 1;
-            if give && !(out.mode == ExecutionMode::Scalar && count > 1) {
-                let mut shown = Vec::with_capacity(wanted);
-                for (at, (_, ty)) in columns[..wanted.min(columns.len())].iter().enumerate() {
-                    shown.push(typed(row.get_ref(at).map_err(sql_failure)?, *ty).map_err(|r| r.at(line))?);
-                }
-                out.sink.row(&shown).map_err(|_| Failure::Cancelled)?;
-                if out.mode == ExecutionMode::Scalar {
-                    break;
-                }
+        let made;
+        let actions = match unit {
+            Unit::Ready(actions) => actions,
+            Unit::Late { slice, test } => {
+                made = self.compile_late(slice, *test, frame).map_err(|e| {
+                    let mut caught = Caught::from(e);
+                    caught.procedure.clone_from(&frame.procedure);
+                    Stop::Compile(caught)
+                })?;
+                &made
+            }
+        };
+        let _ = line;
+        for action in actions {
+            match each(self, action, frame)? {
+                Flow::Next => {}
+                other => return Ok(other),
             }
         }
-        drop(rows);
-        self.shared.rowcount.store(count, Ordering::Relaxed);
+        Ok(Flow::Next)
+    }
+
+    /// What an error of a statement does: passed on where a TRY is open, told otherwise.
+    fn taken(
+        &mut self,
+        done: Result<Flow, Stop>,
+        line: u64,
+        frame: &Frame,
+        out: &mut dyn Events,
+        next: Flow,
+    ) -> Result<Flow, Stop> {
+        match done {
+            Ok(flow) => {
+                self.state.facts().error = 0;
+                Ok(flow)
+            }
+            Err(Stop::Raised(mut caught, weight)) => {
+                if caught.line == 0 {
+                    caught.line = u32::try_from(line).unwrap_or(0);
+                }
+                if caught.procedure.is_empty() {
+                    caught.procedure.clone_from(&frame.procedure);
+                }
+                self.after_broken_statement();
+                if self.trying > 0 {
+                    return Err(Stop::Raised(caught, weight));
+                }
+                self.report(&caught, out)?;
+                let over = match weight {
+                    Weight::Statement => self.xact_abort,
+                    Weight::Batch | Weight::Throw => true,
+                    Weight::Message => false,
+                };
+                if !over {
+                    return Ok(next);
+                }
+                if weight == Weight::Batch || self.xact_abort {
+                    self.roll_back_all();
+                }
+                Err(Stop::Over)
+            }
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// Tells an error, and remembers its number.
+    pub(super) fn report(&mut self, caught: &Caught, out: &mut dyn Events) -> Result<(), Stop> {
+        self.state.facts().error = caught.number;
+        self.state.facts().rowcount = 0;
+        out.message(&message(caught))?;
+        out.ended(Ended::Other, None)?;
         Ok(())
     }
 
-    fn last_row(&mut self, sql: &str, values: &[Value], line: u64) -> Result<Option<Vec<Value>>, Failure> {
-        let sql_failure = |e| failure(e, line, None);
-        let mut statement = self.connection.prepare_cached(sql).map_err(sql_failure)?;
-        let width = statement.column_count();
-        bind(&mut statement, values).map_err(sql_failure)?;
-        let mut rows = statement.raw_query();
-        let mut last = None;
-        while let Some(row) = rows.next().map_err(sql_failure)? {
-            last = Some(
-                (0..width)
-                    .map(|i| row.get_ref(i).map(owned))
-                    .collect::<Result<Vec<_>, _>>()
-                    .map_err(sql_failure)?,
-            );
-        }
-        Ok(last)
+    /// What a compiler may know of this session, at a depth.
+    pub(super) fn visible(&self, depth: u32) -> Vec<Arc<crate::tsql::Temp>> {
+        self.temps
+            .iter()
+            .filter(|(scope, temp)| temp.name.starts_with('#') || *scope == depth)
+            .map(|(_, temp)| Arc::clone(temp))
+            .collect()
     }
 
-    fn write(&mut self, sql: &str, values: &[Value]) -> Result<i64, Error> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        bind(&mut statement, values)?;
-        statement.raw_execute().map(|n| i64::try_from(n).unwrap_or(i64::MAX))
+    pub(super) fn compile_batch(
+        &mut self,
+        text: &str,
+        variables: Vec<crate::tsql::Variable>,
+        returns: bool,
+        depth: u32,
+    ) -> Result<Program, SqlError> {
+        let temps = self.visible(u32::MAX);
+        let _ = depth;
+        let setting = Setting { base: self.base, temps: &temps, next_table: self.next_table };
+        let program = compile(text, &setting, variables, returns)?;
+        self.next_table += program.tables.len() as u64;
+        Ok(program)
+    }
+
+    fn compile_late(&self, slice: &Slice, test: bool, frame: &Frame) -> Result<Vec<Action>, SqlError> {
+        let temps = self.visible(frame.depth);
+        let setting = Setting { base: self.base, temps: &temps, next_table: self.next_table };
+        late(slice, test, &setting, frame.variables.clone(), frame.returns)
     }
 }
 
-fn bind(statement: &mut Statement<'_>, values: &[Value]) -> Result<(), Error> {
-    for at in 1..=statement.parameter_count() {
-        statement.raw_bind_parameter(at, values.get(at - 1).unwrap_or(&Value::Null))?;
+/// An error as it is told.
+pub(super) fn message(caught: &Caught) -> Message {
+    Message {
+        number: caught.number,
+        state: caught.state,
+        class: caught.class,
+        line: caught.line,
+        procedure: caught.procedure.clone(),
+        text: caught.text.clone(),
     }
-    Ok(())
-}
-
-/// A stored value as one of its type.
-pub(super) fn typed(value: ValueRef<'_>, ty: Type) -> Result<Shown<'_>, Raised> {
-    let overflow =
-        || Raised(8115, format!("Arithmetic overflow error converting expression to data type {}.", ty.name));
-    Ok(match value {
-        ValueRef::Null => Shown::Null,
-        ValueRef::Integer(i) => match ty.family {
-            Family::Bit => Shown::Bit(i != 0),
-            Family::Real | Family::Float => Shown::Float(i as f64),
-            _ if fits_integer(i, ty.name) => Shown::Int(i),
-            _ => return Err(overflow()),
-        },
-        ValueRef::Real(f) => match ty.family {
-            Family::Real => Shown::Real(f as f32),
-            // The embedded engine leaves whole numbers for floats where they grow too large.
-            Family::Int | Family::Bit => return Err(overflow()),
-            _ => Shown::Float(f),
-        },
-        ValueRef::Blob(bytes) => Shown::Binary(bytes),
-        ValueRef::Text(bytes) => {
-            let text = std::str::from_utf8(bytes)
-                .map_err(|_| Raised(8630, "Stored text is not UTF-8.".to_owned()))?;
-            let wrong = || {
-                Raised(
-                    241,
-                    "Conversion failed when converting date and/or time from character string.".to_owned(),
-                )
-            };
-            match ty.family {
-                Family::Date => Shown::Date(read_date(bytes).ok_or_else(wrong)?),
-                Family::DateTime => {
-                    let (d, t) = read_date_time(bytes).ok_or_else(wrong)?;
-                    Shown::DateTime(d, t)
-                }
-                Family::Offset => {
-                    let (d, t, minutes) = read_offset(bytes).ok_or_else(wrong)?;
-                    Shown::DateTimeOffset(d, t, minutes)
-                }
-                Family::Time => Shown::Time(read_time(bytes).ok_or_else(wrong)?),
-                Family::Guid => Shown::Guid(uuid::Uuid::parse_str(text).map_err(|_| wrong())?),
-                Family::Decimal => Shown::Decimal(text),
-                Family::Text | Family::Null => Shown::Text(text),
-                _ => return Err(Raised(8630, format!("Text came where {} should be.", ty.name))),
-            }
-        }
-    })
-}
-
-/// The embedded engine's error as SQL Server would have said it.
-fn failure(error: Error, line: u64, write: Option<(&str, &str)>) -> Failure {
-    let (verb, object) = write.unwrap_or(("SELECT", "object"));
-    let Error::SqliteFailure(code, message) = &error else {
-        return Failure::Sql(fault(
-            8630,
-            line,
-            "Internal Query Processor Error: The query processor encountered an unexpected error during execution.",
-        ));
-    };
-    if let Some(raised) = message.as_deref().and_then(Raised::read) {
-        return raised.at(line);
-    }
-    let (number, words) = match code.code {
-        ErrorCode::OperationInterrupted => return Failure::Cancelled,
-        ErrorCode::ConstraintViolation => (2627, format!("Violation of PRIMARY KEY constraint. Cannot insert duplicate key in object 'dbo.{object}'.")),
-        ErrorCode::AuthorizationForStatementDenied | ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
-            (229, format!("The {verb} permission was denied on the object '{object}', database 'BPSPatients', schema 'dbo'."))
-        }
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => (1222, "Lock request time out period exceeded.".to_owned()),
-        ErrorCode::TooBig => (8623, "A text or a statement is too large for the demo practice.".to_owned()),
-        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::CannotOpen | ErrorCode::SystemIoFailure => return Failure::Lost,
-        _ => (8630, "Internal Query Processor Error: The query processor encountered an unexpected error during execution.".to_owned()),
-    };
-    Failure::Sql(fault(number, line, words))
 }

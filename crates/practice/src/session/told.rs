@@ -1,96 +1,140 @@
-//! Batches and calls told as events.
+//! Batches and calls told as events: the door for a face that speaks SQL Server's protocol.
 
-use super::DemoSession;
-use crate::events::{Argument, Broken, ColumnType, Ended, Events, Message, ResultColumn};
-use database::{Cancel, Column, Failure, Session, Sink, Stopped, Value};
-use model::{Command, CommandType, ExecutionMode};
+use super::{
+    DemoSession, Frame,
+    invoke::Passed,
+    run::Stop,
+    value::{column_type, stored, type_of, typed},
+};
+use crate::events::{Argument, Broken, Events};
+use database::{Cancel, Value as Shown};
 use std::sync::Arc;
+
+impl Frame {
+    pub(super) fn outermost() -> Frame {
+        Frame {
+            values: Vec::new(),
+            variables: Vec::new(),
+            procedure: String::new(),
+            returns: false,
+            depth: 0,
+            status: 0,
+        }
+    }
+}
 
 impl DemoSession {
     /// Runs a batch. SQL errors reach `events` as messages.
     pub fn batch(&mut self, text: &str, events: &mut dyn Events) -> Result<(), Broken> {
-        let command = Command {
-            text: text.into(),
-            mode: ExecutionMode::Reader,
-            kind: CommandType::Text,
-            parameters: Vec::new(),
-            catalogue: None,
-        };
-        let mut heard = Heard { events, rows: None };
-        let done = self.run(&command, &mut heard);
-        let rows = heard.rows;
-        let enough = |_| Broken::Cancelled;
-        match done {
-            Ok(_) if rows.is_some() => events.ended(Ended::Select, rows).map_err(enough),
-            Ok(done) => events
-                .ended(Ended::Other, done.rows_affected.and_then(|n| u64::try_from(n).ok()))
-                .map_err(enough),
-            Err(Failure::Sql(error)) => {
-                let message = Message {
-                    number: error.number,
-                    state: error.state,
-                    class: error.class,
-                    line: error.line,
-                    procedure: String::new(),
-                    text: error.message.reveal().clone(),
-                };
-                events.message(&message).map_err(enough)?;
-                events.ended(Ended::Other, None).map_err(enough)
-            }
-            Err(Failure::Lost) => Err(Broken::Lost),
-            Err(_) => Err(Broken::Cancelled),
-        }
+        let mut frame = Frame::outermost();
+        let program = self.kept(text, Vec::new(), false, 0);
+        let done = self.top(program, &mut frame, events);
+        self.finished(done)
     }
 
-    /// Calls a stored procedure (`sp_executesql` too): its rows and messages, then its outputs and its status.
+    /// Calls a stored procedure (`sp_executesql` too): its rows and messages, then its outputs and its status. The name
+    /// may have two or three parts.
     pub fn call_procedure(
         &mut self,
         procedure: &str,
         arguments: &[Argument<'_>],
         events: &mut dyn Events,
     ) -> Result<(), Broken> {
-        let _ = (procedure, arguments);
-        events.status(0).map_err(|_| Broken::Cancelled)
+        let passed = arguments
+            .iter()
+            .map(|a| Passed {
+                formal: (!a.name.is_empty()).then(|| a.name.clone()),
+                value: a.value.as_ref().map(|v| (stored(v), type_of(&a.ty))),
+                output: a.output,
+            })
+            .collect();
+        let done = self.call_told(procedure, passed, events, &mut |events, outcome| {
+            for (at, value, ty) in &outcome.outputs {
+                // A value of a variable is always one of its type.
+                let shown = typed(value.into(), *ty).unwrap_or(Shown::Null);
+                events.output(*at, column_type(*ty), shown)?;
+            }
+            events.status(i32::try_from(outcome.status).unwrap_or(0))?;
+            Ok(())
+        });
+        self.finished(done)
     }
-
-    /// Forgets everything of the user before: transaction, temporary tables, SET options, current database.
-    pub fn reset(&mut self) {}
 
     /// Name of the current database.
     pub fn current_database(&self) -> &'static str {
         self.base.database()
     }
 
+    /// How many transactions are open: `@@TRANCOUNT`.
+    pub fn open_transactions(&self) -> i64 {
+        self.state.facts().trancount
+    }
+
     /// Stops what runs, from any thread.
     pub fn stopper(&self) -> Arc<dyn Cancel> {
-        self.canceller()
+        Arc::clone(&self.canceller) as Arc<dyn Cancel>
     }
-}
 
-struct Heard<'a> {
-    events: &'a mut dyn Events,
-    rows: Option<u64>,
-}
-
-impl Sink for Heard<'_> {
-    fn columns(&mut self, columns: &[Column]) -> Result<(), Stopped> {
-        self.rows = Some(0);
-        let columns: Vec<ResultColumn> = columns
-            .iter()
-            .map(|c| ResultColumn {
-                name: c.name.clone(),
-                ty: ColumnType {
-                    name: if c.type_name == "int" { "int" } else { "nvarchar" },
-                    length: None,
-                    precision: 0,
-                    scale: 0,
-                },
-            })
-            .collect();
-        self.events.columns(&columns).map_err(|_| Stopped)
+    /// Forgets everything of the user before: transaction, temporary tables, SET options, current database.
+    pub fn reset(&mut self) {
+        self.roll_back_all();
+        self.drop_all_tables();
+        self.base = self.home;
+        (self.silent, self.xact_abort, self.trying) = (false, false, 0);
+        let mut facts = self.state.facts();
+        let user = std::mem::take(&mut facts.user);
+        *facts = crate::functions::Facts { user, lock_timeout: -1, ..Default::default() };
     }
-    fn row(&mut self, values: &[Value<'_>]) -> Result<(), Stopped> {
-        self.rows = Some(self.rows.unwrap_or(0) + 1);
-        self.events.row(values).map_err(|_| Stopped)
+
+    /// A request to cancel that this batch got must not reach the next.
+    fn finished(&mut self, done: Result<(), Broken>) -> Result<(), Broken> {
+        let cancelled = self.canceller.take();
+        match done {
+            Ok(()) if !cancelled => Ok(()),
+            // It had ended before the request was seen.
+            Ok(()) => Ok(()),
+            Err(broken) => Err(self.broken(broken)),
+        }
+    }
+
+    /// A call from outside, by a name of one to three parts.
+    pub(super) fn call_told(
+        &mut self,
+        name: &str,
+        passed: Vec<Passed>,
+        events: &mut dyn Events,
+        then: &mut dyn FnMut(&mut dyn Events, &super::invoke::Outcome) -> Result<(), crate::events::Enough>,
+    ) -> Result<(), Broken> {
+        let frame = Frame::outermost();
+        self.clock.stand();
+        let (bare, database) = match super::narrow::procedure_name(name, self.base) {
+            Some((bare, database)) => (bare, Some(database)),
+            None => (name.to_owned(), None),
+        };
+        let done = if self.canceller.asked() {
+            Err(Stop::Broken(Broken::Cancelled))
+        } else {
+            self.invoke(&bare, database, passed, 1, &frame, events)
+        };
+        self.after_broken_statement();
+        match done {
+            Ok(outcome) => then(events, &outcome).map_err(|_| Broken::Cancelled),
+            Err(Stop::Raised(caught, weight)) => {
+                let told = self.report(&caught, events);
+                if weight == super::run::Weight::Batch {
+                    self.roll_back_all();
+                }
+                match told {
+                    Err(Stop::Broken(broken)) => Err(broken),
+                    _ => Ok(()),
+                }
+            }
+            Err(Stop::Compile(caught)) => match self.report(&caught, events) {
+                Err(Stop::Broken(broken)) => Err(broken),
+                _ => Ok(()),
+            },
+            Err(Stop::Over) => Ok(()),
+            Err(Stop::Broken(broken)) => Err(broken),
+        }
     }
 }

@@ -52,11 +52,8 @@ impl Compiler {
             }
             _ => return Err(self.no(&name)),
         };
-        if let Some(over) = &function.over {
-            return self.window(&name, list, over);
-        }
-        if matches!(name.as_str(), "COUNT" | "COUNT_BIG" | "SUM" | "MIN" | "MAX" | "AVG") {
-            return self.aggregate(&name, list, distinct);
+        if function.over.is_some() {
+            return Err(self.no(&format!("{name} OVER")));
         }
         let mut arguments = Vec::with_capacity(list.len());
         for argument in list {

@@ -9,7 +9,7 @@ use crate::{
 use database::SqlError;
 use rusqlite::types::{Value as Stored, ValueRef};
 use sqlparser::ast::{
-    BinaryOperator, CastKind, CeilFloorKind, DateTimeField, Expr, Query, TrimWhereField, UnaryOperator, Value,
+    CastKind, CeilFloorKind, DateTimeField, Expr, Query, TrimWhereField, UnaryOperator, Value,
 };
 
 /// A compiled expression.
@@ -19,11 +19,18 @@ pub(super) struct Piece {
     pub(super) ty: Type,
     /// A string literal's content: it converts while compiling.
     pub(super) text: Option<String>,
+    /// The embedded engine's clause for a COLLATE that the caller said.
+    pub(super) collation: Option<&'static str>,
 }
 
 impl Piece {
     pub(super) fn new(sql: impl Into<String>, ty: Type) -> Piece {
-        Piece { sql: sql.into(), ty, text: None }
+        Piece { sql: sql.into(), ty, text: None, collation: None }
+    }
+
+    /// The clause with which such values are compared, sorted and grouped.
+    pub(super) fn collate(&self) -> &'static str {
+        self.collation.unwrap_or(self.ty.collate())
     }
 }
 
@@ -46,7 +53,9 @@ impl Compiler {
             }
             Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.starts_with('@') => {
                 let at = self.variable(ident)?;
-                Ok(Piece::new(format!("?{}", at + 1), self.variables[at].ty))
+                let text =
+                    if self.running.contains(&at) { format!("ts_get({at})") } else { format!("?{}", at + 1) };
+                Ok(Piece::new(text, self.variables[at].ty))
             }
             Expr::Identifier(ident) => {
                 self.column(std::slice::from_ref(ident)).map(|(sql, ty)| Piece::new(sql, ty))
@@ -57,19 +66,11 @@ impl Compiler {
             Expr::UnaryOp { op: UnaryOperator::Plus, expr } => self.value(expr),
             Expr::UnaryOp { op: UnaryOperator::Minus, expr } => {
                 let piece = self.value(expr)?;
-                match piece.ty.family {
-                    Family::Int | Family::Real | Family::Float => {
-                        Ok(Piece::new(format!("(- {})", piece.sql), piece.ty))
-                    }
-                    Family::Decimal => {
-                        Ok(Piece::new(format!("ts_decimal('-', '0', {})", piece.sql), piece.ty))
-                    }
-                    _ => Err(fault(
-                        8117,
-                        self.line,
-                        format!("Operand data type {} is invalid for minus operator.", piece.ty.name),
-                    )),
-                }
+                self.negative(piece)
+            }
+            Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr } => {
+                let piece = self.value(expr)?;
+                self.complement(piece)
             }
             Expr::BinaryOp { left, op, right } => self.arithmetic(left, op, right),
             Expr::Cast {
@@ -90,7 +91,7 @@ impl Compiler {
                     [] => 0,
                     [Expr::Value(v)] => match &v.value {
                         Value::Number(n, _) => n.parse().map_err(|_| self.no("CONVERT"))?,
-                        _ => return Err(self.no("CONVERT")),
+                        _ => return Err(self.no("CONVERT with a style that is no number")),
                     },
                     _ => return Err(self.no("CONVERT")),
                 };
@@ -120,18 +121,23 @@ impl Compiler {
                 Ok(Piece::new(format!("(CASE{arms} ELSE {} END)", other.sql), ty))
             }
             Expr::Subquery(query) => {
+                self.check_inner_order(query)?;
                 let (sql, columns) = self.nested(query)?;
                 match columns.as_slice() {
                     // SQL Server raises 512 for a second row; the embedded engine would take the first.
-                    [(_, ty)] => Ok(single(&sql, *ty)),
-                    _ => Err(fault(
-                        116,
-                        self.line,
-                        "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS.",
-                    )),
+                    [(_, ty)] => Ok(Piece::new(format!("(SELECT ts_only(\"c0\") FROM ({sql}))"), *ty)),
+                    _ => Err(self.one_column()),
                 }
             }
-            Expr::Function(function) => self.call(function),
+            Expr::Function(function) => {
+                if let Some(piece) = self.grouping_call(function)? {
+                    return Ok(piece);
+                }
+                match self.session_call(function)? {
+                    Some(piece) => Ok(piece),
+                    None => self.call(function),
+                }
+            }
             Expr::Substring { expr, substring_from: Some(from), substring_for: Some(length), .. } => {
                 self.named_call("SUBSTRING", &[expr.as_ref(), from.as_ref(), length.as_ref()])
             }
@@ -147,8 +153,31 @@ impl Compiler {
             Expr::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
                 self.named_call("CEILING", &[expr.as_ref()])
             }
-            Expr::Collate { .. } => Err(self.no("COLLATE")),
-            Expr::AtTimeZone { .. } => Err(self.no("AT TIME ZONE")),
+            Expr::Collate { expr, collation } => {
+                let piece = self.value(expr)?;
+                if !matches!(piece.ty.family, Family::Text | Family::Null) {
+                    return Err(fault(
+                        447,
+                        self.line,
+                        format!("Expression type {} is invalid for COLLATE clause.", piece.ty.name),
+                    ));
+                }
+                let name = collation.to_string();
+                let clause = if is_default_collation(&name) {
+                    Type::VARCHAR.collate()
+                } else if name.to_ascii_uppercase().ends_with("_CS_AS")
+                    || name.to_ascii_uppercase().ends_with("_BIN")
+                    || name.to_ascii_uppercase().ends_with("_BIN2")
+                {
+                    " COLLATE MSCASE"
+                } else {
+                    return Err(self.no(&format!("COLLATE {name}")));
+                };
+                Ok(Piece { collation: Some(clause), ..piece })
+            }
+            Expr::AtTimeZone { timestamp, time_zone } => {
+                self.named_call("AT TIME ZONE", &[timestamp.as_ref(), time_zone.as_ref()])
+            }
             Expr::Like { .. }
             | Expr::InList { .. }
             | Expr::Between { .. }
@@ -162,63 +191,28 @@ impl Compiler {
     }
 
     fn global(&mut self, name: &str) -> Result<Piece, SqlError> {
+        let state = |what: &str, ty: Type| Ok(Piece::new(format!("ts_state('{what}')"), ty));
         match name.to_ascii_uppercase().as_str() {
-            "@@ROWCOUNT" => Ok(Piece::new("ts_rowcount()", Type::INT)),
-            "@@IDENTITY" => Ok(Piece::new("ts_identity()", Type::INT)),
+            "@@ROWCOUNT" => state("rowcount", Type::INT),
+            "@@IDENTITY" => state("last_identity", Type { length: 38, ..Type::DECIMAL }),
+            "@@TRANCOUNT" => state("trancount", Type::INT),
+            "@@ERROR" => state("error", Type::INT),
+            "@@NESTLEVEL" => state("nestlevel", Type::INT),
+            "@@SPID" => state("spid", Type::by_name("smallint").unwrap_or(Type::INT)),
+            "@@LOCK_TIMEOUT" => state("lock_timeout", Type::INT),
+            "@@FETCH_STATUS" => Ok(Piece::new("-1", Type::INT)),
+            "@@CURSOR_ROWS" | "@@OPTIONS" | "@@TEXTSIZE" | "@@LANGID" | "@@PROCID" => Err(self.no(name)),
+            "@@DATEFIRST" => Ok(Piece::new("7", Type::by_name("tinyint").unwrap_or(Type::INT))),
+            "@@LANGUAGE" => Ok(Piece::new("'British'", Type::NVARCHAR)),
+            "@@MAX_PRECISION" => Ok(Piece::new("38", Type::by_name("tinyint").unwrap_or(Type::INT))),
+            "@@MICROSOFTVERSION" => Ok(Piece::new("218103808", Type::INT)),
             "@@VERSION" => Ok(Piece::new(
                 "'Halo demo practice: T-SQL on an embedded engine, not Microsoft SQL Server'",
                 Type::NVARCHAR,
             )),
             "@@SERVERNAME" => Ok(Piece::new("'DEMO\\BPSINSTANCE'", Type::NVARCHAR)),
-            "@@TRANCOUNT" | "@@ERROR" => Ok(Piece::new("0", Type::INT)),
+            "@@SERVICENAME" => Ok(Piece::new("'BPSINSTANCE'", Type::NVARCHAR)),
             _ => Err(fault(137, self.line, format!("Must declare the scalar variable \"{name}\"."))),
-        }
-    }
-
-    fn literal_value(&mut self, value: &Value) -> Result<Piece, SqlError> {
-        Ok(match value {
-            Value::Null => Piece::new("NULL", Type::NULL),
-            Value::Number(digits, false) => self.number(digits)?,
-            Value::SingleQuotedString(text) => {
-                Piece { sql: literal(text), ty: Type::VARCHAR, text: Some(text.clone()) }
-            }
-            Value::NationalStringLiteral(text) => {
-                Piece { sql: literal(text), ty: Type::NVARCHAR, text: Some(text.clone()) }
-            }
-            Value::HexStringLiteral(hex)
-                if hex.len() % 2 == 0 && hex.bytes().all(|b| b.is_ascii_hexdigit()) =>
-            {
-                Piece::new(format!("x'{hex}'"), Type::BINARY)
-            }
-            other => return Err(self.no(&first_words(other))),
-        })
-    }
-
-    fn number(&mut self, digits: &str) -> Result<Piece, SqlError> {
-        let plain = digits.bytes().all(|b| b.is_ascii_digit());
-        if plain && let Ok(n) = digits.parse::<i64>() {
-            let ty = if i32::try_from(n).is_ok() { Type::INT } else { Type::BIGINT };
-            return Ok(Piece::new(n.to_string(), ty));
-        }
-        if digits.contains(['e', 'E']) {
-            let f: f64 = digits.parse().map_err(|_| self.no(digits))?;
-            return if f.is_finite() {
-                Ok(Piece::new(format!("{f:e}"), Type::FLOAT))
-            } else {
-                Err(fault(
-                    168,
-                    self.line,
-                    "The floating point value is out of the range of computer representation.",
-                ))
-            };
-        }
-        match crate::convert::Decimal::parse(digits) {
-            Some(d) => Ok(Piece::new(literal(&d.to_string()), Type::DECIMAL)),
-            None => Err(fault(
-                1007,
-                self.line,
-                "The number is out of the range for numeric representation (maximum precision 38).",
-            )),
         }
     }
 
@@ -234,10 +228,7 @@ impl Compiler {
             fault(243, self.line, format!("Type {data_type} is not a defined system type."))
         })?;
         let from = piece.ty;
-        let allowed = from.unify(to).is_some()
-            || to.family == Family::Text
-            || from.family == Family::Binary && to.family == Family::Binary;
-        if !allowed {
+        if from.unify(to).is_none() && !from.converts(to) {
             return Err(fault(
                 529,
                 self.line,
@@ -248,28 +239,34 @@ impl Compiler {
         Ok(Piece::new(cast_text(function, &piece.sql, from, to, style), to))
     }
 
+    /// Whether SQL Server converts of itself where a value is assigned.
+    pub(super) fn castable(&self, from: Type, to: Type) -> bool {
+        use Family as F;
+        match (from.family, to.family) {
+            (F::Binary, F::Text) | (F::Text, F::Binary) => false,
+            (_, F::Text) => true,
+            (F::Date, F::Time) | (F::Time, F::Date) => false,
+            _ if from.is_time() && to.is_time() => true,
+            (F::Int | F::Bit | F::Decimal, F::Binary) | (F::Binary, F::Int | F::Bit) => true,
+            (F::Int | F::Bit | F::Decimal | F::Float | F::Real, F::DateTime) => {
+                matches!(to.name, "datetime" | "smalldatetime")
+            }
+            _ => false,
+        }
+    }
+
     /// The piece as a value of that type.
     pub(super) fn convert(&mut self, piece: Piece, to: Type) -> Result<Piece, SqlError> {
-        if piece.ty.family == Family::Null
-            || piece.ty.family == to.family
-                && matches!(
-                    to.family,
-                    Family::Text
-                        | Family::Int
-                        | Family::DateTime
-                        | Family::Decimal
-                        | Family::Bit
-                        | Family::Real
-                        | Family::Float
-                        | Family::Date
-                        | Family::Time
-                        | Family::Guid
-                        | Family::Binary
-                        | Family::Offset
-                )
-        {
+        let same = piece.ty.family == to.family
+            && match to.family {
+                Family::Decimal => (piece.ty.length, piece.ty.scale) == (to.length, to.scale),
+                Family::DateTime => !matches!(to.name, "smalldatetime"),
+                _ => true,
+            };
+        if piece.ty.family == Family::Null || same {
             return Ok(Piece { ty: to, ..piece });
         }
+        let collation = piece.collation;
         if let Some(text) = &piece.text {
             let made = convert(ValueRef::Text(text.as_bytes()), piece.ty, to, 0, false)
                 .map_err(|raised| fault(raised.0, self.line, raised.1))?;
@@ -286,7 +283,7 @@ impl Compiler {
                 to,
             ));
         }
-        Ok(Piece::new(cast_text("ts_cast", &piece.sql, piece.ty, to, 0), to))
+        Ok(Piece { collation, ..Piece::new(cast_text("ts_cast", &piece.sql, piece.ty, to, 0), to) })
     }
 
     /// All pieces as the one type they share.
@@ -303,171 +300,6 @@ impl Compiler {
         fault(206, self.line, format!("Operand type clash: {} is incompatible with {}", a.name, b.name))
     }
 
-    fn arithmetic(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Result<Piece, SqlError> {
-        let sign = match op {
-            BinaryOperator::Plus => "+",
-            BinaryOperator::Minus => "-",
-            BinaryOperator::Multiply => "*",
-            BinaryOperator::Divide => "/",
-            BinaryOperator::Modulo => "%",
-            BinaryOperator::BitwiseAnd => "&",
-            BinaryOperator::BitwiseOr => "|",
-            other => return Err(self.no(&other.to_string())),
-        };
-        let (a, b) = (self.value(left)?, self.value(right)?);
-        let text = |p: &Piece| p.ty.family == Family::Text;
-        if sign == "+"
-            && (text(&a) && (text(&b) || b.ty.family == Family::Null)
-                || text(&b) && a.ty.family == Family::Null)
-        {
-            let ty = a.ty.unify(b.ty).ok_or_else(|| self.clash(a.ty, b.ty))?;
-            return Ok(Piece::new(format!("({} || {})", a.sql, b.sql), Type { length: 0, ..ty }));
-        }
-        // A datetime and a number: days.
-        if matches!(sign, "+" | "-")
-            && a.ty.family == Family::DateTime
-            && a.ty.name != "datetime2"
-            && b.ty.family == Family::Int
-        {
-            let days = if sign == "-" { format!("(- {})", b.sql) } else { b.sql };
-            return Ok(Piece::new(format!("ts_dateadd('day', {days}, {}, '{}')", a.sql, a.ty.name), a.ty));
-        }
-        let ((pieces, ty), name) = (self.unify(vec![a, b])?, sign);
-        let [a, b] = pieces.as_slice() else { return Err(self.no(name)) };
-        let bitwise = matches!(sign, "&" | "|");
-        match ty.family {
-            Family::Null => Ok(Piece::new("NULL", Type::NULL)),
-            Family::Int | Family::Bit if bitwise => {
-                Ok(Piece::new(format!("({} {sign} {})", a.sql, b.sql), ty))
-            }
-            Family::Int | Family::Real | Family::Float if !bitwise => Ok(Piece::new(
-                if matches!(sign, "/" | "%") {
-                    format!("ts_divide('{sign}', {}, {})", a.sql, b.sql)
-                } else {
-                    format!("({} {sign} {})", a.sql, b.sql)
-                },
-                ty,
-            )),
-            Family::Decimal if !bitwise => Ok(Piece::new(
-                format!("ts_decimal('{sign}', {}, {})", a.sql, b.sql),
-                Type { length: 0, scale: 0, ..ty },
-            )),
-            _ => Err(fault(
-                8117,
-                self.line,
-                format!("Operand data type {} is invalid for the {sign} operator.", ty.name),
-            )),
-        }
-    }
-
-    /// A comparison of two values.
-    pub(super) fn compare(&mut self, a: Piece, op: &str, b: Piece) -> Result<String, SqlError> {
-        let (pieces, ty) = self.unify(vec![a, b])?;
-        let [a, b] = pieces.as_slice() else { return Err(self.no(op)) };
-        Ok(match ty.family {
-            Family::Text => format!("({} COLLATE MSSQL {op} {})", a.sql, b.sql),
-            Family::Decimal => format!("(ts_compare({}, {}) {op} 0)", a.sql, b.sql),
-            Family::Offset => return Err(self.no("comparison of datetimeoffset")),
-            _ => format!("({} {op} {})", a.sql, b.sql),
-        })
-    }
-
-    /// A condition.
-    pub(super) fn predicate(&mut self, expr: &Expr) -> Result<String, SqlError> {
-        self.deeper(|c| c.predicate_inner(expr))
-    }
-
-    fn predicate_inner(&mut self, expr: &Expr) -> Result<String, SqlError> {
-        let not = |negated: bool| if negated { "NOT " } else { "" };
-        match expr {
-            Expr::Nested(inner) => self.predicate(inner),
-            Expr::UnaryOp { op: UnaryOperator::Not, expr } => Ok(format!("(NOT {})", self.predicate(expr)?)),
-            Expr::BinaryOp { left, op: op @ (BinaryOperator::And | BinaryOperator::Or), right } => {
-                Ok(format!("({} {op} {})", self.predicate(left)?, self.predicate(right)?))
-            }
-            Expr::BinaryOp { left, op, right } => {
-                let sign = match op {
-                    BinaryOperator::Eq => "=",
-                    BinaryOperator::NotEq => "<>",
-                    BinaryOperator::Lt => "<",
-                    BinaryOperator::LtEq => "<=",
-                    BinaryOperator::Gt => ">",
-                    BinaryOperator::GtEq => ">=",
-                    _ => return Err(self.not_a_condition()),
-                };
-                let (a, b) = (self.value(left)?, self.value(right)?);
-                self.compare(a, sign, b)
-            }
-            Expr::IsNull(inner) => Ok(format!("({} IS NULL)", self.value(inner)?.sql)),
-            Expr::IsNotNull(inner) => Ok(format!("({} IS NOT NULL)", self.value(inner)?.sql)),
-            Expr::Between { expr, negated, low, high } => {
-                let (value, low, high) = (self.value(expr)?, self.value(low)?, self.value(high)?);
-                let (from, to) = (self.compare(value.clone(), ">=", low)?, self.compare(value, "<=", high)?);
-                Ok(format!("({}({from} AND {to}))", not(*negated)))
-            }
-            Expr::InList { expr, list, negated } => {
-                let mut pieces = vec![self.value(expr)?];
-                for item in list {
-                    pieces.push(self.value(item)?);
-                }
-                let (pieces, ty) = self.unify(pieces)?;
-                let (first, rest) = pieces.split_first().expect("one was pushed");
-                let collate = match ty.family {
-                    Family::Text => " COLLATE MSSQL",
-                    Family::Decimal | Family::Offset => return Err(self.no("IN")),
-                    _ => "",
-                };
-                let rest: Vec<&str> = rest.iter().map(|p| p.sql.as_str()).collect();
-                Ok(format!("({}{collate} {}IN ({}))", first.sql, not(*negated), rest.join(", ")))
-            }
-            Expr::InSubquery { expr, subquery, negated } => {
-                let left = self.value(expr)?;
-                let (sql, columns) = self.nested(subquery)?;
-                let [(_, ty)] = columns.as_slice() else {
-                    return Err(fault(
-                        116,
-                        self.line,
-                        "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS.",
-                    ));
-                };
-                let (pieces, ty) = self.unify(vec![left, Piece::new("\"c0\"", *ty)])?;
-                let [a, b] = pieces.as_slice() else { return Err(self.no("IN")) };
-                let collate = match ty.family {
-                    Family::Text => " COLLATE MSSQL",
-                    Family::Decimal | Family::Offset => return Err(self.no("IN")),
-                    _ => "",
-                };
-                Ok(format!("({}{collate} {}IN (SELECT {} FROM ({sql})))", a.sql, not(*negated), b.sql))
-            }
-            Expr::Exists { subquery, negated } => {
-                let (sql, _) = self.nested(subquery)?;
-                Ok(format!("({}EXISTS ({sql}))", not(*negated)))
-            }
-            Expr::Like { negated, any: false, expr, pattern, escape_char } => {
-                let (value, pattern) = (self.value(expr)?, self.value(pattern)?);
-                let value = self.as_text(value)?;
-                let pattern = self.as_text(pattern)?;
-                let escape = match escape_char {
-                    Some(escape) => {
-                        let escape = self.value(escape)?;
-                        self.as_text(escape)?.sql
-                    }
-                    None => "NULL".to_owned(),
-                };
-                Ok(format!("({}ts_like({}, {}, {escape}))", not(*negated), value.sql, pattern.sql))
-            }
-            _ => Err(self.not_a_condition()),
-        }
-    }
-
-    fn not_a_condition(&self) -> SqlError {
-        fault(
-            4145,
-            self.line,
-            "An expression of non-boolean type specified in a context where a condition is expected.",
-        )
-    }
-
     pub(super) fn as_text(&mut self, piece: Piece) -> Result<Piece, SqlError> {
         match piece.ty.family {
             Family::Text | Family::Null => Ok(piece),
@@ -480,23 +312,13 @@ impl Compiler {
     pub(super) fn nested(&mut self, query: &Query) -> Result<(String, Vec<(String, Type)>), SqlError> {
         let groups = self.groups.take();
         let bare = std::mem::take(&mut self.bare);
-        let (aggregates, aggregated) = (self.aggregates, self.aggregated);
+        let flags = (self.aggregates, self.aggregated, self.windows);
         let result = self.deeper(|c| c.query(query));
         self.groups = groups;
         self.bare = bare;
-        (self.aggregates, self.aggregated) = (aggregates, aggregated);
+        (self.aggregates, self.aggregated, self.windows) = flags;
         result
     }
-}
-
-/// A subquery that gives one value. SQL Server raises 512 for a second row; the embedded engine would take the first.
-fn single(sql: &str, ty: Type) -> Piece {
-    Piece::new(
-        format!(
-            "(CASE WHEN (SELECT COUNT(*) FROM (SELECT 1 FROM ({sql}) LIMIT 2)) > 1 THEN ts_raise(512) ELSE (SELECT \"c0\" FROM ({sql}) LIMIT 1) END)"
-        ),
-        ty,
-    )
 }
 
 /// A call of the converting function.
@@ -517,4 +339,10 @@ fn stored_literal(value: &Stored) -> String {
 /// The start of a piece of syntax, for an error message.
 pub(super) fn first_words(what: &impl std::fmt::Display) -> String {
     what.to_string().chars().take(40).collect()
+}
+
+/// A collation that is the demo's own under another name.
+pub(super) fn is_default_collation(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    name == "DATABASE_DEFAULT" || name == "CATALOG_DEFAULT" || name.ends_with("_CI_AS")
 }

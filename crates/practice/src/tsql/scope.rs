@@ -1,6 +1,9 @@
 //! Which tables and columns a name can mean at a place in a query.
 
-use super::Variable;
+use super::{
+    batch::Setting,
+    program::{Shape, Temp, Variable},
+};
 use crate::{
     fault::{fault, unsupported},
     schema::Base,
@@ -8,6 +11,7 @@ use crate::{
 };
 use database::SqlError;
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
+use std::sync::Arc;
 
 /// A column of something in a FROM.
 #[derive(Clone, Debug)]
@@ -17,6 +21,19 @@ pub(super) struct Field {
     /// As the embedded engine names it.
     pub(super) inner: String,
     pub(super) ty: Type,
+}
+
+/// Before an `inner` that is an expression of its own, not a column of the source.
+pub(super) const RAW: char = '\u{1}';
+
+impl Field {
+    /// How the embedded engine reads it from the source of that alias.
+    pub(super) fn text(&self, alias: &str) -> String {
+        match self.inner.strip_prefix(RAW) {
+            Some(expression) => expression.to_owned(),
+            None => format!("{}.{}", quote(alias), quote(&self.inner)),
+        }
+    }
 }
 
 /// Something in a FROM.
@@ -38,6 +55,10 @@ pub(super) struct Named {
 pub(super) struct Compiler {
     pub(super) base: Base,
     pub(super) variables: Vec<Variable>,
+    /// Temporary tables and table variables in reach.
+    pub(super) temps: Vec<Arc<Temp>>,
+    /// Table variables of this batch.
+    pub(super) declared: Vec<(Arc<Temp>, Shape)>,
     /// Innermost last.
     pub(super) scopes: Vec<Vec<Source>>,
     pub(super) ctes: Vec<Named>,
@@ -48,29 +69,122 @@ pub(super) struct Compiler {
     /// Whether an aggregate may stand here, and whether one stood.
     pub(super) aggregates: bool,
     pub(super) aggregated: bool,
+    /// Whether a window function may stand here.
+    pub(super) windows: bool,
+    /// Variables that are read row by row, as they stand then.
+    pub(super) running: Vec<usize>,
+    /// Whether the next SELECT may have an INTO.
+    pub(super) into: bool,
+    /// Columns of the innermost FROM that an outer text reads by number: set while it is compiled.
+    pub(super) lifted: Option<Vec<(String, Type)>>,
     pub(super) depth: u32,
     /// Line of the statement.
     pub(super) line: u64,
     pub(super) next_name: u32,
+    pub(super) next_table: u64,
 }
 
 /// Deeper than any sensible query, and safe on a thread's stack.
 const DEEPEST: u32 = 200;
 
 impl Compiler {
-    pub(super) fn new(base: Base, variables: Vec<Variable>) -> Self {
+    pub(super) fn new(setting: &Setting<'_>, variables: Vec<Variable>) -> Self {
         Compiler {
-            base,
+            base: setting.base,
             variables,
+            temps: setting.temps.to_vec(),
+            declared: Vec::new(),
             scopes: Vec::new(),
             ctes: Vec::new(),
             groups: None,
             bare: Vec::new(),
             aggregates: false,
             aggregated: false,
+            windows: false,
+            running: Vec::new(),
+            into: false,
+            lifted: None,
             depth: 0,
             line: 1,
             next_name: 0,
+            next_table: setting.next_table,
+        }
+    }
+
+    /// A new statement: nothing of the one before is left, also when that one failed.
+    pub(super) fn begin(&mut self, line: u64) {
+        self.scopes.clear();
+        self.ctes.clear();
+        self.groups = None;
+        self.bare.clear();
+        (self.aggregates, self.aggregated, self.windows) = (false, false, false);
+        self.running.clear();
+        self.into = false;
+        self.lifted = None;
+        self.depth = 0;
+        self.line = line;
+    }
+
+    /// The embedded engine's name of a new table variable.
+    pub(super) fn fresh_table(&mut self) -> String {
+        self.next_table += 1;
+        format!("v{}", self.next_table)
+    }
+
+    /// The temporary table or table variable of that name.
+    pub(super) fn temp_of(&self, parts: &[Ident]) -> Option<Arc<Temp>> {
+        let name = match parts {
+            [name] => name,
+            [database, _, name] if database.value.eq_ignore_ascii_case("tempdb") => name,
+            _ => return None,
+        };
+        if !name.value.starts_with(['#', '@']) {
+            return None;
+        }
+        self.temps.iter().rev().find(|t| t.name.eq_ignore_ascii_case(&name.value)).cloned()
+    }
+
+    /// A column of a temporary table as that names it.
+    pub(super) fn temp_column(&self, temp: &Temp, name: &str) -> Result<String, SqlError> {
+        temp.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name)).map(|c| c.name.clone()).ok_or_else(
+            || {
+                fault(
+                    1911,
+                    self.line,
+                    format!("Column name '{name}' does not exist in the target table or view."),
+                )
+            },
+        )
+    }
+
+    /// 208, or 1087 for a table variable.
+    pub(super) fn invalid_object(&self, parts: &[Ident]) -> SqlError {
+        let line = parts.last().map_or(self.line, |p| self.line_of(p));
+        if let [only] = parts
+            && only.value.starts_with('@')
+        {
+            return fault(1087, line, format!("Must declare the table variable \"{}\".", only.value));
+        }
+        let whole: Vec<&str> = parts.iter().map(|p| p.value.as_str()).collect();
+        fault(208, line, format!("Invalid object name '{}'.", whole.join(".")))
+    }
+
+    /// The database and bare name of a procedure; `sp_…` ones are in every database and schema.
+    pub(super) fn place_of_procedure(&self, parts: &[Ident]) -> Option<(Base, String)> {
+        match parts {
+            [.., schema, name]
+                if schema.value.eq_ignore_ascii_case("sys")
+                    && name.value.to_ascii_lowercase().starts_with("sp_") =>
+            {
+                Some((self.base, name.value.clone()))
+            }
+            [database, _, name]
+                if name.value.to_ascii_lowercase().starts_with("sp_")
+                    && database.value.eq_ignore_ascii_case("master") =>
+            {
+                Some((self.base, name.value.clone()))
+            }
+            _ => self.place(parts),
         }
     }
 
@@ -156,8 +270,17 @@ impl Compiler {
                     format!("Ambiguous column name '{}'.", last.value),
                 ));
             }
-            let text = format!("{}.{}", quote(&source.alias), quote(&field.inner));
+            let mut text = field.text(&source.alias);
             let ty = field.ty;
+            if depth + 1 == self.scopes.len() && let Some(lifted) = &mut self.lifted {
+                // An outer text reads what this one lists.
+                let at = lifted.iter().position(|(t, _)| *t == text).unwrap_or_else(|| {
+                    lifted.push((text.clone(), ty));
+                    lifted.len() - 1
+                });
+                text = format!("\"q\".\"k{at}\"");
+                return Ok((text, ty));
+            }
             if depth == 0 {
                 self.bare.push(format!("{}.{}", source.alias, field.name));
             }

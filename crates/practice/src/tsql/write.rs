@@ -1,32 +1,71 @@
-//! INSERT, UPDATE and DELETE on base tables.
+//! INSERT, UPDATE and DELETE on base tables, temporary tables and table variables.
 
 use super::{
-    Action,
     expression::{Piece, cast_text},
-    query::fields_of,
-    scope::{Compiler, Source, quote},
+    program::{Action, ShapeColumn},
+    query::Columns,
+    scope::{Compiler, Field, Source, literal, quote},
 };
 use crate::{
+    events::Ended,
     fault::fault,
-    schema::{Base, Relation},
     types::{Family, Type},
 };
 use database::SqlError;
 use sqlparser::ast::{
-    AssignmentTarget, Delete, FromTable, Insert, ObjectName, SetExpr, TableFactor, TableObject,
-    TableWithJoins, Update,
+    AssignmentTarget, Delete, Expr, FromTable, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    Insert, ObjectName, Query, SetExpr, TableFactor, TableObject, TableWithJoins, Update, UpdateTableFromKind, With,
 };
+
+/// A table that a statement writes.
+pub(super) struct Target {
+    /// As the embedded engine names it.
+    text: String,
+    /// As errors name it.
+    shown: String,
+    /// The engine's name of a temporary one.
+    temp: Option<String>,
+    columns: Vec<ShapeColumn>,
+    /// A base table whose key the engine counts.
+    keyed: bool,
+}
+
+impl Target {
+    fn source(&self, alias: &str) -> Source {
+        let field = |c: &ShapeColumn| Field { name: c.name.clone(), inner: c.name.clone(), ty: c.ty };
+        Source { alias: alias.to_owned(), fields: self.columns.iter().map(field).collect() }
+    }
+
+    fn write(&self, sql: String, verb: Ended) -> Action {
+        Action::Write {
+            sql,
+            verb,
+            object: self.shown.clone(),
+            temp: self.temp.is_some(),
+            keyed: (verb == Ended::Insert).then_some(self.keyed),
+            returned: None,
+        }
+    }
+}
 
 impl Compiler {
     /// A table that can be written.
-    fn target(&mut self, name: &ObjectName) -> Result<(Base, &'static Relation), SqlError> {
-        let parts = self.parts(name)?;
-        let line = parts.last().map(|p| self.line_of(p)).unwrap_or(self.line);
-        let found = self.place(&parts).and_then(|(base, name)| Some((base, base.relation(&name)?)));
-        let (base, relation) = found.ok_or_else(|| {
-            let whole: Vec<&str> = parts.iter().map(|p| p.value.as_str()).collect();
-            fault(208, line, format!("Invalid object name '{}'.", whole.join(".")))
-        })?;
+    fn target(&mut self, parts: &[Ident]) -> Result<Target, SqlError> {
+        if let Some(temp) = self.temp_of(parts) {
+            return Ok(Target {
+                text: format!("temp.{}", quote(&temp.inner)),
+                shown: temp.name.clone(),
+                temp: Some(temp.inner.clone()),
+                columns: temp.columns.clone(),
+                keyed: false,
+            });
+        }
+        let line = parts.last().map_or(self.line, |p| self.line_of(p));
+        if self.system(parts).is_some() {
+            return Err(fault(259, line, "Ad hoc updates to system catalogs are not allowed."));
+        }
+        let found = self.place(parts).and_then(|(base, name)| Some((base, base.relation(&name)?)));
+        let (base, relation) = found.ok_or_else(|| self.invalid_object(parts))?;
         if relation.view.is_some() {
             return Err(fault(
                 4405,
@@ -37,49 +76,105 @@ impl Compiler {
                 ),
             ));
         }
-        Ok((base, relation))
-    }
-
-    fn plain_table(&mut self, table: &TableWithJoins) -> Result<(Base, &'static Relation), SqlError> {
-        match &table.relation {
-            TableFactor::Table {
-                name,
-                alias: None,
-                args: None,
-                with_hints,
-                version: None,
-                sample: None,
-                json_path: None,
-                partitions,
-                index_hints,
-                ..
-            } if table.joins.is_empty()
-                && with_hints.is_empty()
-                && partitions.is_empty()
-                && index_hints.is_empty() =>
-            {
-                self.target(name)
-            }
-            _ => Err(self.no("a join or alias in a write")),
-        }
-    }
-
-    fn source_of(relation: &'static Relation) -> Source {
-        Source { alias: relation.name.to_owned(), fields: fields_of(relation) }
+        let columns = relation
+            .columns
+            .iter()
+            .map(|(name, declared)| ShapeColumn {
+                name: (*name).to_owned(),
+                ty: Type::declared(declared),
+                nullable: true,
+                identity: None,
+                default: None,
+            })
+            .collect();
+        Ok(Target {
+            text: format!("{}.{}", quote(base.schema()), quote(relation.name)),
+            shown: relation.name.to_owned(),
+            temp: None,
+            columns,
+            keyed: relation.columns.iter().any(|(_, declared)| declared.ends_with(" key")),
+        })
     }
 
     /// A value as a column takes it: too long a text is refused, `char` is padded.
-    fn assigned(&mut self, piece: Piece, to: Type) -> Result<String, SqlError> {
+    pub(super) fn assigned(&mut self, piece: Piece, to: Type) -> Result<String, SqlError> {
         if piece.ty.family == Family::Null {
             return Ok("NULL".to_owned());
         }
-        if piece.ty.unify(to).is_none() && to.family != Family::Text {
+        if piece.ty.unify(to).is_none() && !self.castable(piece.ty, to) {
             return Err(self.clash(piece.ty, to));
         }
         Ok(cast_text("ts_assign", &piece.sql, piece.ty, to, 0))
     }
 
-    pub(super) fn insert(&mut self, insert: &Insert) -> Result<Action, SqlError> {
+    fn with_text(&mut self, with: Option<&With>) -> Result<String, SqlError> {
+        with.map_or(Ok(String::new()), |with| self.with(with))
+    }
+
+    /// The columns that an INSERT names, as places in the table.
+    fn named(&self, target: &Target, names: &[Ident]) -> Result<Vec<usize>, SqlError> {
+        if names.is_empty() {
+            return Ok((0..target.columns.len()).filter(|i| target.columns[*i].identity.is_none()).collect());
+        }
+        let mut places = Vec::new();
+        for name in names {
+            let at = target.columns.iter().position(|c| c.name.eq_ignore_ascii_case(&name.value));
+            let at = at.ok_or_else(|| {
+                fault(207, self.line_of(name), format!("Invalid column name '{}'.", name.value))
+            })?;
+            if places.contains(&at) {
+                return Err(fault(
+                    264,
+                    self.line,
+                    format!(
+                        "The column name '{}' is specified more than once in the SET clause or column list of an INSERT. A column cannot be assigned more than one value in the same clause. Modify the clause to make sure that a column is updated only once. If this statement updates or inserts columns into a view, column aliasing can conceal the duplication in your code.",
+                        target.columns[at].name
+                    ),
+                ));
+            }
+            if target.columns[at].identity.is_some() {
+                return Err(fault(
+                    544,
+                    self.line,
+                    format!(
+                        "Cannot insert explicit value for identity column in table '{}' when IDENTITY_INSERT is set to OFF.",
+                        target.shown
+                    ),
+                ));
+            }
+            places.push(at);
+        }
+        Ok(places)
+    }
+
+    /// What the columns get that an INSERT leaves out: names and texts.
+    fn left_out(&self, target: &Target, places: &[usize]) -> Vec<(String, String)> {
+        let mut list = Vec::new();
+        for (at, column) in target.columns.iter().enumerate() {
+            if places.contains(&at) {
+                continue;
+            }
+            if let (Some((seed, step)), Some(inner)) = (column.identity, &target.temp) {
+                list.push((column.name.clone(), format!("ts_next({}, {seed}, {step})", literal(inner))));
+            } else if let Some(default) = &column.default {
+                list.push((column.name.clone(), default.clone()));
+            }
+        }
+        list
+    }
+
+    fn insert_names(&self, insert: &Insert) -> Result<Vec<Ident>, SqlError> {
+        insert
+            .columns
+            .iter()
+            .map(|column| match self.parts(column)?.as_slice() {
+                [only] => Ok(only.clone()),
+                _ => Err(self.no("INSERT")),
+            })
+            .collect()
+    }
+
+    pub(super) fn insert(&mut self, insert: &Insert, with: Option<&With>) -> Result<Action, SqlError> {
         let odd = !insert.optimizer_hints.is_empty()
             || insert.or.is_some()
             || insert.ignore
@@ -91,156 +186,440 @@ impl Compiler {
             || insert.has_table_keyword
             || insert.on.is_some()
             || insert.returning.is_some()
-            || insert.output.is_some()
             || insert.replace_into
             || insert.priority.is_some()
             || insert.insert_alias.is_some()
             || insert.settings.is_some()
             || insert.format_clause.is_some()
             || insert.multi_table_insert_type.is_some();
-        let (TableObject::TableName(name), Some(source), false) = (&insert.table, &insert.source, odd) else {
+        let (TableObject::TableName(name), false) = (&insert.table, odd) else {
             return Err(self.no("INSERT"));
         };
-        let (base, relation) = self.target(name)?;
-        let mut columns = Vec::new();
-        for column in &insert.columns {
-            let parts = self.parts(column)?;
-            let [column] = parts.as_slice() else { return Err(self.no("INSERT")) };
-            let found = relation.columns.iter().find(|(n, _)| n.eq_ignore_ascii_case(&column.value));
-            let found = found.ok_or_else(|| {
-                fault(207, self.line_of(column), format!("Invalid column name '{}'.", column.value))
-            })?;
-            if columns.contains(found) {
-                return Err(fault(
-                    264,
-                    self.line,
-                    format!(
-                        "The column name '{}' is specified more than once in the SET clause or column list of an INSERT.",
-                        found.0
-                    ),
-                ));
+        let known = self.ctes.len();
+        let with = self.with_text(with)?;
+        let parts = self.parts(name)?;
+        let target = self.target(&parts)?;
+        let names = self.insert_names(insert)?;
+        let places = self.named(&target, &names)?;
+        let extra = self.left_out(&target, &places);
+        let mut columns: Vec<String> = places.iter().map(|at| quote(&target.columns[*at].name)).collect();
+        columns.extend(extra.iter().map(|(name, _)| quote(name)));
+        let rows = match &insert.source {
+            Some(source) => self.insert_rows(source, &target, &places, &extra)?,
+            None if columns.len() == extra.len() && extra.is_empty() => " DEFAULT VALUES".to_owned(),
+            None => {
+                // DEFAULT VALUES: every column that has no default is null.
+                let mut cells = vec!["NULL".to_owned(); places.len()];
+                cells.extend(extra.iter().map(|(_, text)| text.clone()));
+                for (cell, at) in cells.iter_mut().zip(&places) {
+                    if let Some(default) = &target.columns[*at].default {
+                        cell.clone_from(default);
+                    }
+                }
+                format!(" VALUES ({})", cells.join(", "))
             }
-            columns.push(*found);
+        };
+        self.ctes.truncate(known);
+        let list = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
+        let mut sql = format!("{with}INSERT INTO {}{list}{rows}", target.text);
+        let mut action = target.write(String::new(), Ended::Insert);
+        let made = match &insert.output {
+            None => None,
+            Some(output) => {
+                self.scopes.push(vec![target.source("inserted")]);
+                let made = self.returning(output, true, false);
+                self.scopes.pop();
+                Some(made?)
+            }
+        };
+        if let Action::Write { sql: text, returned, .. } = &mut action {
+            if let Some((tail, rows)) = made {
+                sql.push_str(&tail);
+                *returned = Some(rows);
+            }
+            *text = sql;
         }
-        if columns.is_empty() {
-            columns = relation.columns.to_vec();
-        }
-        let types: Vec<Type> = columns.iter().map(|(_, declared)| Type::declared(declared)).collect();
+        Ok(action)
+    }
+
+    fn insert_rows(
+        &mut self,
+        source: &Query,
+        target: &Target,
+        places: &[usize],
+        extra: &[(String, String)],
+    ) -> Result<String, SqlError> {
+        let line = u32::try_from(self.line).unwrap_or(0);
         let count = |given: usize| {
-            fault(
-                if given < types.len() { 109 } else { 110 },
-                0,
-                "The number of columns in the INSERT statement does not match the number of values specified.",
-            )
+            let (number, words) = if given < places.len() {
+                (109, "There are more columns in the INSERT statement than values specified in the VALUES clause. The number of values in the VALUES clause must match the number of columns specified in the INSERT statement.")
+            } else {
+                (110, "There are fewer columns in the INSERT statement than values specified in the VALUES clause. The number of values in the VALUES clause must match the number of columns specified in the INSERT statement.")
+            };
+            SqlError { line, ..fault(number, 0, words) }
         };
         let plain_values = source.with.is_none()
             && source.order_by.is_none()
             && source.limit_clause.is_none()
             && source.fetch.is_none();
-        let rows = match source.body.as_ref() {
-            SetExpr::Values(values) if plain_values && !values.explicit_row => {
-                let mut rows = Vec::new();
-                for row in &values.rows {
-                    if row.content.len() != types.len() {
-                        return Err(SqlError { line: self.line as u32, ..count(row.content.len()) });
-                    }
-                    let mut texts = Vec::new();
-                    for (expr, to) in row.content.iter().zip(&types) {
-                        let piece = self.value(expr)?;
-                        texts.push(self.assigned(piece, *to)?);
-                    }
-                    rows.push(format!("({})", texts.join(", ")));
-                }
-                format!("VALUES {}", rows.join(", "))
-            }
-            _ => {
-                let (sql, made) = self.nested(source)?;
-                if made.len() != types.len() {
-                    return Err(SqlError { line: self.line as u32, ..count(made.len()) });
+        if let SetExpr::Values(values) = source.body.as_ref()
+            && plain_values
+            && !values.explicit_row
+        {
+            let mut rows = Vec::new();
+            for row in &values.rows {
+                if row.content.len() != places.len() {
+                    return Err(if target.columns.len() == places.len() && places.len() != row.content.len() {
+                        SqlError {
+                            line,
+                            ..fault(213, 0, "Column name or number of supplied values does not match table definition.")
+                        }
+                    } else {
+                        count(row.content.len())
+                    });
                 }
                 let mut texts = Vec::new();
-                for (i, ((_, from), to)) in made.iter().zip(&types).enumerate() {
-                    texts.push(self.assigned(Piece::new(format!("\"c{i}\""), *from), *to)?);
+                for (expr, at) in row.content.iter().zip(places) {
+                    let column = &target.columns[*at];
+                    let is_default = matches!(expr, Expr::Identifier(i) if i.quote_style.is_none() && i.value.eq_ignore_ascii_case("DEFAULT"));
+                    texts.push(if is_default {
+                        column.default.clone().unwrap_or_else(|| "NULL".to_owned())
+                    } else {
+                        let piece = self.value(expr)?;
+                        self.assigned(piece, column.ty)?
+                    });
                 }
-                format!("SELECT {} FROM ({sql})", texts.join(", "))
+                texts.extend(extra.iter().map(|(_, text)| text.clone()));
+                rows.push(format!("({})", texts.join(", ")));
             }
-        };
-        let names: Vec<String> = columns.iter().map(|(n, _)| quote(n)).collect();
-        let sql = format!(
-            "INSERT INTO {}.{} ({}) {rows}",
-            quote(base.schema()),
-            quote(relation.name),
-            names.join(", ")
-        );
-        Ok(Action::Write { sql, verb: "INSERT", object: relation.name })
+            return Ok(format!(" VALUES {}", rows.join(", ")));
+        }
+        let (sql, made) = self.nested(source)?;
+        if made.len() != places.len() {
+            let (number, words) = if made.len() < places.len() {
+                (120, "The select list for the INSERT statement contains fewer items than the insert list. The number of SELECT values must match the number of INSERT columns.")
+            } else {
+                (121, "The select list for the INSERT statement contains more items than the insert list. The number of SELECT values must match the number of INSERT columns.")
+            };
+            return Err(SqlError { line, ..fault(number, 0, words) });
+        }
+        let mut texts = Vec::new();
+        for (i, ((_, from), at)) in made.iter().zip(places).enumerate() {
+            texts.push(self.assigned(Piece::new(format!("\"c{i}\""), *from), target.columns[*at].ty)?);
+        }
+        texts.extend(extra.iter().map(|(_, text)| text.clone()));
+        Ok(format!(" SELECT {} FROM ({sql})", texts.join(", ")))
     }
 
-    pub(super) fn update(&mut self, update: &Update) -> Result<Action, SqlError> {
+    /// The INSERT that puts one row of a call's result (`?1` …) into a table.
+    pub(super) fn fill(&mut self, head: &Insert, call: Action) -> Result<Action, SqlError> {
+        let TableObject::TableName(name) = &head.table else { return Err(self.no("INSERT")) };
+        let parts = self.parts(name)?;
+        let names = self.insert_names(head)?;
+        let target = self.target(&parts)?;
+        let places = self.named(&target, &names)?;
+        let sql = self.one_row(&target, &places);
+        Ok(Action::Fill {
+            sql,
+            types: places.iter().map(|at| target.columns[*at].ty).collect(),
+            object: target.shown,
+            temp: target.temp.is_some(),
+            call: Box::new(call),
+        })
+    }
+
+    fn one_row(&self, target: &Target, places: &[usize]) -> String {
+        let extra = self.left_out(target, places);
+        let mut columns: Vec<String> = places.iter().map(|at| quote(&target.columns[*at].name)).collect();
+        columns.extend(extra.iter().map(|(name, _)| quote(name)));
+        let mut cells: Vec<String> = (1..=places.len()).map(|i| format!("?{i}")).collect();
+        cells.extend(extra.into_iter().map(|(_, text)| text));
+        format!("INSERT INTO {} ({}) VALUES ({})", target.text, columns.join(", "), cells.join(", "))
+    }
+
+    /// The INSERT for OUTPUT … INTO.
+    pub(super) fn row_into(
+        &mut self,
+        name: &[Ident],
+        names: &[Ident],
+        given: &Columns,
+    ) -> Result<String, SqlError> {
+        let target = self.target(name)?;
+        let places = self.named(&target, names)?;
+        if places.len() != given.len() {
+            return Err(fault(
+                213,
+                self.line,
+                "Column name or number of supplied values does not match table definition.",
+            ));
+        }
+        let mut sql = self.one_row(&target, &places);
+        for (i, ((_, from), at)) in given.iter().zip(&places).enumerate().rev() {
+            let text = self.assigned(Piece::new(format!("?{}", i + 1), *from), target.columns[*at].ty)?;
+            sql = sql.replace(&format!("?{}", i + 1), &text.replace('?', "\u{1}"));
+        }
+        Ok(sql.replace('\u{1}', "?"))
+    }
+
+    pub(super) fn update(&mut self, update: &Update, with: Option<&With>) -> Result<Action, SqlError> {
         let odd = !update.optimizer_hints.is_empty()
-            || update.from.is_some()
             || update.returning.is_some()
-            || update.output.is_some()
             || update.or.is_some()
             || !update.order_by.is_empty()
-            || update.limit.is_some();
+            || update.limit.is_some()
+            || !update.table.joins.is_empty();
         if odd {
-            return Err(self.no("UPDATE … FROM"));
+            return Err(self.no("UPDATE"));
         }
-        let (base, relation) = self.plain_table(&update.table)?;
-        self.scopes.push(vec![Self::source_of(relation)]);
+        let known = self.ctes.len();
+        let with = self.with_text(with)?;
+        let from = match &update.from {
+            None => &[][..],
+            Some(UpdateTableFromKind::AfterSet(from)) => from,
+            Some(UpdateTableFromKind::BeforeSet(_)) => return Err(self.no("UPDATE FROM … SET")),
+        };
+        let (name, said) = self.written(&update.table.relation)?;
+        let (target, alias) = self.among(&name, &said, from)?;
         let made = (|c: &mut Self| {
-            let mut sets: Vec<(&str, String)> = Vec::new();
-            for assignment in &update.assignments {
-                let AssignmentTarget::ColumnName(name) = &assignment.target else { return Err(c.no("SET")) };
-                let parts = c.parts(name)?;
-                let [column] = parts.as_slice() else { return Err(c.no("SET")) };
-                let found = relation.columns.iter().find(|(n, _)| n.eq_ignore_ascii_case(&column.value));
-                let (name, declared) = found.ok_or_else(|| {
-                    fault(207, c.line_of(column), format!("Invalid column name '{}'.", column.value))
-                })?;
-                if sets.iter().any(|(n, _)| n == name) {
-                    return Err(fault(
-                        264,
-                        c.line,
-                        format!(
-                            "The column name '{name}' is specified more than once in the SET clause or column list of an INSERT."
-                        ),
-                    ));
-                }
-                let piece = c.value(&assignment.value)?;
-                sets.push((name, c.assigned(piece, Type::declared(declared))?));
-            }
+            let text = if from.is_empty() {
+                c.scopes.push(vec![target.source(&alias)]);
+                None
+            } else {
+                Some(c.from(from)?)
+            };
             let selection = match &update.selection {
                 Some(test) => format!(" WHERE {}", c.predicate(test)?),
                 None => String::new(),
             };
-            let sets: Vec<String> = sets.iter().map(|(n, v)| format!("{} = {v}", quote(n))).collect();
-            let name = quote(relation.name);
-            Ok(format!("UPDATE {}.{name} AS {name} SET {}{selection}", quote(base.schema()), sets.join(", ")))
+            let mut sets: Vec<(String, String)> = Vec::new();
+            for assignment in &update.assignments {
+                let AssignmentTarget::ColumnName(name) = &assignment.target else { return Err(c.no("SET")) };
+                let (at, text) = c.set(&target, &alias, name, &assignment.value)?;
+                let column = &target.columns[at];
+                if sets.iter().any(|(n, _)| *n == column.name) {
+                    return Err(fault(
+                        264,
+                        c.line,
+                        format!(
+                            "The column name '{}' is specified more than once in the SET clause or column list of an INSERT. A column cannot be assigned more than one value in the same clause. Modify the clause to make sure that a column is updated only once. If this statement updates or inserts columns into a view, column aliasing can conceal the duplication in your code.",
+                            column.name
+                        ),
+                    ));
+                }
+                sets.push((column.name.clone(), text));
+            }
+            let name = quote(&alias);
+            Ok(match text {
+                None => {
+                    let sets: Vec<String> = sets.iter().map(|(n, v)| format!("{} = {v}", quote(n))).collect();
+                    format!("{with}UPDATE {} AS {name} SET {}{selection}", target.text, sets.join(", "))
+                }
+                // The joined rows are worked out first; of several for one row any may win, as in SQL Server.
+                Some(from) => {
+                    let values: Vec<String> =
+                        sets.iter().enumerate().map(|(i, (_, v))| format!("{v} AS \"v{i}\"")).collect();
+                    let sets: Vec<String> = sets
+                        .iter()
+                        .enumerate()
+                        .map(|(i, (n, _))| format!("{} = \"s\".\"v{i}\"", quote(n)))
+                        .collect();
+                    format!(
+                        "{with}UPDATE {} AS \"u\" SET {} FROM (SELECT {name}.rowid AS \"r\", {}{from}{selection}) AS \"s\" WHERE \"u\".rowid = \"s\".\"r\"",
+                        target.text,
+                        sets.join(", "),
+                        values.join(", ")
+                    )
+                }
+            })
         })(self);
-        self.scopes.pop();
-        Ok(Action::Write { sql: made?, verb: "UPDATE", object: relation.name })
+        self.scopes.clear();
+        let action = made.and_then(|sql| self.finish(&target, sql, Ended::Update, update.output.as_ref()));
+        self.ctes.truncate(known);
+        action
     }
 
-    pub(super) fn delete(&mut self, delete: &Delete) -> Result<Action, SqlError> {
+    fn set(
+        &mut self,
+        target: &Target,
+        alias: &str,
+        name: &ObjectName,
+        value: &Expr,
+    ) -> Result<(usize, String), SqlError> {
+        let parts = self.parts(name)?;
+        let (column, qualifier) = parts.split_last().expect("a parsed name has parts");
+        if column.value.starts_with('@') {
+            return Err(self.no("UPDATE … SET @variable"));
+        }
+        let own = qualifier.last().is_none_or(|q| {
+            q.value.eq_ignore_ascii_case(alias) || q.value.eq_ignore_ascii_case(&target.shown)
+        });
+        if !own {
+            return Err(fault(
+                4104,
+                self.line_of(column),
+                format!("The multi-part identifier \"{name}\" could not be bound."),
+            ));
+        }
+        let at = target.columns.iter().position(|c| c.name.eq_ignore_ascii_case(&column.value));
+        let at = at.ok_or_else(|| {
+            fault(207, self.line_of(column), format!("Invalid column name '{}'.", column.value))
+        })?;
+        if target.columns[at].identity.is_some() {
+            return Err(fault(
+                8102,
+                self.line,
+                format!("Cannot update identity column '{}'.", target.columns[at].name),
+            ));
+        }
+        let is_default = matches!(value, Expr::Identifier(i) if i.quote_style.is_none() && i.value.eq_ignore_ascii_case("DEFAULT"));
+        let text = if is_default {
+            target.columns[at].default.clone().unwrap_or_else(|| "NULL".to_owned())
+        } else {
+            let piece = self.value(value)?;
+            self.assigned(piece, target.columns[at].ty)?
+        };
+        Ok((at, text))
+    }
+
+    /// The write with its OUTPUT.
+    fn finish(
+        &mut self,
+        target: &Target,
+        mut sql: String,
+        verb: Ended,
+        output: Option<&sqlparser::ast::OutputClause>,
+    ) -> Result<Action, SqlError> {
+        let mut rows = None;
+        if let Some(output) = output {
+            let inserted = verb != Ended::Delete;
+            self.scopes.push(vec![target.source(if inserted { "inserted" } else { "deleted" })]);
+            let made = self.returning(output, inserted, verb == Ended::Update);
+            self.scopes.pop();
+            let (tail, returned) = made?;
+            sql.push_str(&tail);
+            rows = Some(returned);
+        }
+        let mut action = target.write(sql, verb);
+        if let Action::Write { returned, .. } = &mut action {
+            *returned = rows;
+        }
+        Ok(action)
+    }
+
+    pub(super) fn delete(&mut self, delete: &Delete, with: Option<&With>) -> Result<Action, SqlError> {
         let odd = !delete.optimizer_hints.is_empty()
-            || !delete.tables.is_empty()
             || delete.using.is_some()
             || delete.returning.is_some()
-            || delete.output.is_some()
             || !delete.order_by.is_empty()
             || delete.limit.is_some();
         let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
-        let ([table], false) = (from.as_slice(), odd) else { return Err(self.no("DELETE … FROM")) };
-        let (base, relation) = self.plain_table(table)?;
-        self.scopes.push(vec![Self::source_of(relation)]);
-        let selection = match &delete.selection {
-            Some(test) => self.predicate(test).map(|test| format!(" WHERE {test}")),
-            None => Ok(String::new()),
+        if odd || from.is_empty() {
+            return Err(self.no("DELETE"));
+        }
+        let known = self.ctes.len();
+        let with = self.with_text(with)?;
+        let (target, alias, joined) = match delete.tables.as_slice() {
+            [] => {
+                let [table] = from.as_slice() else { return Err(self.no("DELETE from several tables")) };
+                if !table.joins.is_empty() {
+                    return Err(fault(156, self.line, "Incorrect syntax near the keyword 'JOIN'."));
+                }
+                let (name, said) = self.written(&table.relation)?;
+                (self.target(&name)?, said, false)
+            }
+            [name] => {
+                let parts = self.parts(name)?;
+                let said = parts.last().map(|p| p.value.clone()).unwrap_or_default();
+                let (target, alias) = self.among(&parts, &said, from)?;
+                (target, alias, true)
+            }
+            _ => return Err(self.no("DELETE of several tables")),
         };
-        self.scopes.pop();
-        let name = quote(relation.name);
-        let sql = format!("DELETE FROM {}.{name} AS {name}{}", quote(base.schema()), selection?);
-        Ok(Action::Write { sql, verb: "DELETE", object: relation.name })
+        let made = (|c: &mut Self| {
+            let text = if joined {
+                Some(c.from(from)?)
+            } else {
+                c.scopes.push(vec![target.source(&alias)]);
+                None
+            };
+            let selection = match &delete.selection {
+                Some(test) => format!(" WHERE {}", c.predicate(test)?),
+                None => String::new(),
+            };
+            let name = quote(&alias);
+            Ok(match text {
+                None => format!("{with}DELETE FROM {} AS {name}{selection}", target.text),
+                Some(from) => format!(
+                    "{with}DELETE FROM {} WHERE rowid IN (SELECT {name}.rowid{from}{selection})",
+                    target.text
+                ),
+            })
+        })(self);
+        self.scopes.clear();
+        let action = made.and_then(|sql| self.finish(&target, sql, Ended::Delete, delete.output.as_ref()));
+        self.ctes.truncate(known);
+        action
     }
+
+    /// The name that a write names its table by, and the last part or alias of it.
+    fn written(&mut self, factor: &TableFactor) -> Result<(Vec<Ident>, String), SqlError> {
+        match factor {
+            TableFactor::Table { name, alias: None, args: None, version: None, sample: None, json_path: None, .. } => {
+                let parts = self.parts(name)?;
+                let said = parts.last().map(|p| p.value.clone()).unwrap_or_default();
+                Ok((parts, said))
+            }
+            _ => Err(self.no("an alias in a write")),
+        }
+    }
+
+    /// The table that a write means, given its FROM: an alias there, or a table named there.
+    fn among(
+        &mut self,
+        name: &[Ident],
+        said: &str,
+        from: &[TableWithJoins],
+    ) -> Result<(Target, String), SqlError> {
+        if from.is_empty() {
+            return Ok((self.target(name)?, said.to_owned()));
+        }
+        let factors = from.iter().flat_map(|t| {
+            std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation))
+        });
+        let mut by_name = None;
+        for factor in factors {
+            let TableFactor::Table { name: full, alias, .. } = factor else { continue };
+            let parts = self.parts(full)?;
+            let last = parts.last().map(|p| p.value.clone()).unwrap_or_default();
+            match alias {
+                Some(alias) if alias.name.value.eq_ignore_ascii_case(said) => {
+                    return Ok((self.target(&parts)?, alias.name.value.clone()));
+                }
+                None if last.eq_ignore_ascii_case(said) => return Ok((self.target(&parts)?, last)),
+                Some(alias) if last.eq_ignore_ascii_case(said) => {
+                    by_name = Some((parts, alias.name.value.clone()));
+                }
+                _ => {}
+            }
+        }
+        match by_name {
+            Some((parts, alias)) => Ok((self.target(&parts)?, alias)),
+            None => {
+                self.target(name)?;
+                Err(self.no("a write of a table that its FROM does not name"))
+            }
+        }
+    }
+}
+
+/// The plain names among a function's arguments: `@t (a, b)` of OUTPUT … INTO reads like a call.
+pub(super) fn names_of(function: &Function) -> Vec<Ident> {
+    let FunctionArguments::List(list) = &function.args else { return Vec::new() };
+    list.args
+        .iter()
+        .filter_map(|a| match a {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(i))) => Some(i.clone()),
+            _ => None,
+        })
+        .collect()
 }

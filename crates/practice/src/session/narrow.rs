@@ -1,0 +1,246 @@
+//! The narrow door: one command, one result set, one count or one error.
+
+use super::{
+    DemoSession, Frame,
+    invoke::Passed,
+    value::typed,
+};
+use crate::{
+    events::{Broken, ColumnType, Ended, Enough, Events, Message, ResultColumn},
+    parameter,
+    schema::Base,
+    tsql::{Action, Setting, Variable, compile},
+    types::Type,
+};
+use database::{Cancel, Column, Dialect, Done, Failure, Output, Session, Sink, SqlError, Value as Shown};
+use model::{Command, CommandType, Direction, ExecutionMode, Hidden};
+use rusqlite::types::Value;
+use std::sync::Arc;
+
+/// Hears all that a batch tells, and passes on what the narrow door has room for.
+struct Heard<'a> {
+    sink: &'a mut dyn Sink,
+    mode: ExecutionMode,
+    /// The first result set with columns has begun, and has ended.
+    begun: bool,
+    over: bool,
+    rows: u64,
+    affected: Option<i64>,
+    error: Option<SqlError>,
+    outputs: Vec<(usize, Option<Hidden<String>>)>,
+    status: i32,
+}
+
+impl<'a> Heard<'a> {
+    fn new(sink: &'a mut dyn Sink, mode: ExecutionMode) -> Self {
+        Heard {
+            sink,
+            mode,
+            begun: false,
+            over: false,
+            rows: 0,
+            affected: None,
+            error: None,
+            outputs: Vec::new(),
+            status: 0,
+        }
+    }
+
+    fn gives(&self) -> bool {
+        self.begun && !self.over && self.mode != ExecutionMode::NonQuery
+    }
+}
+
+impl Events for Heard<'_> {
+    fn columns(&mut self, columns: &[ResultColumn]) -> Result<(), Enough> {
+        if std::mem::replace(&mut self.begun, true) {
+            self.over = true;
+        }
+        if !self.gives() {
+            return Ok(());
+        }
+        let mut heads: Vec<Column> = columns
+            .iter()
+            .map(|c| Column { name: c.name.clone(), type_name: c.ty.name.to_owned() })
+            .collect();
+        if self.mode == ExecutionMode::Scalar {
+            heads.truncate(1);
+        }
+        self.sink.columns(&heads).map_err(|_| Enough)
+    }
+    fn row(&mut self, values: &[Shown<'_>]) -> Result<(), Enough> {
+        self.rows += 1;
+        match self.mode {
+            _ if !self.gives() => Ok(()),
+            ExecutionMode::Scalar if self.rows > 1 => Ok(()),
+            ExecutionMode::Scalar => self.sink.row(&values[..values.len().min(1)]).map_err(|_| Enough),
+            _ => self.sink.row(values).map_err(|_| Enough),
+        }
+    }
+    fn enough_rows(&self) -> bool {
+        // Rows that nobody sees need not be read.
+        self.mode == ExecutionMode::Scalar && self.rows > 0
+    }
+    fn ended(&mut self, what: Ended, rows: Option<u64>) -> Result<(), Enough> {
+        if self.begun {
+            self.over = true;
+        }
+        if let (Ended::Insert | Ended::Update | Ended::Delete, Some(rows)) = (what, rows) {
+            self.affected = Some(self.affected.unwrap_or(0) + i64::try_from(rows).unwrap_or(i64::MAX));
+        }
+        Ok(())
+    }
+    fn message(&mut self, message: &Message) -> Result<(), Enough> {
+        if message.class > 10 && self.error.is_none() {
+            self.error = Some(SqlError {
+                dialect: Dialect::Mssql,
+                number: message.number,
+                state: message.state,
+                class: message.class,
+                line: message.line,
+                message: message.text.clone().into(),
+            });
+        }
+        Ok(())
+    }
+    fn output(&mut self, _: usize, _: ColumnType, _: Shown<'_>) -> Result<(), Enough> {
+        Ok(())
+    }
+    fn status(&mut self, _: i32) -> Result<(), Enough> {
+        Ok(())
+    }
+    fn database(&mut self, _: &'static str) -> Result<(), Enough> {
+        Ok(())
+    }
+}
+
+impl Session for DemoSession {
+    fn run(&mut self, command: &Command, sink: &mut dyn Sink) -> Result<Done, Failure> {
+        let mut heard = Heard::new(sink, command.mode);
+        let done = self.command(command, &mut heard);
+        // A request to cancel that this command got must not reach the next.
+        let cancelled = self.canceller.take();
+        // Whoever gets this session next finds nothing of this command's user in it.
+        self.reset();
+        match (done, heard.error) {
+            (Err(failure), _) => Err(failure),
+            // A statement cut short by a request ends as cancelled, whatever it said last.
+            (Ok(_), Some(_)) if cancelled => Err(Failure::Cancelled),
+            (Ok(_), Some(error)) => Err(Failure::Sql(error)),
+            (Ok(mut done), None) => {
+                done.rows_affected = heard.affected;
+                Ok(done)
+            }
+        }
+    }
+
+    fn canceller(&self) -> Arc<dyn Cancel> {
+        self.stopper()
+    }
+
+    fn ping(&mut self) -> Result<(), Failure> {
+        self.connection.query_row("SELECT 1", [], |_| Ok(())).map_err(|_| Failure::Lost)
+    }
+}
+
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Failure {
+        match broken {
+            Broken::Cancelled => Failure::Cancelled,
+            Broken::Lost => Failure::Lost,
+        }
+    }
+}
+
+impl DemoSession {
+    fn command(&mut self, command: &Command, heard: &mut Heard<'_>) -> Result<Done, Failure> {
+        let mut values = Vec::new();
+        let mut variables = Vec::new();
+        for given in &command.parameters {
+            let (ty, value) = parameter::value_of(given)?;
+            let name =
+                if given.name.starts_with('@') { given.name.clone() } else { format!("@{}", given.name) };
+            variables.push(Variable { name, ty });
+            values.push(value);
+        }
+        let text = command.text.reveal();
+        match command.kind {
+            CommandType::Text => {
+                let mut frame = Frame { values, ..Frame::outermost() };
+                let program = self.kept(text, variables, false, 0);
+                self.top(program, &mut frame, heard)?;
+                for (at, given) in command.parameters.iter().enumerate() {
+                    // A batch that could not be compiled has no variables.
+                    if let (true, Some(variable)) =
+                        (given.direction != Direction::Input, frame.variables.get(at))
+                    {
+                        heard.outputs.push((at, shown(&frame.values[at], variable.ty)));
+                    }
+                }
+            }
+            CommandType::StoredProcedure => {
+                let mut places = Vec::new();
+                let mut passed = Vec::new();
+                for (at, (given, (variable, value))) in
+                    command.parameters.iter().zip(variables.into_iter().zip(values)).enumerate()
+                {
+                    if given.direction == Direction::ReturnValue {
+                        continue;
+                    }
+                    places.push(at);
+                    passed.push(Passed {
+                        formal: Some(variable.name),
+                        value: Some((value, variable.ty)),
+                        output: given.direction != Direction::Input,
+                    });
+                }
+                let (mut outputs, mut status) = (Vec::new(), 0);
+                self.call_told(text, passed, heard, &mut |_, outcome| {
+                    status = outcome.status;
+                    outputs =
+                        outcome.outputs.iter().map(|(at, v, ty)| (places[*at], shown(v, *ty))).collect();
+                    Ok(())
+                })?;
+                for (at, given) in command.parameters.iter().enumerate() {
+                    if given.direction == Direction::ReturnValue {
+                        outputs.push((at, Some(status.to_string().into())));
+                    }
+                }
+                outputs.sort_by_key(|(at, _)| *at);
+                heard.outputs = outputs;
+                heard.status = i32::try_from(status).unwrap_or(0);
+            }
+        }
+        let outputs = std::mem::take(&mut heard.outputs)
+            .into_iter()
+            .map(|(at, value)| Output { parameter: at, kind: command.parameters[at].kind, value })
+            .collect();
+        Ok(Done { rows_affected: None, outputs })
+    }
+}
+
+/// The bare name and database of a procedure's written name; `None` for what is no name.
+pub(super) fn procedure_name(text: &str, base: Base) -> Option<(String, Base)> {
+    let setting = Setting { base, temps: &[], next_table: 0 };
+    let program = compile(&format!("EXEC {text}"), &setting, Vec::new(), false).ok()?;
+    let mut found = None;
+    let mut count = 0;
+    program.each(&mut |action| {
+        count += 1;
+        if let Action::Call { procedure, named_by: None, database: Some(database), given, returned: None } = action
+            && given.is_empty()
+        {
+            found = Some((procedure.clone(), *database));
+        }
+    });
+    found.filter(|_| count == 1)
+}
+
+fn shown(value: &Value, ty: Type) -> Option<Hidden<String>> {
+    let mut text = String::new();
+    match typed(value.into(), ty).ok()? {
+        Shown::Null => return None,
+        value => database::json::text_of(&value, &mut text),
+    }
+    Some(text.into())
+}

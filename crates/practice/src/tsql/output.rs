@@ -1,0 +1,243 @@
+//! Where rows go that no caller sees at once: into variables, into new tables, out of a write.
+
+use super::{
+    expression::Piece,
+    program::{Action, Returned, Shape, ShapeColumn},
+    query::Columns,
+    scope::Compiler,
+    select::assigns,
+};
+use crate::{
+    fault::fault,
+    types::{Family, Type},
+};
+use database::SqlError;
+use sqlparser::ast::{
+    Expr, GroupByExpr, Ident, OutputClause, Query, Select, SelectInto, SelectItem, SetExpr, visit_expressions,
+};
+use std::ops::ControlFlow;
+
+impl Compiler {
+    /// `SELECT @a = …, @b = …`.
+    pub(super) fn assigning(&mut self, query: &Query, select: &Select) -> Result<Action, SqlError> {
+        let mut targets = Vec::new();
+        let mut exprs = Vec::new();
+        for item in &select.projection {
+            match item {
+                SelectItem::ExprWithAlias { expr, alias } if assigns(item) => {
+                    targets.push(self.variable(alias)?);
+                    exprs.push(expr);
+                }
+                _ => {
+                    return Err(fault(
+                        141,
+                        self.line,
+                        "A SELECT statement that assigns a value to a variable must not be combined with data-retrieval operations.",
+                    ));
+                }
+            }
+        }
+        let own = |name: &str| targets.iter().any(|at| self.variables[*at].name.eq_ignore_ascii_case(name));
+        let reads_itself = exprs.iter().any(|expr| {
+            visit_expressions(*expr, |e| match e {
+                Expr::Identifier(i) if i.value.starts_with('@') && own(&i.value) => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            })
+            .is_break()
+        });
+        if reads_itself && !select.from.is_empty() {
+            return self.running(query, select, &exprs, targets);
+        }
+        let mut query = query.clone();
+        if let SetExpr::Select(select) = query.body.as_mut() {
+            for item in &mut select.projection {
+                if let SelectItem::ExprWithAlias { expr, .. } = item {
+                    *item = SelectItem::UnnamedExpr(expr.clone());
+                }
+            }
+        }
+        let (sql, columns) = self.query(&query)?;
+        let mut texts = Vec::new();
+        for (i, ((_, from), at)) in columns.iter().zip(&targets).enumerate() {
+            let to = self.variables[*at].ty;
+            texts.push(self.for_variable(&Piece::new(format!("\"c{i}\""), *from), to)?);
+        }
+        Ok(Action::Assign { sql: format!("SELECT {} FROM ({sql})", texts.join(", ")), targets })
+    }
+
+    /// Each row sees what the row before has set: the rows are made first, in their order, then walked.
+    fn running(
+        &mut self,
+        query: &Query,
+        select: &Select,
+        exprs: &[&Expr],
+        targets: Vec<usize>,
+    ) -> Result<Action, SqlError> {
+        let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(list, _) if list.is_empty());
+        if grouped || select.having.is_some() || select.distinct.is_some() || query.fetch.is_some() || query.limit_clause.is_some()
+        {
+            return Err(self.no("a grouped SELECT that reads the variable that it sets"));
+        }
+        let with = match &query.with {
+            Some(with) => self.with(with)?,
+            None => String::new(),
+        };
+        let from = self.from(&select.from)?;
+        let selection = match &select.selection {
+            Some(test) => format!(" WHERE {}", self.predicate(test)?),
+            None => String::new(),
+        };
+        let order_by = self.order_of(query)?;
+        let order = if order_by.is_empty() {
+            String::new()
+        } else {
+            format!(" ORDER BY {}", self.order_terms(order_by)?)
+        };
+        self.running = targets.clone();
+        self.lifted = Some(Vec::new());
+        let mut sets = Vec::new();
+        let mut made = Ok(());
+        for (expr, at) in exprs.iter().zip(&targets) {
+            let to = self.variables[*at].ty;
+            match self.value(expr).and_then(|piece| self.for_variable(&piece, to)) {
+                Ok(text) => sets.push(format!("ts_set({at}, {text})")),
+                Err(error) => made = Err(error),
+            }
+        }
+        self.running.clear();
+        let lifted = self.lifted.take().unwrap_or_default();
+        made?;
+        let mut list: Vec<String> =
+            lifted.iter().enumerate().map(|(i, (text, _))| format!("{text} AS \"k{i}\"")).collect();
+        if list.is_empty() {
+            list.push("1 AS \"k0\"".to_owned());
+        }
+        let tail = format!("{from}{selection}");
+        let inner = match &select.top {
+            Some(top) => self.top(top, "", &list, &tail, &order)?,
+            None => format!("SELECT {}{tail}{order}", list.join(", ")),
+        };
+        let head = if with.is_empty() { "WITH ".to_owned() } else { format!("{}, ", with.trim_end()) };
+        let sql = format!("{head}\"q\" AS MATERIALIZED ({inner}) SELECT {} FROM \"q\"", sets.join(", "));
+        Ok(Action::Running { sql, targets })
+    }
+
+    /// `SELECT … INTO #t`.
+    pub(super) fn into_table(&mut self, query: &Query, into: &SelectInto) -> Result<Action, SqlError> {
+        let name = match into.targets.as_slice() {
+            [Expr::Identifier(name)] => name.value.clone(),
+            [Expr::CompoundIdentifier(path)] => path.last().map(|i| i.value.clone()).unwrap_or_default(),
+            _ => return Err(self.no("INTO")),
+        };
+        if !name.starts_with('#') {
+            return Err(fault(262, self.line, "CREATE TABLE permission denied in database 'BPSPatients'."));
+        }
+        self.into = true;
+        let made = self.query(query);
+        self.into = false;
+        let (sql, columns) = made?;
+        let mut shape = Shape { name, ..Shape::default() };
+        for (at, (column, ty)) in columns.iter().enumerate() {
+            if column.is_empty() {
+                return Err(fault(
+                    1038,
+                    self.line,
+                    "An object or column name is missing or empty. For SELECT INTO statements, verify each column has a name. For other statements, look for empty alias names. Aliases defined as \"\" or [] are not allowed. Change the alias to a valid name.",
+                ));
+            }
+            if columns[..at].iter().any(|(c, _)| c.eq_ignore_ascii_case(column)) {
+                return Err(fault(
+                    2705,
+                    self.line,
+                    format!("Column names in each table must be unique. Column name '{column}' in table '{}' is specified more than once.", shape.name),
+                ));
+            }
+            let ty = if ty.family == Family::Null { Type::INT } else { *ty };
+            shape.columns.push(ShapeColumn {
+                name: column.clone(),
+                ty,
+                nullable: true,
+                identity: None,
+                default: None,
+            });
+        }
+        Ok(Action::Into { shape, sql })
+    }
+
+    /// OUTPUT of a write, as the embedded engine's RETURNING and what it gives: the scope holds the written row as
+    /// `inserted` or `deleted`. `both`: the statement has the other one too, which the engine does not give.
+    pub(super) fn returning(
+        &mut self,
+        output: &OutputClause,
+        inserted: bool,
+        both: bool,
+    ) -> Result<(String, Returned), SqlError> {
+        let OutputClause::Output { select_items, into_table, .. } = output else {
+            return Err(self.no("RETURNING"));
+        };
+        let word = if inserted { "inserted" } else { "deleted" };
+        let fields = self.scopes.last().and_then(|s| s.first()).map(|s| s.fields.clone()).unwrap_or_default();
+        let (mut texts, mut columns): (Vec<String>, Columns) = (Vec::new(), Vec::new());
+        for item in select_items {
+            let (name, expr) = match item {
+                SelectItem::UnnamedExpr(expr) => (None, expr),
+                SelectItem::ExprWithAlias { expr, alias } => (Some(alias.value.clone()), expr),
+                SelectItem::QualifiedWildcard(kind, _) => {
+                    let said = kind.to_string();
+                    let said = said.trim_end_matches(".*");
+                    if !said.eq_ignore_ascii_case(word) {
+                        return Err(self.no(&format!("OUTPUT {said}.*")));
+                    }
+                    for field in &fields {
+                        texts.push(super::scope::quote(&field.inner));
+                        columns.push((field.name.clone(), field.ty));
+                    }
+                    continue;
+                }
+                other => return Err(self.no(&format!("OUTPUT {other}"))),
+            };
+            let wrong = if inserted { "deleted" } else { "inserted" };
+            let refers = |prefix: &str| {
+                visit_expressions(expr, |e| match e {
+                    Expr::CompoundIdentifier(path)
+                        if path.len() == 2 && path[0].value.eq_ignore_ascii_case(prefix) =>
+                    {
+                        ControlFlow::Break(())
+                    }
+                    _ => ControlFlow::Continue(()),
+                })
+                .is_break()
+            };
+            if refers(wrong) {
+                return Err(if both {
+                    self.no(&format!("OUTPUT {wrong}"))
+                } else {
+                    fault(4104, self.line, format!("The multi-part identifier \"{expr}\" could not be bound."))
+                });
+            }
+            let name = name.unwrap_or_else(|| match expr {
+                Expr::CompoundIdentifier(path) => path.last().map(|i: &Ident| i.value.clone()).unwrap_or_default(),
+                Expr::Identifier(i) if !i.value.starts_with('@') => i.value.clone(),
+                _ => String::new(),
+            });
+            let piece = self.value(expr)?;
+            // The embedded engine knows the written row by its columns' bare names only.
+            texts.push(piece.sql.replace(&format!("{}.", super::scope::quote(word)), ""));
+            columns.push((name, piece.ty));
+        }
+        let into = match into_table {
+            None => None,
+            Some(into) => {
+                let (name, names) = match into.targets.as_slice() {
+                    [Expr::Identifier(name)] => (vec![name.clone()], Vec::new()),
+                    [Expr::CompoundIdentifier(path)] => (path.clone(), Vec::new()),
+                    [Expr::Function(f)] => (self.parts(&f.name)?, super::write::names_of(f)),
+                    _ => return Err(self.no("OUTPUT … INTO")),
+                };
+                Some(self.row_into(&name, &names, &columns)?)
+            }
+        };
+        let text = format!(" RETURNING {}", texts.join(", "));
+        Ok((text, Returned { columns, into }))
+    }
+}

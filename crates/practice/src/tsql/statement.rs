@@ -1,0 +1,284 @@
+//! One statement: which kind it is, and the parser that reads it.
+
+use super::{
+    batch::unknown_type,
+    cut::near,
+    expression::{Piece, cast_text, first_words},
+    program::{Action, Text, Variable},
+    scope::Compiler,
+};
+use crate::{fault::fault, types::Type};
+use database::SqlError;
+use sqlparser::{
+    ast::{Expr, Ident, Statement},
+    dialect::MsSqlDialect,
+    parser::{Parser, ParserError},
+    tokenizer::{Token, TokenWithSpan},
+};
+
+static DIALECT: MsSqlDialect = MsSqlDialect {};
+
+/// Reads the tokens of one statement.
+pub(super) struct Reader<'c> {
+    pub(super) parser: Parser<'static>,
+    pub(super) compiler: &'c mut Compiler,
+    /// Whether RETURN may give a value.
+    returns: bool,
+    /// The last token: where an error is that says "near" and nothing follows.
+    last: Option<TokenWithSpan>,
+}
+
+impl<'c> Reader<'c> {
+    pub(super) fn new(compiler: &'c mut Compiler, tokens: &[TokenWithSpan], returns: bool) -> Reader<'c> {
+        let parser = Parser::new(&DIALECT).with_tokens_with_locations(tokens.to_vec());
+        Reader { parser, compiler, returns, last: tokens.last().cloned() }
+    }
+
+    /// An error at what comes next.
+    pub(super) fn near_next(&self) -> SqlError {
+        let next = self.parser.peek_token();
+        match (&next.token, &self.last) {
+            (Token::EOF, Some(last)) => near(last),
+            _ => near(&next),
+        }
+    }
+
+    /// A condition as one value, 1 or 0.
+    pub(super) fn test(&mut self) -> Result<Vec<Action>, SqlError> {
+        let expr = self.expression()?;
+        let sql = self.compiler.predicate(&expr)?;
+        Ok(vec![Action::Test { sql: format!("SELECT CASE WHEN {sql} THEN 1 ELSE 0 END") }])
+    }
+
+    /// The whole statement must have been read.
+    pub(super) fn end(&mut self) -> Result<(), SqlError> {
+        match self.parser.peek_token() {
+            TokenWithSpan { token: Token::EOF, .. } => Ok(()),
+            other => Err(near(&other)),
+        }
+    }
+
+    pub(super) fn statement(&mut self, first: bool) -> Result<Vec<Action>, SqlError> {
+        let start = self.parser.peek_token();
+        let Token::Word(word) = &start.token else {
+            return match start.token {
+                Token::LParen => self.parsed(),
+                _ => Err(near(&start)),
+            };
+        };
+        if word.quote_style.is_some() {
+            // A batch may open with a procedure's name.
+            return if first { self.execute() } else { Err(near(&start)) };
+        }
+        let line = self.compiler.line;
+        match word.value.to_ascii_uppercase().as_str() {
+            "SELECT" | "WITH" | "INSERT" | "UPDATE" | "DELETE" => self.parsed(),
+            "DECLARE" => self.declare(),
+            "SET" => self.set(),
+            "EXEC" | "EXECUTE" => {
+                self.parser.next_token();
+                self.execute()
+            }
+            "WAITFOR" => self.wait(),
+            "RETURN" => self.give_back(),
+            "PRINT" => self.print(),
+            "RAISERROR" => self.raise(),
+            "THROW" => self.throw(),
+            "BEGIN" | "COMMIT" | "ROLLBACK" | "SAVE" => self.transaction(),
+            "USE" => self.use_database(),
+            "CREATE" => self.create(),
+            "DROP" => self.drop(),
+            "TRUNCATE" => self.truncate(),
+            "ALTER" => self.alter(),
+            "GRANT" | "REVOKE" | "DENY" => {
+                Err(fault(15151, line, "Cannot find the object, because it does not exist or you do not have permission."))
+            }
+            "MERGE" | "OPEN" | "FETCH" | "CLOSE" | "DEALLOCATE" | "BULK" | "BACKUP" | "RESTORE" | "KILL"
+            | "DBCC" | "CHECKPOINT" | "RECONFIGURE" | "SHUTDOWN" | "READTEXT" | "WRITETEXT" | "UPDATETEXT" => {
+                Err(self.compiler.no(&word.value))
+            }
+            _ if first => self.execute(),
+            _ => Err(near(&start)),
+        }
+    }
+
+    fn parsed(&mut self) -> Result<Vec<Action>, SqlError> {
+        let insert = self.peek_word(0, "INSERT");
+        if insert && let Some(actions) = self.insert_from_call()? {
+            return Ok(actions);
+        }
+        let parsed = self.parser.parse_statement();
+        let parsed = self.expect(parsed)?;
+        match &parsed {
+            Statement::Query(query) => self.compiler.query_statement(query),
+            Statement::Insert(insert) => self.compiler.insert(insert, None).map(|a| vec![a]),
+            Statement::Update(update) => self.compiler.update(update, None).map(|a| vec![a]),
+            Statement::Delete(delete) => self.compiler.delete(delete, None).map(|a| vec![a]),
+            other => Err(self.compiler.no(&first_words(other))),
+        }
+    }
+
+    fn wait(&mut self) -> Result<Vec<Action>, SqlError> {
+        self.parser.next_token();
+        if !self.word("DELAY") {
+            return Err(self.compiler.no("WAITFOR TIME"));
+        }
+        let expr = self.simple()?;
+        let piece = self.compiler.value(&expr)?;
+        let piece = self.compiler.as_text(piece)?;
+        Ok(vec![Action::Wait { sql: format!("SELECT {}", piece.sql) }])
+    }
+
+    fn give_back(&mut self) -> Result<Vec<Action>, SqlError> {
+        self.parser.next_token();
+        if self.ends() {
+            return Ok(vec![Action::Return { value: None }]);
+        }
+        if !self.returns {
+            return Err(fault(
+                178,
+                self.compiler.line,
+                "A RETURN statement with a return value cannot be used in this context.",
+            ));
+        }
+        let expr = self.expression()?;
+        let piece = self.compiler.value(&expr)?;
+        Ok(vec![Action::Return { value: Some(cast_text("ts_cast", &piece.sql, piece.ty, Type::INT, 0)) }])
+    }
+
+    fn transaction(&mut self) -> Result<Vec<Action>, SqlError> {
+        let verb = super::cut::word_of(Some(&self.parser.next_token())).unwrap_or_default();
+        let said = self.word("TRAN") || self.word("TRANSACTION");
+        if !said {
+            self.word("WORK");
+        }
+        let name = match &self.parser.peek_token().token {
+            Token::Word(w) if !w.value.eq_ignore_ascii_case("WITH") => Some(self.name_or_variable()?),
+            _ => None,
+        };
+        if self.word("WITH") {
+            // WITH MARK ['…'], WITH (DELAYED_DURABILITY = ON): nothing to do here.
+            while !self.ends() {
+                self.parser.next_token();
+            }
+        }
+        Ok(vec![match (verb.as_str(), name) {
+            ("BEGIN", _) => Action::Begin,
+            ("COMMIT", _) => Action::Commit,
+            ("ROLLBACK", name) => Action::Rollback { name },
+            ("SAVE", Some(name)) => Action::Save { name },
+            _ => return Err(self.near_next()),
+        }])
+    }
+
+    /// A name, or a variable that holds one, as a text that gives it.
+    fn name_or_variable(&mut self) -> Result<Text, SqlError> {
+        let ident = self.identifier()?;
+        if ident.value.starts_with('@') {
+            let at = self.compiler.variable(&ident)?;
+            return Ok(format!("SELECT ?{}", at + 1));
+        }
+        Ok(format!("SELECT {}", super::scope::literal(&ident.value)))
+    }
+
+    /// `@a int, @b nvarchar(50) = 'x' OUTPUT`.
+    pub(super) fn formal_parameters(&mut self) -> Result<Vec<(Variable, bool)>, SqlError> {
+        let mut list: Vec<(Variable, bool)> = Vec::new();
+        loop {
+            let name = self.identifier()?;
+            if !name.value.starts_with('@') || name.value.starts_with("@@") {
+                return Err(self.near_next());
+            }
+            self.word("AS");
+            let ty = self.data_type()?;
+            if self.parser.consume_token(&Token::Eq) {
+                self.expression()?;
+            }
+            let output = self.word("OUTPUT") || self.word("OUT");
+            self.word("READONLY");
+            list.push((Variable { name: name.value, ty }, output));
+            if !self.parser.consume_token(&Token::Comma) {
+                return Ok(list);
+            }
+        }
+    }
+
+    // --- what the parts above and beside share ---
+
+    pub(super) fn expect<T>(&mut self, result: Result<T, ParserError>) -> Result<T, SqlError> {
+        result.map_err(|error| match error {
+            ParserError::RecursionLimitExceeded => fault(
+                191,
+                self.compiler.line,
+                "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up into smaller queries.",
+            ),
+            _ => self.near_next(),
+        })
+    }
+
+    pub(super) fn ends(&self) -> bool {
+        matches!(self.parser.peek_token_ref().token, Token::EOF)
+    }
+
+    pub(super) fn peek_word(&self, ahead: usize, word: &str) -> bool {
+        super::cut::word_of(Some(&self.parser.peek_nth_token(ahead))).as_deref() == Some(word)
+    }
+
+    /// Takes that word when it comes next.
+    pub(super) fn word(&mut self, word: &str) -> bool {
+        let found = self.peek_word(0, word);
+        if found {
+            self.parser.next_token();
+        }
+        found
+    }
+
+    pub(super) fn need(&mut self, token: &Token) -> Result<(), SqlError> {
+        if self.parser.consume_token(token) { Ok(()) } else { Err(self.near_next()) }
+    }
+
+    pub(super) fn identifier(&mut self) -> Result<Ident, SqlError> {
+        let name = self.parser.parse_identifier();
+        self.expect(name)
+    }
+
+    pub(super) fn expression(&mut self) -> Result<Expr, SqlError> {
+        let expr = self.parser.parse_expr();
+        self.expect(expr)
+    }
+
+    /// A literal, a signed number or a variable.
+    pub(super) fn simple(&mut self) -> Result<Expr, SqlError> {
+        let next = self.parser.peek_token();
+        let value = self.parser.parse_prefix();
+        let value = self.expect(value)?;
+        match value {
+            Expr::Value(_) | Expr::Identifier(_) | Expr::UnaryOp { .. } => Ok(value),
+            _ => Err(near(&next)),
+        }
+    }
+
+    pub(super) fn data_type(&mut self) -> Result<Type, SqlError> {
+        let data_type = self.parser.parse_data_type();
+        let data_type = self.expect(data_type)?;
+        Type::parsed(&data_type).ok_or_else(|| unknown_type(self.compiler.line, &first_words(&data_type)))
+    }
+
+    /// One value for a variable, as an assignment.
+    pub(super) fn assignment(&mut self, expr: &Expr, at: usize) -> Result<Action, SqlError> {
+        let piece = self.compiler.value(expr)?;
+        let to = self.compiler.variables[at].ty;
+        let sql = format!("SELECT {}", self.compiler.for_variable(&piece, to)?);
+        Ok(Action::Assign { sql, targets: vec![at] })
+    }
+}
+
+impl Compiler {
+    /// A value as a variable of that type takes it: text is cut, numbers are rounded.
+    pub(super) fn for_variable(&mut self, piece: &Piece, to: Type) -> Result<Text, SqlError> {
+        if piece.ty.unify(to).is_none() && !self.castable(piece.ty, to) {
+            return Err(self.clash(piece.ty, to));
+        }
+        Ok(cast_text("ts_cast", &piece.sql, piece.ty, to, 0))
+    }
+}
