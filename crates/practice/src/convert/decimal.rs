@@ -43,9 +43,108 @@ impl Decimal {
         })
     }
 
-    /// The shortest decimal that a float prints as.
+    /// As [`Decimal::parse`], rounded to that scale first: text may have more digits behind the point than fit.
+    pub(crate) fn parse_rounded(text: &str, scale: u32) -> Option<Decimal> {
+        let Some((whole, fraction)) = text.split_once('.').filter(|(_, f)| f.len() > scale as usize + 1)
+        else {
+            return Decimal::parse(text)?.rescale(scale);
+        };
+        if !fraction.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        // Rounding looks at one digit beyond the scale.
+        let kept = &fraction[..scale as usize + 1];
+        let trimmed = whole.trim_start_matches(['+', '-']).trim_start_matches('0');
+        let sign = if whole.starts_with('-') { "-" } else { "" };
+        Decimal::parse(&format!("{sign}{trimmed}.{kept}"))?.rescale(scale)
+    }
+
+    /// A float's first 17 digits, which is what SQL Server converts of one.
     pub(crate) fn from_float(f: f64) -> Option<Decimal> {
-        if f.is_finite() && f.abs() < 1e28 { Decimal::parse(&format!("{f:.10}")) } else { None }
+        Decimal::from_scientific(&format!("{f:.16e}"))
+    }
+
+    /// The shortest decimal that reads back as that float.
+    pub(crate) fn from_float_short(f: f64) -> Option<Decimal> {
+        Decimal::from_scientific(&format!("{f:e}"))
+    }
+
+    /// Reads what Rust prints as `1.5e-3`.
+    fn from_scientific(text: &str) -> Option<Decimal> {
+        let (digits, exponent) = text.split_once('e')?;
+        let exponent: i32 = exponent.parse().ok()?;
+        let digits =
+            if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits };
+        let d = Decimal::parse(digits)?;
+        let scale = d.scale as i32 - exponent;
+        if scale < 0 {
+            let up = 10i128.checked_pow(scale.unsigned_abs())?;
+            let mantissa = d.mantissa.checked_mul(up)?;
+            return (mantissa.abs() <= LARGEST).then_some(Decimal { mantissa, scale: 0 });
+        }
+        let scale = scale as u32;
+        if scale <= 38 {
+            return Some(Decimal { mantissa: d.mantissa, scale });
+        }
+        let cut = scale - 38;
+        if cut > 30 {
+            return Some(Decimal { mantissa: 0, scale: 38 });
+        }
+        // The digits beyond 38 places round as any others do.
+        let unit = 10i128.pow(cut);
+        let half = if d.mantissa < 0 { -unit / 2 } else { unit / 2 };
+        Some(Decimal { mantissa: (d.mantissa + half) / unit, scale: 38 })
+    }
+
+    /// From its digits as one number and how many of them are behind the point.
+    pub(crate) fn new(mantissa: i128, scale: u32) -> Option<Decimal> {
+        (mantissa.abs() <= LARGEST && scale <= 38).then_some(Decimal { mantissa, scale })
+    }
+
+    /// All digits as one number.
+    pub(crate) fn mantissa(self) -> i128 {
+        self.mantissa
+    }
+
+    /// Digits behind the point.
+    pub(crate) fn scale(self) -> u32 {
+        self.scale
+    }
+
+    /// The nearest float.
+    pub(crate) fn to_float(self) -> f64 {
+        // Rust reads the digits with one correct rounding; a division would round twice.
+        self.to_string().parse().unwrap_or(f64::NAN)
+    }
+
+    /// The largest whole number not above it.
+    pub(crate) fn floor(self) -> Decimal {
+        Decimal { mantissa: self.mantissa.div_euclid(10i128.pow(self.scale)), scale: 0 }
+    }
+
+    /// The smallest whole number not below it.
+    pub(crate) fn ceiling(self) -> Decimal {
+        Decimal { mantissa: -(-self.mantissa).div_euclid(10i128.pow(self.scale)), scale: 0 }
+    }
+
+    /// Without its sign.
+    pub(crate) fn abs(self) -> Decimal {
+        Decimal { mantissa: self.mantissa.abs(), ..self }
+    }
+
+    /// Rounded (or cut) at a place before or behind the point, with the digits behind it made zeros: the scale stays.
+    pub(crate) fn round(self, places: i64, cut: bool) -> Option<Decimal> {
+        let off = i64::from(self.scale) - places;
+        if off <= 0 {
+            return Some(self);
+        }
+        let Some(unit) = u32::try_from(off).ok().filter(|n| *n <= 38).map(|n| 10i128.pow(n)) else {
+            return Some(Decimal { mantissa: 0, ..self });
+        };
+        let half = if cut { 0 } else { unit / 2 };
+        let half = if self.mantissa < 0 { -half } else { half };
+        let mantissa = (self.mantissa + half) / unit * unit;
+        (mantissa.abs() <= LARGEST).then_some(Decimal { mantissa, ..self })
     }
 
     pub(crate) fn is_zero(self) -> bool {
@@ -57,7 +156,8 @@ impl Decimal {
         i64::try_from(self.mantissa / 10i128.pow(self.scale)).ok()
     }
 
-    fn rescale(self, scale: u32) -> Option<Decimal> {
+    /// The same number with that many digits behind the point, rounded half away from zero.
+    pub(crate) fn rescale(self, scale: u32) -> Option<Decimal> {
         let mantissa = if scale >= self.scale {
             self.mantissa.checked_mul(10i128.checked_pow(scale - self.scale)?)?
         } else {
