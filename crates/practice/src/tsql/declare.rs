@@ -1,7 +1,6 @@
 //! DECLARE, for values and tables.
 
 use super::{
-    cut::near,
     program::{Action, Variable},
     statement::Reader,
 };

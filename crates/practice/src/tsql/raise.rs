@@ -1,7 +1,6 @@
 //! PRINT, RAISERROR, THROW.
 
 use super::{
-    cut::near,
     expression::cast_text,
     program::{Action, Level, Text},
     statement::Reader,
