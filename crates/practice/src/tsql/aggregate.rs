@@ -9,7 +9,12 @@ use database::SqlError;
 use sqlparser::ast::{FunctionArg, FunctionArgExpr, OrderByExpr, WindowType};
 
 impl Compiler {
-    pub(super) fn aggregate(&mut self, name: &str, list: &[FunctionArg], distinct: bool) -> Result<Piece, SqlError> {
+    pub(super) fn aggregate(
+        &mut self,
+        name: &str,
+        list: &[FunctionArg],
+        distinct: bool,
+    ) -> Result<Piece, SqlError> {
         if !self.aggregates {
             return Err(fault(147, self.line, "An aggregate may not appear here."));
         }
@@ -67,7 +72,12 @@ impl Compiler {
         }
     }
 
-    pub(super) fn window(&mut self, name: &str, list: &[FunctionArg], over: &WindowType) -> Result<Piece, SqlError> {
+    pub(super) fn window(
+        &mut self,
+        name: &str,
+        list: &[FunctionArg],
+        over: &WindowType,
+    ) -> Result<Piece, SqlError> {
         let WindowType::WindowSpec(spec) = over else { return Err(self.no("OVER")) };
         if !matches!(name, "ROW_NUMBER" | "RANK" | "DENSE_RANK")
             || !list.is_empty()

@@ -9,9 +9,7 @@ use crate::{
     types::{Family, Type},
 };
 use database::SqlError;
-use sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-};
+use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments};
 
 /// Names of parts of a date, as DATEADD and its kin take them.
 fn date_part(word: &str) -> Option<&'static str> {
