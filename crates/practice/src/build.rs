@@ -1,21 +1,44 @@
 //! Makes the practice's two database files from a seed.
 
+#[rustfmt::skip]
+mod acute;
+mod background;
+mod billing;
+mod body;
 mod book;
+mod codes;
+mod conditions;
+mod diary;
+mod identifiers;
+mod letters;
+mod life;
+mod lookups;
+#[rustfmt::skip]
+mod medicines;
 mod people;
+mod results;
+mod staff;
+mod system;
+mod tables;
+mod vaccines;
+mod visit;
+mod women;
 #[rustfmt::skip]
 mod words;
 
 use crate::{
-    calendar::{day_number, valid},
+    calendar::{day, day_number, valid},
     collation, login,
     random::Random,
-    schema::{Base, VIEWS},
+    schema::{Base, INDEXES},
 };
 use database::Date;
+use diary::Diary;
 use model::Hidden;
-use people::pad;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
+use staff::Staff;
 use std::path::{Path, PathBuf};
+use tables::Tables;
 
 /// What to build.
 #[derive(Clone, Debug)]
@@ -115,27 +138,31 @@ fn fill(
     let place = drugs.to_str().ok_or(BuildError::Options("the path is not UTF-8"))?;
     connection.execute("ATTACH ?1 AS drugs", [place])?;
     connection.execute_batch("PRAGMA drugs.journal_mode = OFF; PRAGMA drugs.synchronous = OFF;")?;
+    connection.execute_batch("PRAGMA main.cache_size = -65536; PRAGMA temp_store = FILE;")?;
     let transaction = connection.transaction()?;
     for base in [Base::Patients, Base::Drugs] {
         for table in base.tables() {
             transaction.execute_batch(&table.ddl(base.schema()))?;
         }
     }
-    let mut random = Random::new(options.seed);
-    let first_day = day_number(options.today) - 730;
-    lookups(&transaction)?;
-    people::staff(&transaction, first_day)?;
-    people::patients(&transaction, options, &mut random, &mut |part| {
-        progress("patients", 0.05 + part * 0.3)
-    })?;
-    book::book(&transaction, options, &mut random, &mut |part| progress("appointments", 0.35 + part * 0.5))?;
-    progress("indexes and views", 0.85);
-    transaction.execute_batch(INDEXES)?;
-    for view in VIEWS {
-        transaction.execute_batch(&view.ddl(Base::Patients.schema()))?;
+    lookups::write(&transaction)?;
+    World::new(&transaction, options)?.run(&transaction, options, progress)?;
+    progress("indexes and views", 0.8);
+    for base in [Base::Patients, Base::Drugs] {
+        for index in INDEXES.iter().filter(|i| i.base == base) {
+            let (schema, columns) = (base.schema(), index.columns.join(", "));
+            let text = format!("CREATE INDEX {schema}.{} ON {} ({columns})", index.name(), index.table);
+            transaction.execute_batch(&text)?;
+        }
+        for view in base.views() {
+            transaction.execute_batch(&view.ddl(base.schema()))?;
+        }
+        system::write(&transaction, base)?;
     }
+    progress("logins", 0.95);
     login::store(&transaction, options.seed, &options.logins)?;
-    transaction.execute_batch("ANALYZE main")?;
+    // A thousand rows of each index tell the planner enough.
+    transaction.execute_batch("PRAGMA analysis_limit = 1000; ANALYZE main; ANALYZE drugs;")?;
     transaction.commit()?;
     // Readers and a writer at once, from here on.
     connection.execute_batch("PRAGMA main.journal_mode = WAL; PRAGMA drugs.journal_mode = WAL;")?;
@@ -144,60 +171,55 @@ fn fill(
     Ok(())
 }
 
-const INDEXES: &str = "
-    CREATE INDEX main.APPOINTMENTS_DATE ON APPOINTMENTS (APPOINTMENTDATE, USERID, APPOINTMENTTIME);
-    CREATE INDEX main.APPOINTMENTS_PATIENT ON APPOINTMENTS (INTERNALID);
-    CREATE INDEX main.PATIENTS_SURNAME ON PATIENTS (SURNAME, FIRSTNAME);
-    CREATE INDEX main.PATIENTS_DOB ON PATIENTS (DOB);
-    CREATE INDEX drugs.VACCINE_DISEASE_VACCINE ON VACCINE_DISEASE (VACCINEID);";
+/// Everything at hand while lives are written: where to, when, by whom, and the next numbers.
+struct World<'c> {
+    tables: Tables<'c>,
+    random: Random,
+    staff: Staff,
+    diary: Diary,
+    /// First day of the book, today, and its last day.
+    first: i64,
+    today: i64,
+    last: i64,
+    /// First days of April within the book.
+    aprils: Vec<i64>,
+    visits: i64,
+    invoices: i64,
+    reports: i64,
+}
 
-fn lookups(connection: &Connection) -> rusqlite::Result<()> {
-    let both = |table: &str| format!("INSERT INTO {table} VALUES (?1, ?2)");
-    let mut title = connection.prepare(&both("main.TITLES"))?;
-    for (code, word) in words::TITLES.iter().enumerate() {
-        title.execute(params![code as i64, pad(word, 30)])?;
+impl<'c> World<'c> {
+    fn new(connection: &'c Connection, options: &BuildOptions) -> rusqlite::Result<Self> {
+        let today = day_number(options.today);
+        let (first, last) = (today - 730, today + 365);
+        let mut random = Random::new(options.seed);
+        let staff = staff::write(connection, options.patients, first, &mut random)?;
+        let aprils = (first..=last).filter(|n| day(*n).is_some_and(|d| d.month == 4 && d.day == 1)).collect();
+        Ok(World {
+            tables: Tables::new(connection)?,
+            random,
+            diary: Diary::new(first, last, staff.doctors.len()),
+            staff,
+            first,
+            today,
+            last,
+            aprils,
+            visits: 0,
+            invoices: 0,
+            reports: 0,
+        })
     }
-    let mut status = connection.prepare(&both("main.APPOINTMENTCODES"))?;
-    for (code, word) in (1i64..).zip(words::STATUSES) {
-        status.execute(params![code, pad(word, 20)])?;
+
+    fn run(
+        mut self,
+        connection: &Connection,
+        options: &BuildOptions,
+        progress: &mut dyn FnMut(&str, f32),
+    ) -> rusqlite::Result<()> {
+        let mut lives =
+            self.people(connection, options, &mut |part| progress("patients", 0.05 + part * 0.2))?;
+        self.book(connection, options, &mut lives, &mut |part| progress("appointments", 0.25 + part * 0.5))?;
+        progress("records", 0.76);
+        self.close(&lives)
     }
-    let mut kind = connection.prepare(&both("main.APPOINTMENTTYPES"))?;
-    for (code, (word, _)) in (1i64..).zip(words::TYPES) {
-        kind.execute(params![code, word])?;
-    }
-    connection.execute("INSERT INTO main.YESNO VALUES (0, 'No   '), (1, 'Yes  ')", [])?;
-    connection.execute("INSERT INTO main.PRACTICE VALUES (?1)", [pad("Halo Demo Family Practice", 60)])?;
-    let mut location =
-        connection.prepare("INSERT INTO main.LOCATIONS VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
-    for (id, name, street, city, postcode, phone) in [
-        (1, "Main Surgery", "12 Jacaranda St", "Paddington", "4064", "07 5550 0001"),
-        (2, "Riverside Rooms", "3/88 Oxley Rd", "Toowong", "4066", "07 5550 0002"),
-    ] {
-        location.execute(params![
-            id,
-            pad(name, 60),
-            pad(street, 40),
-            pad("", 40),
-            pad(city, 40),
-            postcode,
-            pad(phone, 14)
-        ])?;
-    }
-    let mut number = connection.prepare("INSERT INTO main.Numbers VALUES (?1)")?;
-    for n in 0..1000 {
-        number.execute([n])?;
-    }
-    let mut disease = connection.prepare(&both("drugs.VAXDISEASES"))?;
-    for (code, name) in words::DISEASES {
-        disease.execute(params![code, pad(name, 30)])?;
-    }
-    let mut vaccine = connection.prepare("INSERT INTO drugs.VACCINES VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    let mut link = connection.prepare(&both("drugs.VACCINE_DISEASE"))?;
-    for (id, (name, childhood, diseases)) in (1i64..).zip(words::VACCINES) {
-        vaccine.execute(params![id, name, pad(&format!("D{id:03}"), 6), childhood, ""])?;
-        for disease in *diseases {
-            link.execute(params![id, disease])?;
-        }
-    }
-    Ok(())
 }

@@ -1,19 +1,72 @@
 //! What the demo practice's databases hold: the one list that both the builder and the T-SQL compiler go by.
 
-mod views;
-
-pub(crate) use views::VIEWS;
+use crate::types::{Family, Type};
 
 /// A table or view.
 #[derive(Debug)]
 pub(crate) struct Relation {
-    /// As the database names it; compares without case.
+    /// As the database names it; compares without case. Of a system view, the embedded engine's name of it.
     pub(crate) name: &'static str,
     /// Name and declared SQL Server type of each column. A type that ends in ` key` is the integer primary key.
     pub(crate) columns: &'static [(&'static str, &'static str)],
     /// For a view, its text for the embedded engine; a table has none.
     pub(crate) view: Option<&'static str>,
+    /// Whether it is one of SQL Server's own views, which nobody writes to.
+    pub(crate) system: bool,
 }
+
+macro_rules! tables {
+    ($($name:ident { $($column:ident $declared:literal),* $(,)? })*) => {
+        &[$(Relation {
+            name: stringify!($name),
+            columns: &[$((stringify!($column), $declared)),*],
+            view: None,
+            system: false,
+        }),*]
+    };
+}
+
+macro_rules! views {
+    ($($name:ident { $($column:ident $declared:literal),* $(,)? } $text:expr;)*) => {
+        &[$(Relation {
+            name: stringify!($name),
+            columns: &[$((stringify!($column), $declared)),*],
+            view: Some($text),
+            system: false,
+        }),*]
+    };
+}
+
+/// A user's full name in words, as every view shows it: SQL over the aliases of USERS and TITLES.
+macro_rules! provider {
+    ($user:literal, $title:literal) => {
+        concat!(
+            "CASE WHEN ",
+            $user,
+            ".USERID IS NULL THEN '' ELSE trim(rtrim(coalesce(",
+            $title,
+            ".TITLE, '')) || ' ' || rtrim(",
+            $user,
+            ".FIRSTNAME) || ' ' || rtrim(",
+            $user,
+            ".SURNAME)) END"
+        )
+    };
+}
+
+mod billing;
+mod clinical;
+mod clinical_views;
+mod drugs;
+mod indexes;
+mod names;
+mod people;
+mod people_views;
+mod system;
+
+pub(crate) use indexes::INDEXES;
+pub(crate) use names::{CREATED_AT, declared_name, id_of};
+pub(crate) use system::SYSTEM;
 
 /// One of the two databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,12 +108,27 @@ impl Base {
             .find_map(|(n, base)| n.eq_ignore_ascii_case(name).then_some(base))
     }
 
-    fn relations(self) -> impl Iterator<Item = &'static Relation> {
-        let (tables, views) = match self {
-            Base::Patients => (PATIENTS, VIEWS),
-            Base::Drugs => (DRUGS, &[][..]),
+    /// Its base tables.
+    pub(crate) fn tables(self) -> impl Iterator<Item = &'static Relation> {
+        let parts: &[&'static [Relation]] = match self {
+            Base::Patients => &[people::TABLES, clinical::TABLES, billing::TABLES],
+            Base::Drugs => &[drugs::TABLES],
         };
-        tables.iter().chain(views)
+        parts.iter().copied().flatten()
+    }
+
+    /// Its views.
+    pub(crate) fn views(self) -> impl Iterator<Item = &'static Relation> {
+        let parts: &[&'static [Relation]] = match self {
+            Base::Patients => &[people_views::VIEWS, clinical_views::VIEWS, billing::VIEWS],
+            Base::Drugs => &[],
+        };
+        parts.iter().copied().flatten()
+    }
+
+    /// Tables and views.
+    pub(crate) fn relations(self) -> impl Iterator<Item = &'static Relation> {
+        self.tables().chain(self.views())
     }
 
     /// Finds a table or view.
@@ -68,27 +136,15 @@ impl Base {
         self.relations().find(|r| r.name.eq_ignore_ascii_case(name))
     }
 
-    /// Finds a system view such as `sys.objects`; its `name` is the embedded engine's name of it.
-    pub(crate) fn system(self, _schema: &str, _name: &str) -> Option<&'static Relation> {
-        None
-    }
-
-    /// The number that `OBJECT_ID` gives.
-    pub(crate) fn object_id(self, _name: &str) -> Option<i64> {
-        None
-    }
-
-    /// The name of the object with that number.
-    pub(crate) fn object_name(self, _id: i64) -> Option<&'static str> {
-        None
-    }
-
-    /// Its base tables.
-    pub(crate) fn tables(self) -> &'static [Relation] {
-        match self {
-            Base::Patients => PATIENTS,
-            Base::Drugs => DRUGS,
-        }
+    /// Finds a system view such as `sys.objects` or `INFORMATION_SCHEMA.TABLES`; its `name` is the embedded engine's name
+    /// of it. Both databases have the same ones.
+    pub(crate) fn system(self, schema: &str, name: &str) -> Option<&'static Relation> {
+        SYSTEM
+            .iter()
+            .find(|s| {
+                s.name.eq_ignore_ascii_case(name) && s.schemas.iter().any(|n| n.eq_ignore_ascii_case(schema))
+            })
+            .map(|s| &s.relation)
     }
 }
 
@@ -96,70 +152,31 @@ impl Relation {
     /// The embedded engine's `CREATE TABLE` or `CREATE VIEW`.
     pub(crate) fn ddl(&self, schema: &str) -> String {
         if let Some(text) = self.view {
-            return format!("CREATE VIEW {schema}.{} AS {text}", self.name);
+            return format!("CREATE VIEW {schema}.\"{}\" AS {text}", self.name);
         }
-        let columns: Vec<String> = self
-            .columns
-            .iter()
-            .map(|(name, declared)| match declared.strip_suffix(" key") {
-                Some(_) => format!("{name} INTEGER PRIMARY KEY"),
-                None if declared.contains("char") => format!("{name} {declared} COLLATE MSSQL"),
-                None => format!("{name} {declared}"),
-            })
-            .collect();
-        format!("CREATE TABLE {schema}.{} ({})", self.name, columns.join(", "))
+        let columns: Vec<String> =
+            self.columns.iter().map(|(name, declared)| format!("\"{name}\" {}", stored(declared))).collect();
+        format!("CREATE TABLE {schema}.\"{}\" ({})", self.name, columns.join(", "))
+    }
+
+    /// The primary key's column.
+    pub(crate) fn key(&self) -> Option<&'static str> {
+        self.columns.iter().find_map(|(name, declared)| declared.ends_with(" key").then_some(*name))
     }
 }
 
-macro_rules! tables {
-    ($($name:ident { $($column:ident $declared:literal),* $(,)? })*) => {
-        &[$(Relation { name: stringify!($name), columns: &[$((stringify!($column), $declared)),*], view: None }),*]
-    };
+/// How the embedded engine keeps a declared type. Exact numbers are text: it would keep them as binary fractions.
+fn stored(declared: &str) -> &'static str {
+    if declared.ends_with(" key") {
+        return "INTEGER PRIMARY KEY";
+    }
+    match Type::declared(declared).family {
+        Family::Text => "TEXT COLLATE MSSQL",
+        Family::Bit | Family::Int | Family::Null => "INTEGER",
+        Family::Real | Family::Float => "REAL",
+        Family::Binary => "BLOB",
+        Family::Decimal | Family::Date | Family::DateTime | Family::Offset | Family::Time | Family::Guid => {
+            "TEXT"
+        }
+    }
 }
-
-const PATIENTS: &[Relation] = tables! {
-    PATIENTS {
-        INTERNALID "int key", EXTERNALID "varchar(20)", RECORDNO "char(10)", TITLECODE "int", FIRSTNAME "char(50)",
-        MIDDLENAME "char(30)", SURNAME "char(40)", PREFERREDNAME "char(30)", ADDRESS1 "char(40)", ADDRESS2 "char(40)",
-        CITY "char(40)", POSTCODE "char(4)", POSTALADDRESS "char(40)", POSTALCITY "char(40)", POSTALPOSTCODE "char(4)",
-        DOB "datetime", SEXCODE "int", GENDERCODE "int", PRONOUNCODE "int", ETHNICCODE "int", HOMEPHONE "char(14)",
-        WORKPHONE "char(14)", MOBILEPHONE "char(14)", EMAIL "varchar(100)", MEDICARENO "char(13)",
-        MEDICARELINENO "char(1)", MEDICAREEXPIRY "char(10)", PENSIONCODE "int", PENSIONNO "char(14)",
-        PENSIONSTART "datetime", PENSIONEXPIRY "datetime", DVACODE "int", DVANO "char(14)", SAFETYNETNO "char(14)",
-        HEALTHFUNDID "int", HEALTHFUNDNAME "varchar(100)", HEALTHFUNDNO "varchar(20)", HEALTHFUNDEXPIRY "datetime",
-        IHI "char(16)", RELIGION "varchar(20)", HEADOFFAMILYID "int", NEXTOFKINID "int", CONSENTSMSREMINDER "int",
-        USUALDOCTORID "int", PATIENTSTATUS "int", RECORDSTATUS "int", CREATED "datetime", CREATEDBY "int",
-        UPDATED "datetime", UPDATEDBY "int",
-    }
-    USERS {
-        USERID "int key", TITLECODE "int", FIRSTNAME "char(40)", SURNAME "char(40)", PROVIDERNO "char(8)",
-        LOCATIONID "int", USERSTATUS "int", RECORDSTATUS "int", CREATED "datetime",
-    }
-    TITLES { TITLECODE "int key", TITLE "char(30)" }
-    LOCATIONS {
-        LOCATIONID "int key", LOCATIONNAME "char(60)", ADDRESS1 "char(40)", ADDRESS2 "char(40)", CITY "char(40)",
-        POSTCODE "char(4)", PHONE "char(14)",
-    }
-    PRACTICE { PRACTICENAME "char(60)" }
-    YESNO { YESNOCODE "int key", YESNOWORD "char(5)" }
-    SESSIONS {
-        SESSIONID "int key", USERID "int", LOCATIONID "int", DAYOFWEEK "int", STARTTIME "int", ENDTIME "int",
-        LENGTH "int", STARTDATE "datetime", ENDDATE "datetime", WEEKS "int", CYCLEWEEK "int", CYCLEDATE "datetime",
-    }
-    APPOINTMENTCODES { APPOINTMENTCODE "int key", DESCRIPTION "char(20)" }
-    APPOINTMENTTYPES { APPOINTMENTCODE "int key", DESCRIPTION "varchar(250)" }
-    APPOINTMENTS {
-        RECORDID "int key", RECORDSTATUS "int", INTERNALID "int", USERID "int", LOCATIONID "int",
-        APPOINTMENTDATE "datetime", APPOINTMENTTIME "int", APPOINTMENTLENGTH "int", APPOINTMENTCODE "int",
-        APPOINTMENTTYPE "int", URGENT "int", ARRIVALTIME "int", CONSULTATIONTIME "int", COMMENT "varchar(250)",
-        REASON "varchar(250)", ITEMLIST "varchar(100)", VIDEOURL "varchar(250)", CREATED "datetime",
-        CREATEDBY "int", UPDATED "datetime", UPDATEDBY "int",
-    }
-    Numbers { N "int key" }
-};
-
-const DRUGS: &[Relation] = tables! {
-    VACCINES { VACCINEID "int key", VACCINENAME "varchar(60)", ACIRCODE "char(6)", CHILDHOOD "int", GENERIC "varchar(60)" }
-    VAXDISEASES { DISEASECODE "int key", DISEASENAME "char(30)" }
-    VACCINE_DISEASE { VACCINEID "int", DISEASECODE "int" }
-};

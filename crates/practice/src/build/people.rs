@@ -1,8 +1,13 @@
-//! Patients and staff.
+//! Families: who lives with whom, how old, how they are reached and insured.
 
-use super::{BuildOptions, words};
+use super::{
+    BuildOptions, World, body, conditions,
+    identifiers::{ihi, medicare, pension, veteran},
+    life::{Life, Pregnancy},
+    words,
+};
 use crate::{
-    calendar::{date_text, day, day_number},
+    calendar::{date_text, day},
     random::Random,
 };
 use rusqlite::{Connection, params};
@@ -17,67 +22,262 @@ pub(super) fn midnight(number: i64) -> String {
     day(number).map(|d| format!("{}T00:00:00", date_text(d))).unwrap_or_default()
 }
 
-/// Nine digits with a right check digit, then issue number and a first digit (9) that no card has: issued ones start with 2 to 6.
-pub(crate) fn medicare(serial: u64) -> String {
-    let stem = format!("9{serial:07}");
-    let check: u32 = stem.bytes().zip([1, 3, 7, 9, 1, 3, 7, 9]).map(|(d, w)| u32::from(d - b'0') * w).sum();
-    format!("{stem}{}1", check % 10)
+/// A member of a family before anything else is known.
+struct Member {
+    born: i64,
+    female: bool,
+    child: bool,
 }
 
-/// Six digits, a location letter and a right check letter; numbers this low are not in use.
-fn provider_number(serial: i64) -> String {
-    let stem = format!("{:06}", 90 + serial % 100);
-    let sum: i64 = stem.bytes().zip([3, 5, 8, 4, 2, 1]).map(|(d, w)| i64::from(d - b'0') * w).sum();
-    let location = serial % 10;
-    let check = b"YXWTLKJHFBA"[((sum + location * 6) % 11) as usize];
-    format!("{stem}{location}{}", char::from(check))
+/// What a family shares.
+struct Home {
+    head: i64,
+    surname: &'static str,
+    street: String,
+    suburb: &'static str,
+    postcode: &'static str,
+    phone: String,
+    /// First day at the practice.
+    from: i64,
+    doctor: usize,
+    indigenous: i64,
+    medicare: bool,
+    expiry: String,
+    fund: usize,
 }
 
-pub(super) fn staff(connection: &Connection, first_day: i64) -> rusqlite::Result<()> {
-    let mut user = connection.prepare("INSERT INTO USERS VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8)")?;
-    for &(id, title, first, last, location, status, role) in words::USERS {
-        let provider = if role == 'd' { provider_number(id) } else { String::new() };
-        user.execute(params![
-            id,
-            title as i64,
-            pad(first, 40),
-            pad(last, 40),
-            pad(&provider, 8),
-            location,
-            status,
-            midnight(first_day)
-        ])?;
+/// A person's name, age and reach, and those of whom to call for them.
+pub(super) struct Face {
+    pub(super) title: i64,
+    pub(super) first: &'static str,
+    pub(super) surname: &'static str,
+    pub(super) address: String,
+    pub(super) city: &'static str,
+    pub(super) postcode: &'static str,
+    pub(super) phone: String,
+    pub(super) mobile: String,
+    /// Whether the practice knows whom to call.
+    pub(super) kin: bool,
+    /// Whether the record was taken out.
+    pub(super) removed: bool,
+}
+
+/// Who makes up a family: alone, a couple, parents and children.
+fn members(random: &mut Random, today: i64) -> Vec<Member> {
+    let born = |random: &mut Random, from: i64, to: i64| {
+        today - random.range(from, to) * 146_097 / 400 - random.range(1, 360)
+    };
+    let (adults, children) = match random.below(100) {
+        0..38 => (1, 0),
+        38..68 => (2, 0),
+        68..80 => (2, 1),
+        80..90 => (2, 2),
+        90..96 => (1, 1),
+        _ => (1, 2),
+    };
+    let (young, old) = if children > 0 { (22, 50) } else { (19, 95) };
+    let first = born(random, young, old);
+    let woman = random.chance(52);
+    let mut all = vec![Member { born: first, female: woman, child: false }];
+    if adults == 2 {
+        let born = (first + random.range(-2000, 2000)).min(today - 19 * 366);
+        let female = if random.chance(96) { !woman } else { woman };
+        all.push(Member { born, female, child: false });
     }
-    Ok(())
+    let parent = all.iter().find(|m| m.female).unwrap_or(&all[0]).born;
+    let mut child = (parent + random.range(18, 40) * 365 + random.range(0, 365)).max(today - 18 * 365);
+    for _ in 0..children {
+        if child > today - 20 {
+            // Too soon: it came earlier.
+            child = today - 20 - random.range(0, 1500);
+        }
+        all.push(Member { born: child, female: random.chance(49), child: true });
+        child += 420 + random.range(0, 1400);
+    }
+    // Two within a year can't be: the second one is left out then.
+    if all.len() >= 2 {
+        let (a, b) = (all[all.len() - 2].born, all[all.len() - 1].born);
+        if all[all.len() - 2].child && (a - b).abs() < 330 {
+            all.pop();
+        }
+    }
+    all
 }
 
-/// Fills PATIENTS; ids run from 1.
-pub(super) fn patients(
-    connection: &Connection,
-    options: &BuildOptions,
-    random: &mut Random,
-    step: &mut dyn FnMut(f32),
-) -> rusqlite::Result<()> {
-    let today = day_number(options.today);
-    let doctors: Vec<i64> = words::USERS.iter().filter(|u| u.6 == 'd' && u.5 != 2).map(|u| u.0).collect();
-    let places = vec!["?"; 50].join(", ");
-    let mut insert = connection.prepare(&format!("INSERT INTO PATIENTS VALUES ({places})"))?;
-    let mut surname = "";
-    let mut home = (String::new(), "", "", String::new(), 0i64);
-    for id in 1..=i64::from(options.patients) {
-        // Families of up to four share a name, an address and the one who pays.
-        if id == 1 || random.chance(45) || id - home.4 >= 4 {
-            surname = random.pick(words::SURNAMES);
-            let (suburb, postcode) = random.pick(words::SUBURBS);
-            let number = random.range(1, 240);
-            let street =
-                format!("{number} {} {}", random.pick(words::STREETS), random.pick(words::STREET_KINDS));
-            home = (street, suburb, postcode, format!("07 5550 {:04}", random.below(10_000)), id);
+impl World<'_> {
+    /// Fills PATIENTS and everything that lies before the book; ids run from 1.
+    pub(super) fn people(
+        &mut self,
+        connection: &Connection,
+        options: &BuildOptions,
+        step: &mut dyn FnMut(f32),
+    ) -> rusqlite::Result<Vec<Life>> {
+        let places = vec!["?"; 52].join(", ");
+        let mut insert = connection.prepare(&format!("INSERT INTO PATIENTS VALUES ({places})"))?;
+        let mut lives: Vec<Life> = Vec::with_capacity(options.patients as usize);
+        let most = i64::from(options.patients);
+        while (lives.len() as i64) < most {
+            let head = lives.len() as i64 + 1;
+            let home = self.home(head, options);
+            let family = members(&mut self.random, self.today);
+            let births: Vec<i64> = family.iter().filter(|m| m.child).map(|m| m.born).collect();
+            let mut mother_found = false;
+            let start = lives.len();
+            let mut faces = Vec::new();
+            for member in family.iter().take((most - head + 1) as usize) {
+                let id = lives.len() as i64 + 1;
+                let mother = member.female && !member.child && !mother_found;
+                mother_found |= mother;
+                let mut life = self.life(id, &home, member);
+                if mother {
+                    life.pregnancies = births
+                        .iter()
+                        .map(|b| Pregnancy { start: b - 275 - b % 9, end: Some(*b), outcome: 1 })
+                        .collect();
+                }
+                self.before_birth(&mut life);
+                life.settle(&mut self.random, self.today);
+                let face = self.row(&mut insert, &mut life, &home, options)?;
+                faces.push(face);
+                lives.push(life);
+            }
+            for (i, face) in faces.iter().enumerate() {
+                let kin = if i == 0 { faces.get(1) } else { faces.first() };
+                self.background(&mut lives[start + i], (start + i) as u32, face, kin)?;
+            }
+            if head % 256 < 4 {
+                step(lives.len() as f32 / options.patients as f32);
+            }
         }
-        let head = id == home.4;
-        let female = random.chance(52);
-        let years = if head { random.range(19, 96) } else { random.range(0, 60) };
-        let born = today - years * 365 - random.range(0, 365);
+        Ok(lives)
+    }
+
+    fn home(&mut self, head: i64, options: &BuildOptions) -> Home {
+        let random = &mut self.random;
+        let (suburb, postcode) = random.pick(words::SUBURBS);
+        Home {
+            head,
+            surname: random.pick(words::SURNAMES),
+            street: format!(
+                "{} {} {}",
+                random.range(1, 240),
+                random.pick(words::STREETS),
+                random.pick(words::STREET_KINDS)
+            ),
+            suburb,
+            postcode,
+            phone: format!("07 5550 {:04}", random.below(10_000)),
+            from: self.today - random.range(1, 5000),
+            doctor: random.below(self.staff.doctors.len() as u64) as usize,
+            indigenous: random.pick(&[4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 0, 1, 2, 3]),
+            medicare: random.chance(96),
+            expiry: format!(
+                "{:02}/{}",
+                random.range(1, 13),
+                i64::from(options.today.year) + random.range(0, 5)
+            ),
+            fund: if random.chance(40) { random.range(1, 4) as usize } else { 0 },
+        }
+    }
+
+    fn life(&mut self, id: i64, home: &Home, member: &Member) -> Life {
+        let random = &mut self.random;
+        let today = self.today;
+        let from = home.from.max(member.born + random.range(8, 20)).min(today);
+        let age = (today - member.born) * 400 / 146_097;
+        // Most still come; some moved away, and the old die.
+        let leaves = random.below(1000);
+        let gone = if leaves < 60 || age >= 65 && leaves < 60 + ((age - 60) * 2) as u64 {
+            Some(from.max(today - 1500) + random.range(1, 1500))
+        } else {
+            None
+        };
+        let until = gone.filter(|day| *day < today - 14 && *day > from).unwrap_or(i64::MAX);
+        let has = conditions::choose(age, member.female, random);
+        let mut life = Life {
+            id,
+            head: home.head,
+            born: member.born,
+            from,
+            until,
+            doctor: home.doctor,
+            female: member.female,
+            indigenous: (1..=3).contains(&home.indigenous),
+            medicare: home.medicare,
+            concession: false,
+            veteran: age > 75 && random.chance(4),
+            vaccinates: random.chance(96),
+            smoking: match age {
+                ..15 => 0,
+                15..18 => 1,
+                _ => random.pick(&[1, 1, 1, 1, 1, 1, 2, 2, 3, 0]),
+            },
+            conditions: has,
+            allergens: Vec::new(),
+            medicines: Vec::new(),
+            pregnancies: Vec::new(),
+            tall: random.range(950, 1040) + random.range(0, 20),
+            wide: random.range(880, 1180),
+            weight: 0,
+            systolic: body::usual_pressure(age, has & conditions::bit(conditions::HYPERTENSION) != 0, random),
+            hba1c: random.range(62, 98),
+            egfr: 0,
+            last_smear: None,
+            no_smears: random.chance(6),
+            booked: 0,
+        };
+        life.weight = body::first_weight(&life, today, random);
+        life.egfr = if life.has(conditions::KIDNEY) {
+            random.range(36, 58)
+        } else {
+            (118 - age * 5 / 9 + random.range(-8, 9)).max(62)
+        };
+        life
+    }
+
+    /// Pregnancies of women, now and before, and what does not go together with one.
+    fn before_birth(&mut self, life: &mut Life) {
+        let (today, random) = (self.today, &mut self.random);
+        let age = life.age(today);
+        let healthy =
+            !life.diabetic() && !life.has(conditions::HYPERTENSION) && !life.has(conditions::TRISOMY);
+        if life.female && (18..43).contains(&age) && healthy && life.until == i64::MAX {
+            let free = life.pregnancies.iter().all(|p| p.end.is_some_and(|end| end < today - 400));
+            if free && !life.has(conditions::HYSTERECTOMY) && random.chance(4) {
+                life.pregnancies.push(Pregnancy {
+                    start: today - random.range(35, 265),
+                    end: None,
+                    outcome: 0,
+                });
+            } else if free && age >= 22 && random.chance(9) {
+                let end = today - random.range(420, 2500);
+                let apart = life.pregnancies.iter().all(|p| p.end.is_none_or(|e| (e - end).abs() > 420));
+                if apart {
+                    let outcome = random.pick(&[2, 2, 2, 2, 3, 3, 4, 5, 6, 7]);
+                    let length = if outcome >= 5 { random.range(150, 250) } else { random.range(42, 84) };
+                    life.pregnancies.push(Pregnancy { start: end - length, end: Some(end), outcome });
+                }
+            }
+        }
+        if life.pregnancies.iter().any(|p| p.end.is_none_or(|end| end > today - 1500)) {
+            // Whoever was pregnant lately takes nothing that would have been stopped for it.
+            use conditions::*;
+            life.conditions &=
+                !(bit(HYPERTENSION) | bit(LIPIDS) | bit(TYPE_2) | bit(HYSTERECTOMY) | bit(FIBRILLATION));
+        }
+        life.pregnancies.sort_by_key(|p| p.start);
+    }
+
+    /// Writes the row of PATIENTS.
+    fn row(
+        &mut self,
+        insert: &mut rusqlite::Statement<'_>,
+        life: &mut Life,
+        home: &Home,
+        options: &BuildOptions,
+    ) -> rusqlite::Result<Face> {
+        let (today, random) = (self.today, &mut self.random);
+        let (id, years, female) = (life.id, life.age(today), life.female);
         let first = random.pick(if female { words::FEMALE } else { words::MALE });
         let title = match (female, years) {
             (true, 0..16) => 4,
@@ -88,101 +288,115 @@ pub(super) fn patients(
         let title = if random.chance(1) { 10 } else { title };
         let sex = if female { 1 } else { 2 };
         let gender = if random.chance(1) { 3 } else { sex };
-        let pension = match years {
+        let pension_code = match years {
             67.. => random.pick(&[1, 1, 1, 3, 0]),
             18..67 => random.pick(&[0, 0, 0, 0, 0, 0, 2]),
             _ => 0,
         };
-        let pension_no =
-            if pension == 0 { String::new() } else { format!("999{:06}X", random.below(1_000_000)) };
-        let pension_expiry = (pension > 0).then(|| midnight(today + random.range(30, 700)));
-        let pension_start = (pension > 0).then(|| midnight(today - random.range(100, 3000)));
-        let dva = if years > 75 && random.chance(3) { 1 } else { 0 };
-        let dva_no = if dva == 1 { format!("QX{:06}", random.below(1_000_000)) } else { String::new() };
-        let has_medicare = random.chance(96);
-        let expiry =
-            format!("{:02}/{}", random.range(1, 13), i64::from(options.today.year) + random.range(0, 5));
-        let fund = random.pick(words::FUNDS);
-        // 1 active, 2 inactive, 3 deceased; most are active.
-        let status = match random.below(100) {
-            0..92 => 1,
-            92..98 => 2,
-            _ => 3,
+        let held = pension_code > 0;
+        life.concession = pension_code == 1 || pension_code == 2 || years < 16;
+        let pension_start = held.then(|| midnight(today - random.range(100, 3000)));
+        let pension_expiry = held.then(|| midnight(today + random.range(30, 700)));
+        // 1 active, 2 inactive, 3 deceased.
+        let status = match life.until {
+            i64::MAX => 1,
+            _ if years >= 60 && random.chance(60) => 3,
+            _ => 2,
         };
-        let record_status = if random.chance(1) { 0 } else { 1 };
+        // A few were taken out; the first ones stay, as examples name them.
+        let live = i64::from(id <= 100 || !random.chance(1));
+        if live == 0 {
+            life.until = i64::MIN;
+        }
         let mobile = if years > 12 && random.chance(92) { random.pick(words::MOBILES) } else { "" };
         let mobile = if random.chance(30) { mobile.replace(' ', "") } else { mobile.to_owned() };
         let email = if years > 14 && random.chance(70) {
-            let plain: String = surname.chars().filter(char::is_ascii_alphabetic).collect();
+            let plain: String = home.surname.chars().filter(char::is_ascii_alphabetic).collect();
             format!("{}.{}{id}@example.com", first.to_ascii_lowercase(), plain.to_ascii_lowercase())
         } else {
             String::new()
         };
-        let created = midnight(today - random.range(1, 5000));
         let postal =
-            if random.chance(8) { format!("PO Box {}", random.range(1, 900)) } else { home.0.clone() };
+            if random.chance(8) { format!("PO Box {}", random.range(1, 900)) } else { home.street.clone() };
+        let work = if (18..70).contains(&years) && random.chance(20) {
+            format!("07 7010 {:04}", random.below(10_000))
+        } else {
+            String::new()
+        };
+        let updated = match life.until {
+            i64::MAX | i64::MIN => (today - random.range(0, 400)).max(life.from),
+            day => day,
+        };
+        let fund = if home.fund > 0 { words::FUNDS[home.fund - 1] } else { "" };
+        let tier = if life.chronic() >= 3 && random.chance(20) { random.range(1, 4) } else { 0 };
+        let blank = |yes: bool, text: String| if yes { text } else { String::new() };
+        let kin = if random.chance(85) { id } else { 0 };
         insert.execute(params![
             id,
-            "",
+            blank(random.chance(5), format!("EXT-{id}")),
             pad(&id.to_string(), 10),
             title,
             pad(first, 50),
             pad(random.pick(words::MIDDLE), 30),
-            pad(surname, 40),
+            pad(home.surname, 40),
             pad(if random.chance(8) { &first[..3.min(first.len())] } else { "" }, 30),
-            pad(&home.0, 40),
+            pad(&home.street, 40),
             pad(if random.chance(6) { "Unit 2" } else { "" }, 40),
-            pad(home.1, 40),
-            home.2,
+            pad(home.suburb, 40),
+            home.postcode,
             pad(&postal, 40),
-            pad(home.1, 40),
-            home.2,
-            midnight(born),
+            pad(home.suburb, 40),
+            home.postcode,
+            midnight(life.born),
             sex,
             gender,
-            0,
-            random.pick(&[0, 4, 4, 4, 4, 4, 4, 4, 4, 1, 4, 4, 4, 4, 4, 2, 4, 4, 3, 4]),
-            pad(&home.3, 14),
-            pad(
-                &if random.chance(15) {
-                    format!("07 7010 {:04}", random.below(10_000))
-                } else {
-                    String::new()
-                },
-                14
-            ),
+            if random.chance(30) { gender } else { 0 },
+            home.indigenous,
+            pad(&home.phone, 14),
+            pad(&work, 14),
             pad(&mobile, 14),
             email,
-            pad(&if has_medicare { medicare(home.4 as u64) } else { String::new() }, 13),
-            if has_medicare { (id - home.4 + 1).to_string() } else { " ".to_owned() },
-            pad(if has_medicare { &expiry } else { "" }, 10),
-            pension,
-            pad(&pension_no, 14),
+            pad(&blank(life.medicare, medicare(life.head as u64)), 13),
+            pad(&blank(life.medicare, (id - life.head + 1).to_string()), 1),
+            pad(&blank(life.medicare, home.expiry.clone()), 10),
+            pension_code,
+            pad(&blank(held, pension(id as u64)), 14),
             pension_start,
             pension_expiry,
-            dva,
-            pad(&dva_no, 14),
-            pad("", 14),
-            i64::from(!fund.is_empty()),
+            if life.veteran { 1 + i64::from(random.chance(30)) } else { 0 },
+            pad(&blank(life.veteran, veteran(id as u64)), 14),
+            pad(&blank(random.chance(2), format!("SN{id:08}")), 14),
+            home.fund as i64,
             fund,
-            if fund.is_empty() { String::new() } else { format!("DEMO{id:06}") },
-            None::<String>,
-            pad("", 16),
+            blank(home.fund > 0, format!("DEMO{id:06}")),
+            (home.fund > 0).then(|| midnight(today + random.range(30, 900))),
+            pad(&blank(life.medicare && random.chance(93), ihi(id as u64)), 16),
             random.pick(words::RELIGIONS),
-            home.4,
-            if head { 0 } else { home.4 },
+            life.head,
+            kin,
             i64::from(random.chance(85)),
-            random.pick(&doctors),
+            self.staff.doctors[life.doctor],
             status,
-            record_status,
-            created,
-            10,
-            midnight(today - random.range(0, 400)),
+            live,
+            midnight(life.from),
+            random.pick(&self.staff.desk),
+            midnight(updated),
             random.pick(&[10, 11, 1, 2]),
+            tier,
+            (tier > 0).then(|| midnight((life.from + 30).min(today))),
         ])?;
-        if id % 500 == 0 {
-            step(id as f32 / options.patients as f32);
-        }
+        debug_assert!(options.patients as i64 >= id);
+        Ok(Face {
+            title,
+            first,
+            surname: home.surname,
+            address: home.street.clone(),
+            city: home.suburb,
+            postcode: home.postcode,
+            phone: home.phone.clone(),
+            mobile,
+            kin: kin != 0,
+            removed: live == 0,
+        })
     }
-    Ok(())
 }

@@ -41,9 +41,8 @@ pub(super) const MOBILES: &[&str] = &[
 pub(super) const TITLES: &[&str] =
     &["", "Mr", "Mrs", "Ms", "Miss", "Master", "Dr", "Prof", "Sister", "Rev", "Mx"];
 pub(super) const RELIGIONS: &[&str] = &["", "", "", "", "Anglican", "Catholic", "Buddhist", "Hindu", "Islam", "None"];
-pub(super) const FUNDS: &[&str] = &["", "", "", "Demo Health Fund", "Example Mutual"];
-pub(super) const REASONS: &[&str] =
-    &["", "", "", "", "Review", "Results", "Script", "Cough", "Back pain", "Blood pressure", "Skin check", "Forms"];
+/// Numbered from 1; 0 is none.
+pub(super) const FUNDS: &[&str] = &["Demo Health Fund", "Example Mutual", "Sample Friendly Society"];
 
 /// Name, slot length in minutes.
 pub(super) const TYPES: &[(&str, i64)] = &[
@@ -91,4 +90,5 @@ pub(super) const VACCINES: &[(&str, i64, &[i64])] = &[
     ("Demo HepA+B", 0, &[1, 18]), ("Demo HepA+Typhoid", 0, &[18, 19]), ("Demo Typhoid", 0, &[19]),
     ("Demo Rabies", 0, &[20]), ("Demo Yellow fever", 0, &[21]), ("Demo Cholera", 0, &[22]), ("Demo JE", 0, &[23]),
     ("Demo Q fever", 0, &[24]), ("Demo COVID", 0, &[25]), ("Demo RSV", 0, &[26]), ("Demo Zoster", 0, &[27]),
+    ("Demo DTPa", 1, &[2, 3, 4]),
 ];
