@@ -19,7 +19,7 @@ pub(crate) use characters::{commas, units};
 pub(crate) use decimal::{Decimal, arithmetic};
 pub(crate) use kind::{castable, is_wide, kind, precision, spelled};
 pub(crate) use moment::{month_name, offset_minutes, parse_moment};
-pub(crate) use number::fits_integer;
+pub(crate) use number::{could_be_number, fits_integer};
 use rusqlite::types::{Value, ValueRef};
 pub(crate) use times::{read_any, read_exact, write_moment};
 

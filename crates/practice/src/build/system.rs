@@ -1,7 +1,6 @@
 //! Fills SQL Server's own views from the lists that the tables were made from.
 
 use crate::{
-    collation,
     procedure::PROCEDURES,
     schema::{Base, CREATED_AT, INDEXES, Relation, SYSTEM, declared_name, id_of},
     types::{Family, Type},
@@ -99,7 +98,6 @@ fn told(declared: &str) -> Told {
 
 /// Fills all system views of a database.
 pub(super) fn write(connection: &Connection, base: Base) -> rusqlite::Result<()> {
-    debug_assert_eq!(collation::NAME, "MSSQL");
     for system in SYSTEM {
         connection.execute_batch(&system.relation.ddl(base.schema()))?;
     }

@@ -260,3 +260,13 @@ pub(super) fn float_text(text: &str) -> Option<f64> {
     }
     plain.parse().ok()
 }
+
+/// ISNUMERIC: whether some kind of number could be read of a text.
+pub(crate) fn could_be_number(text: &str) -> bool {
+    let plain = text.trim_matches(' ');
+    if plain.is_empty() {
+        return false;
+    }
+    let signs = plain.bytes().any(|b| b.is_ascii_digit() || b"+-.,$".contains(&b)) || !plain.is_ascii();
+    signs && money_text(plain).is_some() || float_text(plain).is_some_and(f64::is_finite)
+}

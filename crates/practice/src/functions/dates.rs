@@ -1,137 +1,239 @@
-//! DATEADD, DATEDIFF, DATEPART, DATENAME, DATEFROMPARTS.
+//! Functions of dates and times.
 
-use super::{text, ty};
+use super::{
+    parts::{Moment, add, add_months, difference, from_ticks, part_of, ticks, truncate},
+    text, ty, unsupported, zone,
+};
 use crate::{
-    calendar::{date_text, day, day_number, days_in_month, valid, weekday},
-    convert::{read_any, write_moment},
+    calendar::{date_text, day_number, days_in_month, time_text, valid, weekday},
+    convert::{month_name, offset_minutes, precision, read_exact, write_moment},
     fault::Raised,
+    types::{Family, Type},
 };
 use database::{Date, Time};
 use rusqlite::{
     Connection, Result,
     functions::{Context, FunctionFlags},
+    types::ValueRef,
 };
 
-type Moment = (Date, Time);
-
-fn moment(context: &Context<'_>, at: usize) -> Result<Option<Moment>> {
-    let Some(text) = text(context, at) else { return Ok(None) };
-    let from = ty(context, at + 1)?;
-    let (date, time, _) = read_any(text.as_bytes(), from).ok_or_else(|| {
+/// The moment of an argument and of the type that the one after it names, with its offset.
+fn moment(context: &Context<'_>, at: usize) -> Result<Option<(Moment, i16)>> {
+    let ValueRef::Text(text) = context.get_raw(at) else { return Ok(None) };
+    let (date, time, offset) = read_exact(text, ty(context, at + 1)?).ok_or_else(|| {
         Raised(241, "Conversion failed when converting date and/or time from character string.".to_owned())
     })?;
-    Ok(Some((date, time)))
+    Ok(Some(((date, time), offset)))
 }
 
-fn ticks((date, time): Moment) -> i128 {
-    i128::from(day_number(date)) * i128::from(Time::DAY) + i128::from(time.0)
+/// The same instant at UTC.
+fn instant((at, offset): (Moment, i16)) -> i128 {
+    ticks(at) - i128::from(offset) * 60 * i128::from(Time::SECOND)
 }
 
-fn add(part: &str, number: i64, (date, time): Moment) -> Option<Moment> {
-    let months = |n: i64| {
-        let total = i64::from(date.year) * 12 + i64::from(date.month) - 1 + n;
-        let (year, month) = (u16::try_from(total.div_euclid(12)).ok()?, total.rem_euclid(12) as u8 + 1);
-        let last = days_in_month(year, month);
-        Some((valid(year, month, date.day.min(last))?, time))
-    };
-    let unit: i128 = match part {
-        "year" => return months(number.checked_mul(12)?),
-        "quarter" => return months(number.checked_mul(3)?),
-        "month" => return months(number),
-        "week" => i128::from(Time::DAY) * 7,
-        "hour" => i128::from(Time::SECOND) * 3600,
-        "minute" => i128::from(Time::SECOND) * 60,
-        "second" => i128::from(Time::SECOND),
-        "millisecond" => i128::from(Time::SECOND) / 1000,
-        _ => i128::from(Time::DAY),
-    };
-    let total = ticks((date, time)) + unit * i128::from(number);
-    let whole = total.div_euclid(i128::from(Time::DAY));
-    Some((day(i64::try_from(whole).ok()?)?, Time(total.rem_euclid(i128::from(Time::DAY)) as u64)))
-}
-
-/// Boundaries of the part that lie between two moments.
-fn difference(part: &str, from: Moment, to: Moment) -> i128 {
-    let months = |d: Date| i128::from(d.year) * 12 + i128::from(d.month) - 1;
-    let count = |unit: u64| ticks(to).div_euclid(i128::from(unit)) - ticks(from).div_euclid(i128::from(unit));
-    match part {
-        "year" => i128::from(to.0.year) - i128::from(from.0.year),
-        "quarter" => months(to.0) / 3 - months(from.0) / 3,
-        "month" => months(to.0) - months(from.0),
-        // Weeks begin on Sunday here, whatever the language.
-        "week" => i128::from((day_number(to.0) + 4).div_euclid(7) - (day_number(from.0) + 4).div_euclid(7)),
-        "hour" => count(Time::SECOND * 3600),
-        "minute" => count(Time::SECOND * 60),
-        "second" => count(Time::SECOND),
-        "millisecond" => count(Time::SECOND / 1000),
-        _ => count(Time::DAY),
-    }
+fn minute_ticks(minutes: i16) -> i128 {
+    i128::from(minutes) * 60 * i128::from(Time::SECOND)
 }
 
 const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
-fn part_of(part: &str, (date, time): Moment) -> i64 {
-    let seconds = (time.0 / Time::SECOND) as i64;
-    let of_year = |d: Date| day_number(d) - day_number(Date { year: d.year, month: 1, day: 1 });
-    match part {
-        "year" => i64::from(date.year),
-        "quarter" => (i64::from(date.month) - 1) / 3 + 1,
-        "month" => i64::from(date.month),
-        "dayofyear" => of_year(date) + 1,
-        "day" => i64::from(date.day),
-        "week" => (of_year(date) + weekday(day_number(Date { year: date.year, month: 1, day: 1 }))) / 7 + 1,
-        // DATEFIRST 7: Sunday is 1.
-        "weekday" => weekday(day_number(date)) + 1,
-        "hour" => seconds / 3600,
-        "minute" => seconds / 60 % 60,
-        "second" => seconds % 60,
-        _ => (time.0 % Time::SECOND / 10_000) as i64,
+/// English name of a day.
+pub(super) fn day_name(date: Date) -> &'static str {
+    DAYS[weekday(day_number(date)) as usize]
+}
+
+fn date_overflow(name: &str) -> Raised {
+    Raised(517, format!("Adding a value to a '{name}' column caused an overflow."))
+}
+
+fn date_add(c: &Context<'_>) -> Result<Option<String>> {
+    let (Some(part), Some(number), Some((from, offset))) =
+        (text(c, 0), c.get::<Option<i64>>(1)?, moment(c, 2)?)
+    else {
+        return Ok(None);
+    };
+    let to = ty(c, 3)?;
+    let number = i32::try_from(number).map_err(|_| {
+        Raised(8115, "Arithmetic overflow error converting expression to data type int.".to_owned())
+    })?;
+    let made = add(&part, i64::from(number), from);
+    // A time of day goes round.
+    let made = if to.family == Family::Time {
+        made.and_then(|(_, t)| write_moment(from.0, t, 0, to))
+    } else {
+        made.and_then(|(d, t)| write_moment(d, t, offset, to))
+    };
+    Ok(Some(made.ok_or_else(|| date_overflow(to.name))?))
+}
+
+fn date_diff(c: &Context<'_>) -> Result<Option<i64>> {
+    let (Some(part), Some(from), Some(to)) = (text(c, 0), moment(c, 1)?, moment(c, 3)?) else {
+        return Ok(None);
+    };
+    let big = c.len() > 5;
+    let at = |m| from_ticks(instant(m)).unwrap_or(m.0);
+    let n = difference(&part, at(from), at(to));
+    let fits = if big { i64::try_from(n).ok() } else { i32::try_from(n).ok().map(i64::from) };
+    let name = if big { "datediff_big" } else { "datediff" };
+    fits.map(Some).ok_or_else(|| {
+        Raised(535, format!("The {name} function resulted in an overflow. The number of dateparts separating two date/time instances is too large. Try to use {name} with a less precise datepart.")).into()
+    })
+}
+
+fn offset_text(minutes: i16) -> String {
+    let plain = minutes.unsigned_abs();
+    format!("{}{:02}:{:02}", if minutes < 0 { '-' } else { '+' }, plain / 60, plain % 60)
+}
+
+fn date_name(c: &Context<'_>) -> Result<Option<String>> {
+    let (Some(part), Some((of, offset))) = (text(c, 0), moment(c, 1)?) else { return Ok(None) };
+    Ok(Some(match part.as_ref() {
+        "month" => month_name(of.0.month).to_owned(),
+        "weekday" => day_name(of.0).to_owned(),
+        "tzoffset" => offset_text(offset),
+        part => part_of(part, of, offset).to_string(),
+    }))
+}
+
+fn end_of_month(c: &Context<'_>) -> Result<Option<String>> {
+    let Some(((date, _), _)) = moment(c, 0)? else { return Ok(None) };
+    let months = c.get::<Option<i64>>(2)?.unwrap_or(0);
+    let made = add_months(Date { day: 1, ..date }, months).ok_or_else(|| date_overflow("date"))?;
+    Ok(Some(date_text(Date { day: days_in_month(made.year, made.month), ..made })))
+}
+
+/// A time of a type from its numbers: hour, minute, second, and a fraction in units of the type's precision.
+fn clock(numbers: [i64; 4], digits: u32) -> Option<Time> {
+    let [h, m, s, f] = numbers;
+    let limit = 10i64.pow(digits);
+    let fits =
+        (0..24).contains(&h) && (0..60).contains(&m) && (0..60).contains(&s) && (0..limit).contains(&f);
+    fits.then(|| {
+        let ticks = f as u64 * 10u64.pow(7 - digits);
+        Time((h * 3600 + m * 60 + s) as u64 * Time::SECOND + ticks)
+    })
+}
+
+/// DATEFROMPARTS and its kin: the type first, then its numbers.
+fn from_parts(c: &Context<'_>) -> Result<Option<String>> {
+    let to = ty(c, 0)?;
+    let mut n = Vec::with_capacity(c.len());
+    for at in 1..c.len() {
+        match c.get::<Option<i64>>(at)? {
+            Some(number) => n.push(number),
+            None => return Ok(None),
+        }
     }
+    let date = |n: &[i64]| {
+        let [y, m, d] = *n else { return None };
+        valid(u16::try_from(y).ok()?, u8::try_from(m).ok()?, u8::try_from(d).ok()?)
+    };
+    let digits = precision(to);
+    let made = match (to.name, n.as_slice()) {
+        ("date", n) => date(n).map(date_text),
+        ("time", &[h, m, s, f]) => clock([h, m, s, f], digits).map(time_text),
+        ("smalldatetime", &[_, _, _, h, m]) => {
+            date(&n[..3]).zip(clock([h, m, 0, 0], 0)).and_then(|(d, t)| write_moment(d, t, 0, to))
+        }
+        (_, &[_, _, _, h, m, s, f]) => {
+            date(&n[..3]).zip(clock([h, m, s, f], digits)).and_then(|(d, t)| write_moment(d, t, 0, to))
+        }
+        (_, &[_, _, _, h, m, s, f, oh, om]) => {
+            let sound = oh.abs() <= 14 && om.abs() < 60 && oh.signum() * om.signum() >= 0;
+            let offset = oh.saturating_mul(60).saturating_add(om);
+            date(&n[..3])
+                .zip(clock([h, m, s, f], digits))
+                .filter(|_| sound && offset.abs() <= 14 * 60)
+                .and_then(|(d, t)| write_moment(d, t, offset as i16, to))
+        }
+        _ => None,
+    };
+    made.map(Some).ok_or_else(|| {
+        Raised(
+            289,
+            format!(
+                "Cannot construct data type {}, some of the arguments have values which are not valid.",
+                to.name
+            ),
+        )
+        .into()
+    })
+}
+
+/// An offset as text or as minutes.
+fn offset_of(c: &Context<'_>, at: usize, function: &str) -> Result<Option<i16>> {
+    let made = match c.get_raw(at) {
+        ValueRef::Null => return Ok(None),
+        ValueRef::Integer(n) => i16::try_from(n).ok().filter(|n| n.abs() <= 14 * 60),
+        _ => offset_minutes(text(c, at).unwrap_or_default().trim_matches(' ')),
+    };
+    made.map(Some).ok_or_else(|| {
+        Raised(9812, format!("The timezone provided to builtin function {function} is invalid.")).into()
+    })
+}
+
+/// A moment with an offset, moved so that it is the same instant at another offset.
+fn moved(at: (Moment, i16), offset: i16, to: Type) -> Result<Option<String>> {
+    let local = from_ticks(instant(at) + minute_ticks(offset));
+    let made = local.and_then(|(d, t)| write_moment(d, t, offset, to));
+    Ok(Some(made.ok_or_else(|| {
+        Raised(9813, "The timezone provided to builtin function switchoffset would cause the datetimeoffset to overflow the range of valid date range in either UTC or local time.".to_owned())
+    })?))
+}
+
+/// AT TIME ZONE: a local time gets its zone's offset; a time with an offset moves there.
+fn at_zone(c: &Context<'_>) -> Result<Option<String>> {
+    let (Some(at), Some(name)) = (moment(c, 0)?, text(c, 2)) else { return Ok(None) };
+    let from = ty(c, 1)?;
+    let zone = zone::by_name(&name).ok_or_else(|| {
+        // Windows calls its zones so; of these only Australia's are here.
+        if name.trim_end_matches(' ').to_ascii_lowercase().ends_with(" standard time") {
+            unsupported(&format!("AT TIME ZONE {name}"))
+        } else {
+            Raised(
+                9820,
+                format!("The time zone parameter '{name}' provided to AT TIME ZONE clause is invalid."),
+            )
+        }
+    })?;
+    let digits = if from.name == "datetime" { 3 } else { precision(from) };
+    let to = Type { scale: digits, ..Type::OFFSET };
+    if from.family == Family::Offset {
+        let offset = zone.offset_at(instant(at));
+        return moved(at, offset, to);
+    }
+    let (local, offset) = zone.local(at.0);
+    Ok(write_moment(local.0, local.1, offset, to))
 }
 
 pub(super) fn register(connection: &Connection, pure: FunctionFlags) -> Result<()> {
-    connection.create_scalar_function("ts_dateadd", 4, pure, |c| {
-        let (Some(part), Some(number), Some(from)) = (text(c, 0), c.get::<Option<i64>>(1)?, moment(c, 2)?)
-        else {
-            return Ok(None);
-        };
-        let to = ty(c, 3)?;
-        let made = add(&part, number, from).and_then(|(d, t)| write_moment(d, t, 0, to));
-        made.map(Some).ok_or_else(|| {
-            Raised(517, format!("Adding a value to a '{}' column caused an overflow.", to.name)).into()
-        })
-    })?;
-    connection.create_scalar_function("ts_datediff", 5, pure, |c| {
-        let (Some(part), Some(from), Some(to)) = (text(c, 0), moment(c, 1)?, moment(c, 3)?) else { return Ok(None) };
-        let overflow = || Raised(535, "The datediff function resulted in an overflow. The number of dateparts separating two date/time instances is too large. Try to use datediff with a less precise datepart.".to_owned());
-        Ok(Some(i64::from(i32::try_from(difference(&part, from, to)).map_err(|_| overflow())?)))
-    })?;
+    connection.create_scalar_function("ts_dateadd", 4, pure, |c| date_add(c))?;
+    connection.create_scalar_function("ts_datediff", 5, pure, |c| date_diff(c))?;
+    connection.create_scalar_function("ts_datediff", 6, pure, |c| date_diff(c))?;
     connection.create_scalar_function("ts_datepart", 3, pure, |c| {
-        let (Some(part), Some(of)) = (text(c, 0), moment(c, 1)?) else { return Ok(None) };
-        Ok(Some(part_of(&part, of)))
+        let (Some(part), Some((of, offset))) = (text(c, 0), moment(c, 1)?) else { return Ok(None) };
+        Ok(Some(part_of(&part, of, offset)))
     })?;
-    connection.create_scalar_function("ts_datename", 3, pure, |c| {
-        let (Some(part), Some(of)) = (text(c, 0), moment(c, 1)?) else { return Ok(None) };
-        Ok(Some(match part.as_ref() {
-            "month" => crate::convert::month_name(of.0.month).to_owned(),
-            "weekday" => DAYS[weekday(day_number(of.0)) as usize].to_owned(),
-            part => part_of(part, of).to_string(),
-        }))
-    })?;
-    connection.create_scalar_function("ts_datefromparts", 3, pure, |c| {
-        let (Some(y), Some(m), Some(d)) =
-            (c.get::<Option<i64>>(0)?, c.get::<Option<i64>>(1)?, c.get::<Option<i64>>(2)?)
-        else {
+    connection.create_scalar_function("ts_datename", 3, pure, |c| date_name(c))?;
+    connection.create_scalar_function("ts_eomonth", 3, pure, |c| end_of_month(c))?;
+    connection.create_scalar_function("ts_fromparts", -1, pure, |c| from_parts(c))?;
+    connection.create_scalar_function("ts_switchoffset", 3, pure, |c| {
+        let (Some(at), Some(offset)) = (moment(c, 0)?, offset_of(c, 2, "switchoffset")?) else {
             return Ok(None);
         };
-        let made = (|| valid(u16::try_from(y).ok()?, u8::try_from(m).ok()?, u8::try_from(d).ok()?))();
-        made.map(|d| Some(date_text(d))).ok_or_else(|| {
-            Raised(
-                289,
-                "Cannot construct data type date, some of the arguments have values which are not valid."
-                    .to_owned(),
-            )
-            .into()
-        })
-    })
+        moved(at, offset, ty(c, 1)?)
+    })?;
+    connection.create_scalar_function("ts_todatetimeoffset", 4, pure, |c| {
+        let (Some(((d, t), _)), Some(offset)) = (moment(c, 0)?, offset_of(c, 2, "todatetimeoffset")?) else {
+            return Ok(None);
+        };
+        Ok(write_moment(d, t, offset, ty(c, 3)?))
+    })?;
+    connection.create_scalar_function("ts_datetrunc", 3, pure, |c| {
+        let (Some(part), Some((at, offset))) = (text(c, 0), moment(c, 1)?) else { return Ok(None) };
+        let to = ty(c, 2)?;
+        let made = truncate(&part, at).and_then(|(d, t)| write_moment(d, t, offset, to));
+        made.map(Some).ok_or_else(|| date_overflow(to.name).into())
+    })?;
+    connection.create_scalar_function("ts_at_zone", 3, pure, |c| at_zone(c))
 }

@@ -1,7 +1,13 @@
 //! LIKE, REPLACE and CHARINDEX, all without case.
 
-fn lower(text: &str) -> Vec<char> {
-    text.chars().map(|c| c.to_lowercase().next().unwrap_or(c)).collect()
+/// A character without its case.
+pub(super) fn lower_one(c: char) -> char {
+    if c.is_ascii() { c.to_ascii_lowercase() } else { c.to_lowercase().next().unwrap_or(c) }
+}
+
+/// Text without its case, character by character.
+pub(super) fn lower(text: &str) -> Vec<char> {
+    text.chars().map(lower_one).collect()
 }
 
 /// One element of a pattern.
@@ -105,14 +111,60 @@ fn run(value: &[char], parts: &[Part]) -> bool {
     }
 }
 
+/// UTF-16 units before that character.
+fn units_before(chars: &[char], at: usize) -> usize {
+    chars[..at].iter().map(|c| c.len_utf16()).sum()
+}
+
 /// Position of `what` in `within` from 1, searched from `start`; 0 when it is not there.
 pub(super) fn position(what: &str, within: &str, start: i64) -> i64 {
-    let (what, within) = (lower(what), lower(within));
-    let from = usize::try_from(start - 1).unwrap_or(0);
-    if what.is_empty() || from >= within.len() {
+    let skip = usize::try_from(start - 1).unwrap_or(0);
+    if what.is_empty() || skip >= within.len() {
         return 0;
     }
-    within[from..].windows(what.len()).position(|w| w == what).map_or(0, |p| (p + from + 1) as i64)
+    if what.is_ascii() && within.is_ascii() {
+        let (what, within) = (what.as_bytes(), &within.as_bytes()[skip..]);
+        let found = within.windows(what.len()).position(|w| w.eq_ignore_ascii_case(what));
+        return found.map_or(0, |p| (p + skip + 1) as i64);
+    }
+    let (what, within) = (lower(what), lower(within));
+    let mut from = 0;
+    let mut units = 0;
+    while from < within.len() && units < skip {
+        units += within[from].len_utf16();
+        from += 1;
+    }
+    let found = within[from..].windows(what.len()).position(|w| w == what);
+    found.map_or(0, |p| (units_before(&within, p + from) + 1) as i64)
+}
+
+/// PATINDEX: where the first match of a pattern starts, from 1; 0 when there is none. Without a `%` in front the match
+/// starts with the text.
+pub(super) fn first_match(pattern: &str, within: &str) -> i64 {
+    let parts = parse(pattern, None);
+    let value = lower(within);
+    let lead = parts.iter().take_while(|p| matches!(p, Part::Any)).count();
+    if lead == 0 {
+        return i64::from(run(&value, &parts));
+    }
+    let rest = &parts[lead..];
+    if rest.is_empty() {
+        return 1;
+    }
+    let first = rest.iter().take_while(|p| !matches!(p, Part::Any)).count();
+    let more = first < rest.len();
+    for at in 0..=value.len() {
+        // The first stretch without a `%` decides where the match starts.
+        if !more {
+            if value.len() - at == first && run(&value[at..], rest) {
+                return (units_before(&value, at) + 1) as i64;
+            }
+        } else if value.len() - at >= first && run(&value[at..at + first], &rest[..first]) {
+            // What follows can't be found further on if it is not behind the first such place.
+            return if run(&value[at..], rest) { (units_before(&value, at) + 1) as i64 } else { 0 };
+        }
+    }
+    0
 }
 
 /// Every `from` in `text` replaced.

@@ -1,32 +1,28 @@
-//! Scalar functions.
+//! Scalar functions: which one a name means, how many arguments it takes, and what its result is.
+
+mod choice;
+mod date;
+mod number;
+mod system;
+mod text;
 
 use super::{
-    expression::{Piece, cast_text},
-    scope::Compiler,
+    expression::Piece,
+    scope::{Compiler, literal},
 };
 use crate::{
+    convert::{castable, is_wide, spelled},
     fault::fault,
     types::{Family, Type},
 };
 use database::SqlError;
 use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments};
 
-/// Names of parts of a date, as DATEADD and its kin take them.
-fn date_part(word: &str) -> Option<&'static str> {
-    Some(match word.to_ascii_lowercase().as_str() {
-        "year" | "yy" | "yyyy" => "year",
-        "quarter" | "qq" | "q" => "quarter",
-        "month" | "mm" | "m" => "month",
-        "dayofyear" | "dy" | "y" => "dayofyear",
-        "day" | "dd" | "d" => "day",
-        "week" | "wk" | "ww" => "week",
-        "weekday" | "dw" | "w" => "weekday",
-        "hour" | "hh" => "hour",
-        "minute" | "mi" | "n" => "minute",
-        "second" | "ss" | "s" => "second",
-        "millisecond" | "ms" => "millisecond",
-        _ => return None,
-    })
+/// A call: its name in capitals, and its arguments as written and as compiled.
+struct Call<'a> {
+    name: &'a str,
+    written: &'a [&'a Expr],
+    pieces: Vec<Piece>,
 }
 
 impl Compiler {
@@ -69,260 +65,151 @@ impl Compiler {
 
     /// A call by name with plain arguments.
     pub(super) fn named_call(&mut self, name: &str, arguments: &[&Expr]) -> Result<Piece, SqlError> {
-        if matches!(name, "DATEADD" | "DATEDIFF" | "DATEPART" | "DATENAME") {
-            return self.date_call(name, arguments);
+        // These take words or conditions where others take values.
+        if date::takes_part(name) {
+            return self.date_part_call(name, arguments);
         }
         if name == "IIF" {
-            let [test, yes, no] = arguments else { return Err(self.count(name, 3)) };
-            let test = self.predicate(test)?;
-            let results = vec![self.value(yes)?, self.value(no)?];
-            let (results, ty) = self.unify(results)?;
-            return Ok(Piece::new(
-                format!("(CASE WHEN {test} THEN {} ELSE {} END)", results[0].sql, results[1].sql),
-                ty,
-            ));
+            return self.iif(arguments);
         }
-        let mut pieces = arguments.iter().map(|a| self.value(a)).collect::<Result<Vec<_>, _>>()?;
-        let wanted = match name {
-            "GETDATE" | "SYSDATETIME" | "GETUTCDATE" | "SYSUTCDATETIME" | "CURRENT_TIMESTAMP"
-            | "SYSDATETIMEOFFSET" | "NEWID" | "SCOPE_IDENTITY" => Some(0),
-            "LEN" | "LTRIM" | "RTRIM" | "TRIM" | "UPPER" | "LOWER" | "REVERSE" | "ABS" | "CEILING"
-            | "FLOOR" | "YEAR" | "MONTH" | "DAY" | "CHAR" | "ASCII" | "SPACE" | "DATALENGTH" => Some(1),
-            "ISNULL" | "LEFT" | "RIGHT" | "NULLIF" | "REPLICATE" => Some(2),
-            "SUBSTRING" | "REPLACE" | "DATEFROMPARTS" => Some(3),
-            _ => None,
+        let pieces = arguments.iter().map(|a| self.value(a)).collect::<Result<Vec<_>, _>>()?;
+        let mut call = Call { name, written: arguments, pieces };
+        for group in [
+            Compiler::choice_call,
+            Compiler::text_call,
+            Compiler::number_call,
+            Compiler::date_call,
+            Compiler::system_call,
+        ] {
+            if let Some(made) = group(self, &mut call)? {
+                return Ok(made);
+            }
+        }
+        Err(fault(195, self.line, format!("'{name}' is not a recognized built-in function name.")))
+    }
+
+    /// TRIM with a side (`both`, `leading`, `trailing`) and the characters that go.
+    #[allow(dead_code, reason = "for the parsed form TRIM(… FROM …)")]
+    pub(super) fn trim_call(
+        &mut self,
+        side: &str,
+        chars: Option<&Expr>,
+        of: &Expr,
+    ) -> Result<Piece, SqlError> {
+        let of = self.value(of)?;
+        let of = self.as_text(of)?;
+        let chars = match chars {
+            Some(chars) => {
+                let chars = self.value(chars)?;
+                self.as_text(chars)?.sql
+            }
+            None => literal(" "),
         };
-        if let Some(wanted) = wanted.filter(|n| *n != pieces.len()) {
-            return Err(self.count(name, wanted));
+        let ty = varying(of.ty);
+        Ok(Piece::new(format!("ts_trim('{side}', {}, {chars})", of.sql), ty))
+    }
+
+    /// Refuses a call with another number of arguments.
+    fn arity(&self, call: &Call<'_>, least: usize, most: usize) -> Result<(), SqlError> {
+        let n = call.pieces.len();
+        if (least..=most).contains(&n) {
+            return Ok(());
         }
-        match name {
-            "GETDATE" | "CURRENT_TIMESTAMP" => Ok(Piece::new("ts_now('datetime', 0)", Type::DATETIME)),
-            "GETUTCDATE" => Ok(Piece::new("ts_now('datetime', 1)", Type::DATETIME)),
-            "SYSDATETIME" => Ok(Piece::new("ts_now('datetime2', 0)", Type::DATETIME2)),
-            "SYSUTCDATETIME" => Ok(Piece::new("ts_now('datetime2', 1)", Type::DATETIME2)),
-            "SYSDATETIMEOFFSET" => Ok(Piece::new("ts_now('datetimeoffset', 0)", Type::OFFSET)),
-            "NEWID" => Ok(Piece::new("ts_newid()", Type::GUID)),
-            "SCOPE_IDENTITY" => Ok(Piece::new("ts_identity()", Type::INT)),
-            "DB_NAME" if pieces.is_empty() => Ok(Piece::new(
-                if self.base.schema() == "main" { "'BPSPatients'" } else { "'BPSDrugs'" },
-                Type::NVARCHAR,
-            )),
-            "ISNULL" => {
-                let second = pieces.pop().expect("counted above");
-                let first = pieces.pop().expect("counted above");
-                let ty = if first.ty.family == Family::Null { second.ty } else { first.ty };
-                if first.ty.unify(second.ty).is_none() {
-                    return Err(self.clash(first.ty, second.ty));
-                }
-                // The first one's type is the result's: a number's default may need a cut, a text's a conversion.
-                let second = if ty.family == second.ty.family {
-                    second
-                } else if second.text.is_some() {
-                    self.convert(second, ty)?
-                } else {
-                    Piece::new(cast_text("ts_cast", &second.sql, second.ty, ty, 0), ty)
-                };
-                Ok(Piece::new(format!("ifnull({}, {})", first.sql, second.sql), ty))
-            }
-            "COALESCE" if pieces.len() >= 2 => {
-                let (pieces, ty) = self.unify(pieces)?;
-                let all: Vec<&str> = pieces.iter().map(|p| p.sql.as_str()).collect();
-                Ok(Piece::new(format!("coalesce({})", all.join(", ")), ty))
-            }
-            "NULLIF" => {
-                let (first, second) = (pieces[0].clone(), pieces[1].clone());
-                let ty = first.ty;
-                let sql = first.sql.clone();
-                let same = self.compare(first, "=", second)?;
-                Ok(Piece::new(format!("(CASE WHEN {same} THEN NULL ELSE {sql} END)"), ty))
-            }
-            "CONCAT" if pieces.len() >= 2 => {
-                let mut texts = Vec::new();
-                for piece in pieces {
-                    texts.push(format!("ifnull({}, '')", self.as_text(piece)?.sql));
-                }
-                Ok(Piece::new(format!("({})", texts.join(" || ")), Type::NVARCHAR))
-            }
-            "LEN" => Ok(Piece::new(format!("length(rtrim({}, ' '))", self.text(pieces, 0)?.sql), Type::INT)),
-            "DATALENGTH" if pieces[0].ty.family == Family::Text && !pieces[0].ty.name.starts_with('n') => {
-                Ok(Piece::new(format!("length({})", pieces[0].sql), Type::INT))
-            }
-            "LTRIM" | "RTRIM" | "TRIM" => {
-                let piece = self.text(pieces, 0)?;
-                let ty = Type {
-                    name: if piece.ty.name.starts_with('n') { "nvarchar" } else { "varchar" },
-                    ..piece.ty
-                };
-                Ok(Piece::new(format!("{}({}, ' ')", name.to_ascii_lowercase(), piece.sql), ty))
-            }
-            "UPPER" | "LOWER" | "REVERSE" => {
-                let piece = self.text(pieces, 0)?;
-                Ok(Piece::new(format!("ts_{}({})", name.to_ascii_lowercase(), piece.sql), piece.ty))
-            }
-            "LEFT" | "RIGHT" | "SUBSTRING" | "REPLICATE" => {
-                let numbers: Vec<String> = pieces[1..]
-                    .iter()
-                    .cloned()
-                    .map(|p| self.convert(p, Type::INT).map(|p| p.sql))
-                    .collect::<Result<_, _>>()?;
-                let piece = self.text(pieces, 0)?;
-                let ty = Type {
-                    length: 0,
-                    name: if piece.ty.name.starts_with('n') { "nvarchar" } else { "varchar" },
-                    ..piece.ty
-                };
-                Ok(Piece::new(
-                    format!("ts_{}({}, {})", name.to_ascii_lowercase(), piece.sql, numbers.join(", ")),
-                    ty,
-                ))
-            }
-            "SPACE" => {
-                let n = self.convert(pieces.remove(0), Type::INT)?;
-                Ok(Piece::new(format!("ts_replicate(' ', {})", n.sql), Type::VARCHAR))
-            }
-            "REPLACE" => {
-                let texts = pieces
-                    .into_iter()
-                    .map(|p| self.as_text(p).map(|p| p.sql))
-                    .collect::<Result<Vec<_>, _>>()?;
-                Ok(Piece::new(format!("ts_replace({})", texts.join(", ")), Type::VARCHAR))
-            }
-            "CHARINDEX" if matches!(pieces.len(), 2 | 3) => {
-                let start = if pieces.len() == 3 {
-                    self.convert(pieces.remove(2), Type::INT)?.sql
-                } else {
-                    "1".to_owned()
-                };
-                let texts = pieces
-                    .into_iter()
-                    .map(|p| self.as_text(p).map(|p| p.sql))
-                    .collect::<Result<Vec<_>, _>>()?;
-                Ok(Piece::new(format!("ts_charindex({}, {start})", texts.join(", ")), Type::INT))
-            }
-            "CHAR" => Ok(Piece::new(
-                format!("ts_char({})", self.convert(pieces.remove(0), Type::INT)?.sql),
-                Type::VARCHAR,
-            )),
-            "ASCII" => Ok(Piece::new(format!("ts_ascii({})", self.text(pieces, 0)?.sql), Type::INT)),
-            "ABS" | "CEILING" | "FLOOR" => {
-                let piece = pieces.remove(0);
-                match piece.ty.family {
-                    Family::Int if name != "ABS" => Ok(piece),
-                    Family::Int | Family::Float | Family::Real => {
-                        let plain = if name == "ABS" {
-                            "abs"
-                        } else if name == "FLOOR" {
-                            "ts_floor"
-                        } else {
-                            "ts_ceiling"
-                        };
-                        Ok(Piece::new(format!("{plain}({})", piece.sql), piece.ty))
-                    }
-                    _ => Err(fault(
-                        8116,
-                        self.line,
-                        format!(
-                            "Argument data type {} is invalid for argument 1 of {} function.",
-                            piece.ty.name,
-                            name.to_ascii_lowercase()
-                        ),
-                    )),
-                }
-            }
-            "YEAR" | "MONTH" | "DAY" => {
-                let date = self.moment(pieces.remove(0))?;
-                Ok(Piece::new(
-                    format!("ts_datepart('{}', {}, '{}')", name.to_ascii_lowercase(), date.sql, date.ty.name),
-                    Type::INT,
-                ))
-            }
-            "DATEFROMPARTS" => {
-                let numbers = pieces
-                    .into_iter()
-                    .map(|p| self.convert(p, Type::INT).map(|p| p.sql))
-                    .collect::<Result<Vec<_>, _>>()?;
-                Ok(Piece::new(format!("ts_datefromparts({})", numbers.join(", ")), Type::DATE))
-            }
-            _ => Err(fault(195, self.line, format!("'{name}' is not a recognized built-in function name."))),
+        Err(self.wrong_count(call.name, least, most))
+    }
+
+    fn wrong_count(&self, name: &str, least: usize, most: usize) -> SqlError {
+        let name = name.to_ascii_lowercase();
+        if least == most {
+            fault(174, self.line, format!("The {name} function requires {least} argument(s)."))
+        } else {
+            fault(189, self.line, format!("The {name} function requires {least} to {most} arguments."))
         }
     }
 
-    fn count(&self, name: &str, wanted: usize) -> SqlError {
+    /// SQL Server's words for an argument of a type that a function does not take.
+    fn wrong_type(&self, ty: Type, at: usize, name: &str) -> SqlError {
         fault(
-            174,
+            8116,
             self.line,
-            format!("The {} function requires {wanted} argument(s).", name.to_ascii_lowercase()),
+            format!(
+                "Argument data type {} is invalid for argument {at} of {} function.",
+                ty.name,
+                name.to_ascii_lowercase()
+            ),
         )
     }
 
-    fn text(&mut self, mut pieces: Vec<Piece>, at: usize) -> Result<Piece, SqlError> {
-        self.as_text(pieces.swap_remove(at))
+    /// A value cast to a type, as an implicit conversion of an argument does.
+    fn cast_to(&mut self, piece: Piece, to: Type) -> Result<Piece, SqlError> {
+        if piece.ty.family == Family::Null {
+            return Ok(Piece { ty: to, ..piece });
+        }
+        if piece.ty == to {
+            return Ok(piece);
+        }
+        if !castable(piece.ty, to) {
+            return Err(self.clash(piece.ty, to));
+        }
+        // A cast may take a moment to a number; without one SQL Server does not.
+        if piece.ty.is_time() && to.is_number() {
+            return Err(fault(
+                257,
+                self.line,
+                format!(
+                    "Implicit conversion from data type {} to {} is not allowed. Use the CONVERT function to run this query.",
+                    piece.ty.name, to.name
+                ),
+            ));
+        }
+        let sql = format!(
+            "ts_cast({}, '{}', '{}', {}, {}, 0)",
+            piece.sql,
+            spelled(piece.ty),
+            to.name,
+            to.length,
+            to.scale
+        );
+        Ok(Piece::new(sql, to))
     }
 
-    /// A value as some kind of date and time: text is read as datetime2.
-    fn moment(&mut self, piece: Piece) -> Result<Piece, SqlError> {
+    /// A value as a whole number; fractions are cut.
+    fn int(&mut self, piece: Piece) -> Result<Piece, SqlError> {
         match piece.ty.family {
-            Family::Text | Family::Null => self.convert(piece, Type::DATETIME),
-            Family::Date | Family::DateTime | Family::Time => Ok(piece),
-            _ => {
-                Err(fault(8116, self.line, format!("Argument data type {} is invalid here.", piece.ty.name)))
-            }
+            Family::Int | Family::Bit => Ok(Piece { text: None, ..piece }),
+            _ => self.cast_to(piece, Type::INT),
         }
     }
 
-    fn date_call(&mut self, name: &str, arguments: &[&Expr]) -> Result<Piece, SqlError> {
-        let part = match arguments.first() {
-            Some(Expr::Identifier(word)) => {
-                let line = self.line_of(word);
-                date_part(&word.value).ok_or_else(|| {
-                    fault(
-                        155,
-                        line,
-                        format!("'{}' is not a recognized {} option.", word.value, name.to_ascii_lowercase()),
-                    )
-                })?
-            }
-            _ => {
-                return Err(fault(
-                    1023,
-                    self.line,
-                    format!("Invalid parameter 1 specified for {}.", name.to_ascii_lowercase()),
-                ));
-            }
-        };
-        match (name, &arguments[1..]) {
-            ("DATEADD", [number, date]) => {
-                let number = self.value(number)?;
-                let number =
-                    Piece::new(cast_text("ts_cast", &number.sql, number.ty, Type::INT, 0), Type::INT);
-                let date = self.value(date)?;
-                let date = self.moment(date)?;
-                Ok(Piece::new(
-                    format!("ts_dateadd('{part}', {}, {}, '{}')", number.sql, date.sql, date.ty.name),
-                    date.ty,
-                ))
-            }
-            ("DATEDIFF", [from, to]) => {
-                let (from, to) = (self.value(from)?, self.value(to)?);
-                let (from, to) = (self.moment(from)?, self.moment(to)?);
-                Ok(Piece::new(
-                    format!(
-                        "ts_datediff('{part}', {}, '{}', {}, '{}')",
-                        from.sql, from.ty.name, to.sql, to.ty.name
-                    ),
-                    Type::INT,
-                ))
-            }
-            ("DATEPART" | "DATENAME", [date]) => {
-                let date = self.value(date)?;
-                let date = self.moment(date)?;
-                let ty = if name == "DATEPART" { Type::INT } else { Type::NVARCHAR };
-                Ok(Piece::new(
-                    format!("ts_{}('{part}', {}, '{}')", name.to_ascii_lowercase(), date.sql, date.ty.name),
-                    ty,
-                ))
-            }
-            _ => Err(self.count(name, if name.len() == 8 && name != "DATEDIFF" { 2 } else { 3 })),
-        }
+    /// The texts of a call's arguments from one on, each as a whole number.
+    fn ints(&mut self, call: &mut Call<'_>, from: usize) -> Result<Vec<String>, SqlError> {
+        call.pieces.drain(from..).map(|p| self.int(p).map(|p| p.sql)).collect()
+    }
+
+    /// The text of a value as a float.
+    fn float(&mut self, piece: Piece) -> Result<String, SqlError> {
+        Ok(match piece.ty.family {
+            Family::Float | Family::Real | Family::Null => piece.sql,
+            Family::Int | Family::Bit => format!("CAST({} AS REAL)", piece.sql),
+            _ => self.cast_to(piece, Type::FLOAT)?.sql,
+        })
+    }
+}
+
+/// A text type of that length that is not padded: what most functions of text give.
+fn varying(ty: Type) -> Type {
+    if is_wide(ty) {
+        Type { length: ty.length, ..Type::NVARCHAR }
+    } else {
+        Type { length: ty.length, ..Type::VARCHAR }
+    }
+}
+
+/// Text of any length, wide if one of the types is.
+fn joined(types: impl IntoIterator<Item = Type>) -> Type {
+    if types.into_iter().any(|ty| ty.family == Family::Text && is_wide(ty)) {
+        Type::NVARCHAR
+    } else {
+        Type::VARCHAR
     }
 }
