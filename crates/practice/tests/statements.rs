@@ -161,7 +161,8 @@ impl Events for Told {
 /// What the batch told, one line or several forms of a line for each event.
 fn told(demo: &Demo, statement: &str) -> Vec<Vec<String>> {
     let mut told = Told::default();
-    let mut session = demo.engine.log_in(&login("bpsrawdata"), None, Access::ReadWrite).unwrap();
+    let mut session =
+        demo.engine.log_in(&login("bpsrawdata"), None, Access::ReadWrite).expect("a login that was built in");
     // A panic is a wrong answer like another one, and the statement that made it must be seen.
     match catch_unwind(AssertUnwindSafe(|| session.batch(statement, &mut told))) {
         Ok(Ok(())) => {}
