@@ -125,6 +125,7 @@ impl DemoEngine {
             making,
             temps: Vec::new(),
             before: Vec::new(),
+            own_name: None,
             made: HashMap::new(),
             next_table: 0,
             silent: false,

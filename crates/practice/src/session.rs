@@ -43,6 +43,8 @@ pub struct DemoSession {
     pub(crate) temps: Vec<(u32, Arc<Temp>)>,
     /// Temporary tables as they were when the transaction began, and at each savepoint.
     pub(crate) before: Vec<(Option<String>, Vec<(u32, Arc<Temp>)>)>,
+    /// The name that the outermost BEGIN TRANSACTION gave.
+    pub(crate) own_name: Option<String>,
     /// How each table variable was made, by the engine's name of it.
     pub(crate) made: HashMap<String, String>,
     pub(crate) next_table: u64,

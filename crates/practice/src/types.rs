@@ -157,27 +157,6 @@ impl Type {
         }
     }
 
-    /// Whether CAST goes from this type to that one.
-    pub(crate) fn converts(self, to: Type) -> bool {
-        use Family as F;
-        match (self.family, to.family) {
-            (F::Null, _) | (_, F::Text) => true,
-            (F::Text, F::Binary) | (F::Binary, F::Binary) => true,
-            (F::Date, F::Time) | (F::Time, F::Date) => false,
-            _ if self.is_time() && to.is_time() => true,
-            _ if self.is_number() && to.is_number() => true,
-            (F::Int | F::Bit | F::Decimal | F::Float | F::Real, F::Binary) => true,
-            (F::Binary, F::Int | F::Bit | F::Decimal | F::Guid) => true,
-            (F::Guid, F::Binary) => true,
-            (F::Int | F::Bit | F::Decimal | F::Float | F::Real, F::DateTime)
-            | (F::DateTime, F::Int | F::Bit | F::Decimal | F::Float | F::Real) => {
-                self.name != "datetime2" && to.name != "datetime2"
-            }
-            (F::Text, _) => true,
-            _ => false,
-        }
-    }
-
     /// From this crate's own table lists, for example `char(40)` or `int key`.
     pub(crate) fn declared(text: &str) -> Type {
         let text = text.strip_suffix(" key").unwrap_or(text);

@@ -190,10 +190,68 @@ pub(crate) fn register(connection: &Connection, state: &Arc<State>) -> Result<()
         Ok(given)
     })?;
     let own = Arc::clone(state);
+    connection.create_scalar_function("ts_given", 4, changing, move |c| {
+        let inner: String = c.get(0)?;
+        let (given, seed, step): (Option<i64>, i64, i64) = (c.get(1)?, c.get(2)?, c.get(3)?);
+        if let Some(given) = given {
+            let mut facts = own.facts();
+            let next = facts.counters.entry(inner).or_insert(seed);
+            *next = if step > 0 { (*next).max(given.saturating_add(step)) } else { (*next).min(given.saturating_add(step)) };
+            (facts.identity, facts.last_identity) = (Some(given), Some(given));
+        }
+        Ok(given)
+    })?;
+    connection.create_scalar_function("ts_depth", 2, pure, |c| {
+        let (depth, most): (i64, i64) = (c.get(0)?, c.get(1)?);
+        if most > 0 && depth >= most {
+            return Err(Raised(530, format!("The statement terminated. The maximum recursion {most} has been exhausted before statement completion.")).into());
+        }
+        Ok(depth + 1)
+    })?;
+    connection.create_scalar_function("ts_unxml", 1, pure, |c| {
+        Ok(text(c, 0).map(|t| {
+            t.replace("&lt;", "<").replace("&gt;", ">").replace("&#x0D;", "\r").replace("&amp;", "&")
+        }))
+    })?;
+    connection.create_scalar_function("ts_between", 2, pure, |c| {
+        let (Some(a), Some(b)) = (text(c, 0), text(c, 1)) else { return Ok(None) };
+        let ticks = |t: &str| {
+            read_any(t.as_bytes(), Type::DATETIME)
+                .map(|(d, t, _)| i128::from(day_number(d)) * i128::from(Time::DAY) + i128::from(t.0))
+        };
+        let overflow = || Raised(8115, "Arithmetic overflow error converting expression to data type datetime.".to_owned());
+        let (Some(a), Some(b)) = (ticks(&a), ticks(&b)) else { return Err(overflow().into()) };
+        let epoch = i128::from(day_number(database::Date { year: 1900, month: 1, day: 1 })) * i128::from(Time::DAY);
+        let made = a - b + epoch;
+        let whole = i64::try_from(made.div_euclid(i128::from(Time::DAY))).map_err(|_| overflow())?;
+        let rest = Time(made.rem_euclid(i128::from(Time::DAY)) as u64);
+        let made = day(whole).and_then(|d| write_moment(d, rest, 0, Type::DATETIME));
+        Ok(Some(made.ok_or_else(overflow)?))
+    })?;
+    let own = Arc::clone(state);
     connection.create_scalar_function("ts_object_id", 3, changing, move |c| Ok(object_id(&own.facts(), c)))?;
     connection.create_scalar_function("ts_object_name", 2, pure, |c| {
         let (Some(id), Some(base)) = (c.get::<Option<i64>>(0)?, text(c, 1)) else { return Ok(None) };
         Ok(Base::by_name(&base).and_then(|b| b.object_name(id)))
+    })?;
+    connection.create_scalar_function("ts_rows", 2, pure, |c| {
+        let of = c.get_raw(1).as_str().unwrap_or_default();
+        match (c.get_raw(0), of) {
+            (ValueRef::Integer(0), "fetch") => {
+                Err(Raised(10744, "The number of rows provided for a FETCH clause must be greater then zero.".to_owned()).into())
+            }
+            (ValueRef::Integer(n), _) if n >= 0 => Ok(n),
+            (_, "offset") => {
+                Err(Raised(10742, "The offset specified in a OFFSET clause may not be negative.".to_owned()).into())
+            }
+            (_, "fetch") => {
+                Err(Raised(10744, "The number of rows provided for a FETCH clause must be greater then zero.".to_owned()).into())
+            }
+            (ValueRef::Null, _) => {
+                Err(Raised(1060, "The number of rows provided for a TOP or FETCH clauses row count parameter must be an integer.".to_owned()).into())
+            }
+            _ => Err(Raised(1014, "A TOP or FETCH clause contains an invalid value.".to_owned()).into()),
+        }
     })?;
     connection.create_scalar_function("ts_percent", 2, pure, |c| {
         let (count, part): (i64, f64) = (c.get(0)?, c.get(1)?);

@@ -71,6 +71,31 @@ impl DemoSession {
                 drop(facts);
                 self.ended(*what, count, out)?;
             }
+            Action::Change { keep, tell, write, returned } => {
+                let Action::Write { sql, verb: what, object, temp, .. } = write.as_ref() else {
+                    return Ok(Flow::Next);
+                };
+                if !temp {
+                    self.check_not_doomed(line)?;
+                }
+                let written = Some((verb(*what), object.as_str(), *temp));
+                let stop = |e: Error| value::stop(&e, line, written);
+                let count = self.keeping(
+                    |s| {
+                        let mut statement = s.connection.prepare(keep).map_err(stop)?;
+                        bind(&mut statement, &frame.values).map_err(stop)?;
+                        statement.raw_execute().map_err(stop)?;
+                        Ok(())
+                    },
+                    |s| {
+                        s.write(sql, frame).map_err(stop)?;
+                        s.returning(tell, returned, written, frame, out, line)
+                    },
+                )?;
+                self.state.facts().rowcount = count;
+                self.ended(*what, count, out)?;
+            }
+            Action::IdentityInsert { table, on } => self.identity_insert(table, *on)?,
             Action::Into { shape, sql } => {
                 let temp = self.create(shape, frame.depth)?;
                 let sql = format!("INSERT INTO temp.\"{}\" {sql}", temp.inner);
@@ -117,7 +142,10 @@ impl DemoSession {
                 self.base = *base;
                 out.database(base.database())?;
             }
-            Action::Begin => self.begin(line)?,
+            Action::Begin { name } => {
+                let name = name.as_ref().map(|sql| self.text(sql, frame, line)).transpose()?;
+                self.begin(name, line)?;
+            }
             Action::Commit => self.commit(line)?,
             Action::Rollback { name } => {
                 let name = name.as_ref().map(|sql| self.text(sql, frame, line)).transpose()?;

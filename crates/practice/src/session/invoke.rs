@@ -46,7 +46,7 @@ impl DemoSession {
                 let frame = self.inner_frame(frame, line)?;
                 self.inner(|s, frame, out| s.dynamic(&text, Vec::new(), frame, out), frame, out).map(drop)
             }
-            Action::Call { procedure, named_by, database, returned, given } => {
+            Action::Call { procedure, written, named_by, database, returned, given } => {
                 let mut passed = Vec::new();
                 for one in given {
                     let value = match &one.value {
@@ -59,7 +59,8 @@ impl DemoSession {
                     Some(at) => named(&frame.values[*at], self.base),
                     None => (procedure.clone(), *database),
                 };
-                let outcome = self.invoke(&name, database, passed, line, frame, out)?;
+                let shown = if written.is_empty() { name.clone() } else { written.clone() };
+                let outcome = self.invoke((&name, &shown), database, passed, line, frame, out)?;
                 let assign = |value: &Value, from: Type, to: Type| {
                     convert(value.into(), from, to, 0, false).map_err(|r| Stop::from(fault(r.0, line, r.1)))
                 };
@@ -166,10 +167,10 @@ impl DemoSession {
         Ok(program)
     }
 
-    /// Calls a procedure by name.
+    /// Calls a procedure by its bare name; errors show it as the caller wrote it.
     pub(super) fn invoke(
         &mut self,
-        name: &str,
+        (name, shown): (&str, &str),
         database: Option<Base>,
         passed: Vec<Passed>,
         line: u64,
@@ -183,7 +184,7 @@ impl DemoSession {
         let found = procedure::find(name)
             .filter(|_| database == Some(Base::Patients) || database.is_some() && name.starts_with("sp_"));
         let procedure = found.ok_or_else(|| {
-            Stop::from(fault(2812, line, format!("Could not find stored procedure '{name}'.")))
+            Stop::from(fault(2812, line, format!("Could not find stored procedure '{shown}'.")))
         })?;
         self.procedure(procedure, passed, line, frame, out)
     }

@@ -227,7 +227,7 @@ pub(super) fn procedure_name(text: &str, base: Base) -> Option<(String, Base)> {
     let mut count = 0;
     program.each(&mut |action| {
         count += 1;
-        if let Action::Call { procedure, named_by: None, database: Some(database), given, returned: None } = action
+        if let Action::Call { procedure, named_by: None, database: Some(database), given, returned: None, .. } = action
             && given.is_empty()
         {
             found = Some((procedure.clone(), *database));

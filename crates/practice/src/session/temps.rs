@@ -79,6 +79,7 @@ impl DemoSession {
             name: shape.name.clone(),
             inner: format!("t{}", self.next_table),
             columns: shape.columns.clone(),
+            identity_insert: false,
         });
         self.make_table(&temp, shape, depth)?;
         Ok(temp)
@@ -150,6 +151,49 @@ impl DemoSession {
         Ok(())
     }
 
+    /// `SET IDENTITY_INSERT`: one table at a time.
+    pub(super) fn identity_insert(&mut self, name: &str, on: bool) -> Result<(), Caught> {
+        let at = self.found(name).ok_or_else(|| invalid(name))?;
+        if !self.temps[at].1.columns.iter().any(|c| c.identity.is_some()) {
+            return Err(fault(
+                8106,
+                0,
+                format!("Table '{name}' does not have the identity property. Cannot perform SET operation."),
+            )
+            .into());
+        }
+        if let Some((_, other)) =
+            self.temps.iter().find(|(_, t)| on && t.identity_insert && !t.name.eq_ignore_ascii_case(name))
+        {
+            return Err(fault(
+                8107,
+                0,
+                format!(
+                    "IDENTITY_INSERT is already ON for table '{}'. Cannot perform SET operation for table '{name}'.",
+                    other.name
+                ),
+            )
+            .into());
+        }
+        self.temps[at].1 = Arc::new(Temp { identity_insert: on, ..(*self.temps[at].1).clone() });
+        Ok(())
+    }
+
+    /// Runs a write between keeping its rows as they were and telling them.
+    pub(super) fn keeping<T>(
+        &mut self,
+        keep: impl FnOnce(&Self) -> Result<(), crate::session::run::Stop>,
+        then: impl FnOnce(&mut Self) -> Result<T, crate::session::run::Stop>,
+    ) -> Result<T, crate::session::run::Stop> {
+        self.making.store(true, Ordering::Release);
+        let kept = keep(self);
+        self.making.store(false, Ordering::Release);
+        let done = kept.and_then(|()| then(self));
+        // Gone already where the write ended its transaction.
+        let _ = self.making("DROP TABLE IF EXISTS temp.\"before\"");
+        done
+    }
+
     pub(super) fn index(
         &mut self,
         table: &str,
@@ -197,7 +241,7 @@ impl DemoSession {
         self.tell_temps();
     }
 
-    fn tell_temps(&self) {
+    pub(super) fn tell_temps(&self) {
         let number = |inner: &str| inner[1..].parse::<i64>().unwrap_or(0) - 1_600_000_000;
         self.state.facts().temps = self
             .temps

@@ -114,7 +114,7 @@ impl DemoSession {
         let done = if self.canceller.asked() {
             Err(Stop::Broken(Broken::Cancelled))
         } else {
-            self.invoke(&bare, database, passed, 1, &frame, events)
+            self.invoke((&bare, name), database, passed, 1, &frame, events)
         };
         self.after_broken_statement();
         match done {

@@ -35,13 +35,14 @@ impl DemoSession {
         }
     }
 
-    pub(super) fn begin(&mut self, line: u64) -> Result<(), Stop> {
+    pub(super) fn begin(&mut self, name: Option<String>, line: u64) -> Result<(), Stop> {
         let count = self.state.facts().trancount;
         if count == 0 {
             let sql = if self.read_only { "BEGIN" } else { "BEGIN IMMEDIATE" };
             self.patiently(|| self.connection.execute_batch(sql))
                 .map_err(|e| super::value::stop(&e, line, None))?;
             self.before = vec![(None, self.temps.clone())];
+            self.own_name = name;
         }
         let mut facts = self.state.facts();
         facts.trancount += 1;
@@ -100,8 +101,19 @@ impl DemoSession {
                 self.before.truncate(at + 1);
                 self.restore(&kept, temps);
             }
-            // A name that is no savepoint is the transaction's own.
-            None => self.roll_back_all(),
+            None => {
+                let own = name.is_none_or(|n| self.own_name.as_deref().is_some_and(|o| o.eq_ignore_ascii_case(n)));
+                if !own {
+                    let name = name.unwrap_or_default();
+                    return Err(fault(
+                        6401,
+                        line,
+                        format!("Cannot roll back {name}. No transaction or savepoint of that name was found."),
+                    )
+                    .into());
+                }
+                self.roll_back_all();
+            }
         }
         Ok(())
     }
@@ -128,6 +140,7 @@ impl DemoSession {
         self.temps = then.into_iter().filter(|(_, t)| t.name.starts_with('#')).chain(variables).collect();
         // Only a full memory could refuse rows that were there a moment before.
         let _ = self.put_back(kept);
+        self.tell_temps();
     }
 
     pub(super) fn save(&mut self, name: String, line: u64) -> Result<(), Stop> {

@@ -163,6 +163,10 @@ pub(super) fn failed(error: &Error, write: Written<'_>) -> Option<Caught> {
             rusqlite::ffi::SQLITE_CONSTRAINT_CHECK => {
                 (547, format!("The {verb} statement conflicted with a CHECK constraint. The conflict occurred in table \"{shown}\"."))
             }
+            // An index of the caller's is named; a constraint of the table is named by its columns.
+            rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE if about.contains("index '") => {
+                (2601, format!("Cannot insert duplicate key row in object '{shown}' with unique index."))
+            }
             rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE => {
                 (2627, format!("Violation of UNIQUE KEY constraint. Cannot insert duplicate key in object '{shown}'."))
             }
@@ -173,6 +177,10 @@ pub(super) fn failed(error: &Error, write: Written<'_>) -> Option<Caught> {
         }
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
             (1222, "Lock request time out period exceeded.".to_owned())
+        }
+        // Only a key takes nothing but whole numbers.
+        ErrorCode::TypeMismatch => {
+            (515, format!("Cannot insert the value NULL into the key of table 'BPSPatients.dbo.{object}'; column does not allow nulls. {verb} fails."))
         }
         ErrorCode::TooBig => (8623, "A text or a statement is too large for the demo practice.".to_owned()),
         ErrorCode::OutOfMemory | ErrorCode::DiskFull => {

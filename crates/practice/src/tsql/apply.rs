@@ -57,7 +57,7 @@ impl Compiler {
                 ..f
             })
             .collect();
-        self.add(Source { alias: name.to_owned(), fields })?;
+        self.add(Source { alias: name.to_owned(), fields, correlated: true })?;
         Ok(format!("{word}json_each(({rows})) AS {} ON 1", quote(&alias)))
     }
 
@@ -171,7 +171,7 @@ impl Compiler {
             .enumerate()
             .map(|(i, (name, ty, inner))| Field { name: given.get(i).cloned().unwrap_or(name), inner, ty })
             .collect();
-        self.add(Source { alias, fields })?;
+        self.add(Source { alias, fields, correlated: true })?;
         Ok(format!("{call} AS {}", quote(&inner)))
     }
 }

@@ -70,8 +70,12 @@ impl Compiler {
                 let days = if sign == "-" { format!("(- {})", days.sql) } else { days.sql };
                 return Ok(Piece::new(format!("ts_add_days({}, {days}, '{}')", a.sql, a.ty.name), a.ty));
             }
+            if datetime(&b) && sign == "-" {
+                // A span, told as SQL Server does: so much after 1 January 1900.
+                return Ok(Piece::new(format!("ts_between({}, {})", a.sql, b.sql), Type::DATETIME));
+            }
             if datetime(&b) {
-                return Err(self.no("arithmetic of two datetimes"));
+                return Err(self.no("the sum of two datetimes"));
             }
         }
         Err(self.clash(if a.ty.is_time() { a.ty } else { b.ty }, if a.ty.is_time() { b.ty } else { a.ty }))

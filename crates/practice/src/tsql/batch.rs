@@ -5,6 +5,7 @@ use super::{
     expression::first_words,
     program::{Node, Program, Temp, Unit, Variable, What},
     scope::Compiler,
+    spelling::respell,
     statement::Reader,
 };
 use crate::{fault::fault, schema::Base};
@@ -79,12 +80,12 @@ fn tokens(text: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
     }
     let dialect = MsSqlDialect {};
     let tokens = Tokenizer::new(&dialect, text).tokenize_with_location().map_err(|e| {
-        let (number, words) = if !e.message.contains("nterminated") {
-            (102, "Incorrect syntax.")
-        } else if e.message.contains("comment") {
+        let (number, words) = if e.message.contains("comment") {
             (113, "Missing end comment mark '*/'.")
-        } else {
+        } else if e.message.contains("nterminated") {
             (105, "Unclosed quotation mark after the character string.")
+        } else {
+            (102, "Incorrect syntax.")
         };
         fault(number, e.location.line.max(1), words)
     })?;
@@ -175,7 +176,20 @@ fn unit(
     first: bool,
 ) -> Result<Vec<super::Action>, SqlError> {
     compiler.begin(slice.line);
-    let tokens = without_hints(&slice.tokens)?;
+    let tokens = without_hints(&slice.tokens, compiler)?;
+    let (tokens, aside) = respell(tokens)?;
+    for number in &aside.fetches {
+        let mut reader = Reader::new(compiler, number, false);
+        let expr = reader.expression()?;
+        reader.end()?;
+        compiler.fetches.push(expr);
+    }
+    if let Some(number) = &aside.top {
+        let mut reader = Reader::new(compiler, number, false);
+        let expr = reader.expression()?;
+        reader.end()?;
+        compiler.top_of_write = Some(expr);
+    }
     let mut reader = Reader::new(compiler, &tokens, returns);
     let made = if test { reader.test()? } else { reader.statement(first)? };
     reader.end()?;
@@ -183,7 +197,7 @@ fn unit(
 }
 
 /// The statement without the `OPTION (…)` at its end, which must hold only hints that change no answer.
-fn without_hints(tokens: &[TokenWithSpan]) -> Result<Vec<TokenWithSpan>, SqlError> {
+fn without_hints(tokens: &[TokenWithSpan], compiler: &mut Compiler) -> Result<Vec<TokenWithSpan>, SqlError> {
     let mut depth = 0i64;
     let found = tokens.iter().enumerate().position(|(at, t)| {
         match &t.token {
@@ -208,7 +222,12 @@ fn without_hints(tokens: &[TokenWithSpan]) -> Result<Vec<TokenWithSpan>, SqlErro
         let t = inside.first().unwrap_or(&tokens[found]);
         return Err(near(t));
     };
-    for t in &inside[..close] {
+    for (at, t) in inside[..close].iter().enumerate() {
+        if super::cut::word_of(Some(t)).as_deref() == Some("MAXRECURSION")
+            && let Some(Token::Number(n, _)) = inside.get(at + 1).map(|t| &t.token)
+        {
+            compiler.max_recursion = n.parse().map_err(|_| near(t))?;
+        }
         let known = match &t.token {
             Token::Number(..) | Token::Comma => true,
             Token::Word(_) => {
@@ -225,6 +244,17 @@ fn without_hints(tokens: &[TokenWithSpan]) -> Result<Vec<TokenWithSpan>, SqlErro
         }
     }
     Ok(tokens[..found].to_vec())
+}
+
+/// The type that a text names.
+pub(super) fn type_of(text: &str) -> Option<crate::types::Type> {
+    let tokens = tokens(text).ok()?;
+    let setting = Setting { base: Base::Patients, temps: &[], next_table: 0 };
+    let mut compiler = Compiler::new(&setting, Vec::new());
+    let mut reader = Reader::new(&mut compiler, &tokens, false);
+    let ty = reader.data_type().ok()?;
+    reader.end().ok()?;
+    Some(ty)
 }
 
 /// A declared type's name, for an error.

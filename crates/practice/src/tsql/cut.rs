@@ -301,6 +301,8 @@ impl Cutter<'_> {
                 }
                 true
             }
+            // After a condition it can only begin the statement; elsewhere it is a name.
+            "THROW" => open.kind.is_empty(),
             "SET" => {
                 let own = std::mem::take(set) || before == Some("UPDATE");
                 !own
@@ -310,7 +312,8 @@ impl Cutter<'_> {
     }
 }
 
-fn is_reserved(word: Option<&str>) -> bool {
+/// Whether T-SQL reserves the word: no name without brackets.
+pub(super) fn is_reserved(word: Option<&str>) -> bool {
     matches!(
         word,
         Some(

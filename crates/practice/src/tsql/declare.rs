@@ -35,7 +35,7 @@ impl Reader<'_> {
             } else if self.peek_word(0, "CURSOR") {
                 return Err(self.compiler.no("CURSOR"));
             } else {
-                let ty = self.data_type()?;
+                let ty = self.declared_type()?;
                 let value =
                     if self.parser.consume_token(&Token::Eq) { Some(self.expression()?) } else { None };
                 self.compiler.variables.push(Variable { name: name.value, ty });

@@ -36,6 +36,7 @@ impl Reader<'_> {
             self.parser.next_token();
         }
         let mut named_by = None;
+        let mut written = String::new();
         let (procedure, database) = if is_variable(&self.parser.peek_token().token) {
             let name = self.identifier()?;
             named_by = Some(self.compiler.variable(&name)?);
@@ -44,16 +45,17 @@ impl Reader<'_> {
             let name = self.parser.parse_object_name(false);
             let name = self.expect(name)?;
             let parts = self.compiler.parts(&name)?;
+            written = parts.iter().map(|p| p.value.as_str()).collect::<Vec<_>>().join(".");
             match self.compiler.place_of_procedure(&parts) {
                 Some((base, name)) => (name, Some(base)),
-                None => (name.to_string(), None),
+                None => (written.clone(), None),
             }
         };
         let given = self.given()?;
         if self.word("WITH") && !self.word("RECOMPILE") {
             return Err(self.compiler.no("EXEC … WITH"));
         }
-        Ok(vec![Action::Call { procedure, named_by, database, returned, given }])
+        Ok(vec![Action::Call { procedure, written, named_by, database, returned, given }])
     }
 
     fn given(&mut self) -> Result<Vec<Given>, SqlError> {

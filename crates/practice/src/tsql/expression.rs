@@ -2,7 +2,7 @@
 
 use super::scope::{Compiler, literal};
 use crate::{
-    convert::convert,
+    convert::{castable, convert, spelled},
     fault::fault,
     types::{Family, Type},
 };
@@ -57,8 +57,30 @@ impl Compiler {
                     if self.running.contains(&at) { format!("ts_get({at})") } else { format!("?{}", at + 1) };
                 Ok(Piece::new(text, self.variables[at].ty))
             }
+            Expr::Identifier(ident)
+                if ident.quote_style.is_none()
+                    && matches!(
+                        ident.value.to_ascii_uppercase().as_str(),
+                        "SYSTEM_USER" | "SESSION_USER" | "CURRENT_USER" | "USER"
+                    ) =>
+            {
+                Ok(Piece::new("ts_state('user')", Type { length: 128, ..Type::NVARCHAR }))
+            }
+            Expr::Identifier(ident)
+                if ident.quote_style.is_none() && super::cut::is_reserved(Some(&ident.value.to_ascii_uppercase())) =>
+            {
+                Err(fault(
+                    156,
+                    self.line_of(ident),
+                    format!("Incorrect syntax near the keyword '{}'.", ident.value),
+                ))
+            }
             Expr::Identifier(ident) => {
                 self.column(std::slice::from_ref(ident)).map(|(sql, ty)| Piece::new(sql, ty))
+            }
+            Expr::CompoundIdentifier(path) if path.last().is_some_and(|i| i.value == super::scope::DEPTH) => {
+                let (sql, ty) = self.column(path)?;
+                Ok(Piece::new(format!("ts_depth({sql}, {})", self.max_recursion), ty))
             }
             Expr::CompoundIdentifier(path) => self.column(path).map(|(sql, ty)| Piece::new(sql, ty)),
             Expr::Value(value) => self.literal_value(&value.value),
@@ -114,6 +136,13 @@ impl Compiler {
                     Some(other) => self.value(other)?,
                     None => Piece::new("NULL", Type::NULL),
                 });
+                if results.iter().all(|r| r.ty.family == Family::Null) {
+                    return Err(fault(
+                        8133,
+                        self.line,
+                        "At least one of the result expressions in a CASE specification must be an expression other than the NULL constant.",
+                    ));
+                }
                 let (results, ty) = self.unify(results)?;
                 let (other, whens) = results.split_last().expect("an else was pushed");
                 let arms: String =
@@ -137,6 +166,9 @@ impl Compiler {
                     Some(piece) => Ok(piece),
                     None => self.call(function),
                 }
+            }
+            Expr::Substring { substring_for: None, .. } | Expr::Substring { substring_from: None, .. } => {
+                Err(fault(174, self.line, "The substring function requires 3 argument(s)."))
             }
             Expr::Substring { expr, substring_from: Some(from), substring_for: Some(length), .. } => {
                 self.named_call("SUBSTRING", &[expr.as_ref(), from.as_ref(), length.as_ref()])
@@ -175,9 +207,7 @@ impl Compiler {
                 };
                 Ok(Piece { collation: Some(clause), ..piece })
             }
-            Expr::AtTimeZone { timestamp, time_zone } => {
-                self.named_call("AT TIME ZONE", &[timestamp.as_ref(), time_zone.as_ref()])
-            }
+            Expr::AtTimeZone { timestamp, time_zone } => self.at_time_zone(timestamp, time_zone),
             Expr::Like { .. }
             | Expr::InList { .. }
             | Expr::Between { .. }
@@ -228,7 +258,7 @@ impl Compiler {
             fault(243, self.line, format!("Type {data_type} is not a defined system type."))
         })?;
         let from = piece.ty;
-        if from.unify(to).is_none() && !from.converts(to) {
+        if !castable(from, to) {
             return Err(fault(
                 529,
                 self.line,
@@ -323,7 +353,7 @@ impl Compiler {
 
 /// A call of the converting function.
 pub(super) fn cast_text(function: &str, sql: &str, from: Type, to: Type, style: i64) -> String {
-    format!("{function}({sql}, '{}', '{}', {}, {}, {style})", from.name, to.name, to.length, to.scale)
+    format!("{function}({sql}, '{}', '{}', {}, {}, {style})", spelled(from), to.name, to.length, to.scale)
 }
 
 fn stored_literal(value: &Stored) -> String {

@@ -7,7 +7,8 @@ use super::{
 use crate::{fault::fault, schema::Relation, types::Type};
 use database::SqlError;
 use sqlparser::ast::{
-    Expr, Ident, JoinConstraint, JoinOperator, Query, SetExpr, TableAlias, TableFactor, TableWithJoins,
+    Expr, FunctionArg, FunctionArgExpr, Ident, JoinConstraint, JoinOperator, Query, SetExpr, TableAlias, TableFactor,
+    TableFunctionArgs, TableWithJoins,
 };
 
 /// Table hints that change no answer here.
@@ -74,8 +75,19 @@ impl Compiler {
                 let parts = self.parts(name)?;
                 let last = parts.last().map(|p| (p.value.clone(), self.line_of(p))).unwrap_or_default();
                 let (text, fields) = self.relation(&parts, last.1)?;
+                let correlated = alias.is_some();
                 let alias = self.alias(alias.as_ref(), &last.0)?;
-                self.add(Source { alias: alias.clone(), fields })?;
+                self.add(Source { alias: alias.clone(), fields, correlated })?;
+                Ok(format!("{text} AS {}", quote(&alias)))
+            }
+            TableFactor::Table { name, alias, args: Some(args), with_hints, .. } if hints_only(args) => {
+                self.hints(with_hints)?;
+                let parts = self.parts(name)?;
+                let last = parts.last().map(|p| (p.value.clone(), self.line_of(p))).unwrap_or_default();
+                let (text, fields) = self.relation(&parts, last.1)?;
+                let correlated = alias.is_some();
+                let alias = self.alias(alias.as_ref(), &last.0)?;
+                self.add(Source { alias: alias.clone(), fields, correlated })?;
                 Ok(format!("{text} AS {}", quote(&alias)))
             }
             TableFactor::Table { name, alias, args: Some(args), .. } => {
@@ -90,7 +102,7 @@ impl Compiler {
                 let given: Vec<String> = alias.columns.iter().map(|c| c.name.value.clone()).collect();
                 let name = alias.name.value.clone();
                 let fields = self.fields(&name, &given, &columns)?;
-                self.add(Source { alias: name.clone(), fields })?;
+                self.add(Source { alias: name.clone(), fields, correlated: true })?;
                 Ok(format!("({sql}) AS {}", quote(&name)))
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => {
@@ -149,7 +161,15 @@ impl Compiler {
     pub(super) fn alias(&self, alias: Option<&TableAlias>, name: &str) -> Result<String, SqlError> {
         match alias {
             None => Ok(name.to_owned()),
-            Some(alias) if alias.columns.is_empty() && alias.at.is_none() => Ok(alias.name.value.clone()),
+            // `t (NOLOCK)`: a hint without its WITH reads like a column list.
+            Some(alias)
+                if alias.at.is_none()
+                    && alias.columns.iter().all(|c| {
+                        c.data_type.is_none() && HINTS.contains(&c.name.value.to_ascii_uppercase().as_str())
+                    }) =>
+            {
+                Ok(alias.name.value.clone())
+            }
             Some(alias) => Err(self.no(&alias.name.value)),
         }
     }
@@ -157,6 +177,13 @@ impl Compiler {
     pub(super) fn add(&mut self, source: Source) -> Result<(), SqlError> {
         let scope = self.scopes.last_mut().expect("a SELECT pushed its scope");
         if scope.iter().any(|s| s.alias.eq_ignore_ascii_case(&source.alias)) {
+            if source.correlated {
+                return Err(fault(
+                    1011,
+                    self.line,
+                    format!("The correlation name '{}' is specified multiple times in a FROM clause.", source.alias),
+                ));
+            }
             return Err(fault(
                 1013,
                 self.line,
@@ -215,6 +242,15 @@ impl Compiler {
         let schema = if schema.is_empty() { "dbo" } else { schema };
         base.system(schema, &name.value).map(|r| (base, r))
     }
+}
+
+/// `t (NOLOCK)` reads like a call.
+fn hints_only(args: &TableFunctionArgs) -> bool {
+    !args.args.is_empty()
+        && args.args.iter().all(|a| {
+            matches!(a, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(i)))
+                if HINTS.contains(&i.value.to_ascii_uppercase().as_str()))
+        })
 }
 
 /// A relation's columns as a statement may name them.

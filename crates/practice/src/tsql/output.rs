@@ -4,7 +4,7 @@ use super::{
     expression::Piece,
     program::{Action, Returned, Shape, ShapeColumn},
     query::Columns,
-    scope::Compiler,
+    scope::{Compiler, quote},
     select::assigns,
 };
 use crate::{
@@ -88,11 +88,7 @@ impl Compiler {
             None => String::new(),
         };
         let order_by = self.order_of(query)?;
-        let order = if order_by.is_empty() {
-            String::new()
-        } else {
-            format!(" ORDER BY {}", self.order_terms(order_by)?)
-        };
+        let terms = if order_by.is_empty() { Vec::new() } else { vec![self.order_terms(order_by)?] };
         self.running = targets.clone();
         self.lifted = Some(Vec::new());
         let mut sets = Vec::new();
@@ -114,8 +110,9 @@ impl Compiler {
         }
         let tail = format!("{from}{selection}");
         let inner = match &select.top {
-            Some(top) => self.top(top, "", &list, &tail, &order)?,
-            None => format!("SELECT {}{tail}{order}", list.join(", ")),
+            Some(top) => self.top(top, "", &list, &tail, &terms)?,
+            None if terms.is_empty() => format!("SELECT {}{tail}", list.join(", ")),
+            None => format!("SELECT {}{tail} ORDER BY {}", list.join(", "), terms.join(", ")),
         };
         let head = if with.is_empty() { "WITH ".to_owned() } else { format!("{}, ", with.trim_end()) };
         let sql = format!("{head}\"q\" AS MATERIALIZED ({inner}) SELECT {} FROM \"q\"", sets.join(", "));
@@ -164,19 +161,30 @@ impl Compiler {
         Ok(Action::Into { shape, sql })
     }
 
-    /// OUTPUT of a write, as the embedded engine's RETURNING and what it gives: the scope holds the written row as
-    /// `inserted` or `deleted`. `both`: the statement has the other one too, which the engine does not give.
+    /// OUTPUT of an INSERT or DELETE, as the embedded engine's RETURNING: the scope holds the written row as `inserted`
+    /// or `deleted`.
     pub(super) fn returning(
         &mut self,
         output: &OutputClause,
-        inserted: bool,
-        both: bool,
+        word: &str,
     ) -> Result<(String, Returned), SqlError> {
+        let (texts, returned) = self.output_list(output, &[word], true)?;
+        Ok((format!(" RETURNING {}", texts.join(", ")), returned))
+    }
+
+    /// The texts of an OUTPUT, and what they give. `bare`: the embedded engine knows the row by its columns' names only.
+    pub(super) fn output_list(
+        &mut self,
+        output: &OutputClause,
+        words: &[&str],
+        bare: bool,
+    ) -> Result<(Vec<String>, Returned), SqlError> {
         let OutputClause::Output { select_items, into_table, .. } = output else {
             return Err(self.no("RETURNING"));
         };
-        let word = if inserted { "inserted" } else { "deleted" };
-        let fields = self.scopes.last().and_then(|s| s.first()).map(|s| s.fields.clone()).unwrap_or_default();
+        let plain = |text: String| {
+            if bare { text.replace(&format!("{}.", quote(words[0])), "") } else { text }
+        };
         let (mut texts, mut columns): (Vec<String>, Columns) = (Vec::new(), Vec::new());
         for item in select_items {
             let (name, expr) = match item {
@@ -185,44 +193,29 @@ impl Compiler {
                 SelectItem::QualifiedWildcard(kind, _) => {
                     let said = kind.to_string();
                     let said = said.trim_end_matches(".*");
-                    if !said.eq_ignore_ascii_case(word) {
-                        return Err(self.no(&format!("OUTPUT {said}.*")));
-                    }
-                    for field in &fields {
-                        texts.push(super::scope::quote(&field.inner));
+                    let source = self.scopes.last().into_iter().flatten().find(|s| s.alias.eq_ignore_ascii_case(said));
+                    let Some(source) = source else {
+                        return Err(fault(
+                            107,
+                            self.line,
+                            format!("The column prefix '{said}' does not match with a table name or alias name used in the query."),
+                        ));
+                    };
+                    for field in &source.fields {
+                        texts.push(plain(field.text(&source.alias)));
                         columns.push((field.name.clone(), field.ty));
                     }
                     continue;
                 }
                 other => return Err(self.no(&format!("OUTPUT {other}"))),
             };
-            let wrong = if inserted { "deleted" } else { "inserted" };
-            let refers = |prefix: &str| {
-                visit_expressions(expr, |e| match e {
-                    Expr::CompoundIdentifier(path)
-                        if path.len() == 2 && path[0].value.eq_ignore_ascii_case(prefix) =>
-                    {
-                        ControlFlow::Break(())
-                    }
-                    _ => ControlFlow::Continue(()),
-                })
-                .is_break()
-            };
-            if refers(wrong) {
-                return Err(if both {
-                    self.no(&format!("OUTPUT {wrong}"))
-                } else {
-                    fault(4104, self.line, format!("The multi-part identifier \"{expr}\" could not be bound."))
-                });
-            }
             let name = name.unwrap_or_else(|| match expr {
                 Expr::CompoundIdentifier(path) => path.last().map(|i: &Ident| i.value.clone()).unwrap_or_default(),
                 Expr::Identifier(i) if !i.value.starts_with('@') => i.value.clone(),
                 _ => String::new(),
             });
             let piece = self.value(expr)?;
-            // The embedded engine knows the written row by its columns' bare names only.
-            texts.push(piece.sql.replace(&format!("{}.", super::scope::quote(word)), ""));
+            texts.push(plain(piece.sql));
             columns.push((name, piece.ty));
         }
         let into = match into_table {
@@ -237,7 +230,6 @@ impl Compiler {
                 Some(self.row_into(&name, &names, &columns)?)
             }
         };
-        let text = format!(" RETURNING {}", texts.join(", "));
-        Ok((text, Returned { columns, into }))
+        Ok((texts, Returned { columns, into }))
     }
 }

@@ -63,6 +63,8 @@ pub(crate) struct Temp {
     /// The embedded engine's name of it, in its schema `temp`.
     pub(crate) inner: String,
     pub(crate) columns: Vec<ShapeColumn>,
+    /// SET IDENTITY_INSERT is on for it.
+    pub(crate) identity_insert: bool,
 }
 
 /// A temporary table to be made.
@@ -125,6 +127,8 @@ pub(crate) enum Action {
     Test { sql: Text },
     /// INSERT, UPDATE, DELETE; verb and object for the error of who may not.
     Write { sql: Text, verb: Ended, object: String, temp: bool, keyed: Option<bool>, returned: Option<Returned> },
+    /// An UPDATE that tells rows as they were and as they are: keep them, write, tell.
+    Change { keep: Text, tell: Text, write: Box<Action>, returned: Returned },
     /// `SELECT … INTO #t`; the text gives the rows.
     Into { shape: Shape, sql: Text },
     /// `CREATE TABLE #t`.
@@ -136,8 +140,9 @@ pub(crate) enum Action {
     /// `TRUNCATE TABLE #t`, `ALTER TABLE #t ADD`.
     Truncate { name: String },
     Alter { name: String, column: ShapeColumn },
-    /// A stored procedure, by name or by a variable that holds the name.
-    Call { procedure: String, named_by: Option<usize>, database: Option<Base>, returned: Option<usize>, given: Vec<Given> },
+    /// A stored procedure, by name or by a variable that holds the name;
+    /// `written` is the name as the caller wrote it.
+    Call { procedure: String, written: String, named_by: Option<usize>, database: Option<Base>, returned: Option<usize>, given: Vec<Given> },
     /// `EXEC ('…')`: a text that gives the batch.
     Execute { sql: Text },
     /// `INSERT … EXEC`: the text puts one row (`?1` …) in.
@@ -150,11 +155,13 @@ pub(crate) enum Action {
     NoCount(bool),
     XactAbort(bool),
     LockTimeout(i64),
+    /// `SET IDENTITY_INSERT #t ON`.
+    IdentityInsert { table: String, on: bool },
     Use(Base),
     /// A SET that changes nothing here.
     Nothing,
     /// Transactions. A name is a text that gives it.
-    Begin,
+    Begin { name: Option<Text> },
     Commit,
     Rollback { name: Option<Text> },
     Save { name: Text },

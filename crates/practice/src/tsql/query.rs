@@ -4,8 +4,9 @@
 use super::{
     expression::{Piece, first_words},
     program::Action,
-    scope::{Compiler, Field, Named, quote},
+    scope::{Compiler, DEPTH, Field, Named, quote},
     select::assigns,
+    spelling::FETCH,
 };
 use crate::{
     fault::fault,
@@ -13,7 +14,8 @@ use crate::{
 };
 use database::SqlError;
 use sqlparser::ast::{
-    Expr, LimitClause, OrderByExpr, OrderByKind, Query, SetExpr, SetOperator, SetQuantifier, Statement, Value, With,
+    Expr, GroupByExpr, Ident, LimitClause, OrderByExpr, OrderByKind, Query, SelectItem, SetExpr, SetOperator,
+    SetQuantifier, Statement, TableFactor, Value, With,
 };
 
 /// Names and types of a query's columns.
@@ -182,6 +184,7 @@ impl Compiler {
             let name = cte.alias.name.value.clone();
             let inner = self.fresh();
             let given: Vec<String> = cte.alias.columns.iter().map(|c| c.name.value.clone()).collect();
+            let mut hidden = false;
             let (sql, columns) = match cte.query.body.as_ref() {
                 SetExpr::SetOperation {
                     left,
@@ -190,14 +193,15 @@ impl Compiler {
                     right,
                 } if cte.query.with.is_none() && cte.query.order_by.is_none() => {
                     let (anchor, columns) = self.set_operation(left, false)?;
-                    let fields = self.fields(&name, &given, &columns)?;
+                    let mut fields = self.fields(&name, &given, &columns)?;
+                    // How deep each row is, counted for MAXRECURSION where no caller can see it.
+                    let at = columns.len();
+                    let depth = Field { name: DEPTH.to_owned(), inner: format!("c{at}"), ty: Type::BIGINT };
+                    fields.push(depth);
                     self.ctes.push(Named { name: name.clone(), inner: inner.clone(), fields });
-                    let arm = match right.as_ref() {
-                        SetExpr::Select(select) => self.select(select, &[], false),
-                        other => self.set_operation(other, false),
-                    };
+                    let arm = self.arm(right, &name);
                     self.ctes.pop();
-                    let (arm, others) = arm?;
+                    let (arm, others, recursive) = arm?;
                     if others.len() != columns.len() {
                         return Err(fault(
                             205,
@@ -205,20 +209,29 @@ impl Compiler {
                             "All queries combined using a UNION, INTERSECT or EXCEPT operator must have an equal number of expressions in their target lists.",
                         ));
                     }
-                    if let Some(((name, _), _)) = columns
-                        .iter()
-                        .zip(&others)
-                        .find(|((_, a), (_, b))| a.family != b.family && b.family != Family::Null)
+                    if recursive
+                        && let Some(((name, _), _)) = columns.iter().zip(&others).find(|((_, a), (_, b))| differ(*a, *b))
                     {
                         return Err(fault(
                             240,
                             self.line,
                             format!(
-                                "Types don't match between the anchor and the recursive part in column \"{name}\"."
+                                "Types don't match between the anchor and the recursive part in column \"{name}\" of recursive query \"{}\".",
+                                cte.alias.name.value
                             ),
                         ));
                     }
-                    (format!("{anchor} UNION ALL {arm}"), columns)
+                    if recursive {
+                        hidden = true;
+                        let names: Vec<String> = (0..at).map(|i| format!("\"c{i}\"")).collect();
+                        (format!("SELECT {}, 0 AS \"c{at}\" FROM ({anchor}) UNION ALL {arm}", names.join(", ")), columns)
+                    } else {
+                        // It names itself nowhere: a plain UNION ALL.
+                        let known = self.ctes.len();
+                        let made = self.deeper(|c| c.query(&cte.query))?;
+                        self.ctes.truncate(known);
+                        made
+                    }
                 }
                 _ => {
                     self.check_inner_order(&cte.query)?;
@@ -226,20 +239,61 @@ impl Compiler {
                 }
             };
             let fields = self.fields(&name, &given, &columns)?;
-            let list: Vec<String> = (0..columns.len()).map(|i| format!("\"c{i}\"")).collect();
+            let width = columns.len() + usize::from(hidden);
+            let list: Vec<String> = (0..width).map(|i| format!("\"c{i}\"")).collect();
             texts.push(format!("{}({}) AS ({sql})", quote(&inner), list.join(", ")));
             self.ctes.push(Named { name, inner, fields });
         }
         Ok(format!("WITH RECURSIVE {} ", texts.join(", ")))
     }
 
+    /// The part of a CTE that may name the CTE: its text with one more column, the row's depth; its own columns; and
+    /// whether it does name it.
+    fn arm(&mut self, arm: &SetExpr, name: &str) -> Result<(String, Columns, bool), SqlError> {
+        if let SetExpr::Select(select) = arm {
+            let from = select.from.iter().flat_map(|t| {
+                std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation))
+            });
+            let mut alias = None;
+            for factor in from {
+                if let TableFactor::Table { name: table, alias: given, args: None, .. } = factor
+                    && let [part] = self.parts(table)?.as_slice()
+                    && part.value.eq_ignore_ascii_case(name)
+                {
+                    alias = Some(given.as_ref().map_or_else(|| part.clone(), |a| a.name.clone()));
+                }
+            }
+            if let Some(alias) = alias {
+                let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(l, _) if l.is_empty());
+                if grouped || select.distinct.is_some() || select.top.is_some() {
+                    return Err(fault(
+                        460,
+                        self.line,
+                        format!("DISTINCT, TOP or GROUP BY is not allowed in the recursive part of a recursive common table expression '{name}'."),
+                    ));
+                }
+                let mut select = select.clone();
+                select.projection.push(SelectItem::UnnamedExpr(Expr::CompoundIdentifier(vec![
+                    Ident::new(alias.value),
+                    Ident::new(DEPTH),
+                ])));
+                let (sql, mut columns) = self.select(&select, &[], false)?;
+                columns.pop();
+                return Ok((sql, columns, true));
+            }
+        }
+        let (sql, columns) = self.set_operation(arm, false)?;
+        Ok((sql, columns, false))
+    }
+
     /// The columns of a derived table or CTE: each needs a name, no two alike.
     pub(super) fn fields(&self, name: &str, given: &[String], columns: &Columns) -> Result<Vec<Field>, SqlError> {
         if !given.is_empty() && given.len() != columns.len() {
+            let (number, word) = if columns.len() > given.len() { (8158, "more") } else { (8159, "fewer") };
             return Err(fault(
-                8158,
+                number,
                 self.line,
-                format!("'{name}' has more columns than were specified in the column list."),
+                format!("'{name}' has {word} columns than were specified in the column list."),
             ));
         }
         let mut fields: Vec<Field> = Vec::new();
@@ -289,13 +343,35 @@ impl Compiler {
             let what = if offset.is_some() { "OFFSET" } else { "FETCH" };
             return Err(fault(102, self.line, format!("Incorrect syntax near '{what}'.")));
         };
-        let offset = self.amount(offset)?;
+        let offset = self.amount_of(offset, "offset")?;
         let count = match fetch {
-            Some(count) => self.amount(count)?,
+            Some(count) => {
+                let kept = match count {
+                    Expr::Value(v) => match &v.value {
+                        Value::SingleQuotedString(text) => text
+                            .strip_prefix(FETCH)
+                            .and_then(|at| at.parse::<usize>().ok())
+                            .and_then(|at| self.fetches.get(at).cloned()),
+                        _ => None,
+                    },
+                    _ => None,
+                };
+                self.amount_of(kept.as_ref().unwrap_or(count), "fetch")?
+            }
             None => "-1".to_owned(),
         };
         Ok(format!(" LIMIT {count} OFFSET {offset}"))
     }
+}
+
+/// Whether SQL Server takes two types for different in a recursion. An unknown length is taken to fit.
+fn differ(a: Type, b: Type) -> bool {
+    if b.family == Family::Null {
+        return false;
+    }
+    let lengths = a.family == Family::Text && a.length > 0 && b.length > 0 && a.length != b.length;
+    let digits = a.family == Family::Decimal && (a.length, a.scale) != (b.length, b.scale);
+    a.family != b.family || a.name != b.name || lengths || digits
 }
 
 /// The INTO of a query's first SELECT.

@@ -10,7 +10,7 @@ use crate::{
     types::Type,
 };
 use database::SqlError;
-use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
+use sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart};
 use std::sync::Arc;
 
 /// A column of something in a FROM.
@@ -22,6 +22,10 @@ pub(super) struct Field {
     pub(super) inner: String,
     pub(super) ty: Type,
 }
+
+/// Names, that no caller can write, of the hidden columns: the row's number, and the depth of a recursion.
+pub(super) const ROWID: &str = "\u{1}rowid";
+pub(super) const DEPTH: &str = "\u{1}depth";
 
 /// Before an `inner` that is an expression of its own, not a column of the source.
 pub(super) const RAW: char = '\u{1}';
@@ -41,6 +45,8 @@ impl Field {
 pub(super) struct Source {
     pub(super) alias: String,
     pub(super) fields: Vec<Field>,
+    /// Whether the caller gave the alias, rather than the table its name.
+    pub(super) correlated: bool,
 }
 
 /// A common table expression in reach.
@@ -75,6 +81,11 @@ pub(super) struct Compiler {
     pub(super) running: Vec<usize>,
     /// Whether the next SELECT may have an INTO.
     pub(super) into: bool,
+    /// Numbers of FETCH NEXT, and the TOP of a write, which the parser has no place for.
+    pub(super) fetches: Vec<Expr>,
+    pub(super) top_of_write: Option<Expr>,
+    /// `OPTION (MAXRECURSION n)`; 0 is no limit.
+    pub(super) max_recursion: u32,
     /// Columns of the innermost FROM that an outer text reads by number: set while it is compiled.
     pub(super) lifted: Option<Vec<(String, Type)>>,
     pub(super) depth: u32,
@@ -103,6 +114,9 @@ impl Compiler {
             windows: false,
             running: Vec::new(),
             into: false,
+            fetches: Vec::new(),
+            top_of_write: None,
+            max_recursion: 100,
             lifted: None,
             depth: 0,
             line: 1,
@@ -120,6 +134,9 @@ impl Compiler {
         (self.aggregates, self.aggregated, self.windows) = (false, false, false);
         self.running.clear();
         self.into = false;
+        self.fetches.clear();
+        self.top_of_write = None;
+        self.max_recursion = 100;
         self.lifted = None;
         self.depth = 0;
         self.line = line;
@@ -254,6 +271,11 @@ impl Compiler {
         let (last, qualifier) = path.split_last().expect("a parsed name has parts");
         if qualifier.len() > 3 {
             return Err(self.no(&last.value));
+        }
+        if last.value == ROWID
+            && let Some([source]) = self.scopes.last().map(Vec::as_slice)
+        {
+            return Ok((format!("{}.rowid", quote(&source.alias)), Type::BIGINT));
         }
         for (depth, scope) in self.scopes.iter().rev().enumerate() {
             let mut found = scope

@@ -3,7 +3,7 @@
 use super::{
     expression::{Piece, first_words},
     query::Columns,
-    scope::{Compiler, Source},
+    scope::{Compiler, DEPTH, ROWID, Source},
 };
 use crate::fault::fault;
 use database::SqlError;
@@ -72,7 +72,15 @@ impl Compiler {
         let mut group_texts = Vec::new();
         let mut group_pieces = Vec::new();
         for expr in group_by {
+            self.bare.clear();
             let piece = self.value(expr)?;
+            if self.bare.is_empty() {
+                return Err(fault(
+                    164,
+                    self.line,
+                    "Each GROUP BY expression must contain at least one column that is not an outer reference.",
+                ));
+            }
             group_texts.push(self.sortable(&piece)?);
             group_pieces.push(piece.sql);
         }
@@ -87,19 +95,28 @@ impl Compiler {
         self.windows = true;
         let items = self.projection(&select.projection)?;
         self.windows = false;
+        let listed = self.bare.len();
         let having = match &select.having {
             Some(test) => format!(" HAVING {}", self.predicate(test)?),
             None => String::new(),
         };
         self.windows = true;
+        let had = self.bare.len();
         let order_terms = self.select_order(order, &items, distinct)?;
         let grouped = self.aggregated || !group_texts.is_empty() || !having.is_empty();
         if let Some(column) = self.bare.first().filter(|_| grouped) {
+            let (number, place) = if listed > 0 {
+                (8120, "select list")
+            } else if had > 0 {
+                (8121, "HAVING clause")
+            } else {
+                (8127, "ORDER BY clause")
+            };
             return Err(fault(
-                8120,
+                number,
                 self.line,
                 format!(
-                    "Column '{column}' is invalid in the select list because it is not contained in either an aggregate function or the GROUP BY clause."
+                    "Column '{column}' is invalid in the {place} because it is not contained in either an aggregate function or the GROUP BY clause."
                 ),
             ));
         }
@@ -115,13 +132,10 @@ impl Compiler {
         };
         let each = if distinct { "DISTINCT " } else { "" };
         let tail = format!("{from}{selection}{group}{having}");
-        let order = match order_terms.as_slice() {
-            [] => String::new(),
-            terms => format!(" ORDER BY {}", terms.join(", ")),
-        };
         let sql = match &select.top {
-            None => format!("SELECT {each}{}{tail}{order}", list.join(", ")),
-            Some(top) => self.top(top, each, &list, &tail, &order)?,
+            Some(top) => self.top(top, each, &list, &tail, &order_terms)?,
+            None if order_terms.is_empty() => format!("SELECT {each}{}{tail}", list.join(", ")),
+            None => format!("SELECT {each}{}{tail} ORDER BY {}", list.join(", "), order_terms.join(", ")),
         };
         Ok((sql, items.into_iter().map(|(name, piece)| (name, piece.ty)).collect()))
     }
@@ -174,7 +188,7 @@ impl Compiler {
             });
         }
         for source in chosen {
-            for field in &source.fields {
+            for field in source.fields.iter().filter(|f| f.name != ROWID && f.name != DEPTH) {
                 let sql = field.text(&source.alias);
                 if !self.groups.as_ref().is_some_and(|g| g.contains(&sql)) {
                     self.bare.push(format!("{}.{}", source.alias, field.name));

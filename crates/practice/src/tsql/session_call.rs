@@ -1,19 +1,54 @@
 //! Functions that ask the session: what was caught, which transaction, which objects.
 
-use super::{expression::Piece, scope::Compiler};
+use super::{
+    expression::{Piece, cast_text},
+    scope::Compiler,
+};
 use crate::{fault::fault, types::Type};
 use database::SqlError;
-use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments};
+use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value};
 
 impl Compiler {
+    /// The text of an XML value as a type: `(…).value('.', 'nvarchar(max)')`, respelled.
+    fn xml_value(&mut self, function: &Function) -> Result<Piece, SqlError> {
+        let FunctionArguments::List(list) = &function.args else { return Err(self.no(".value()")) };
+        let [
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(xml)),
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(ty))),
+        ] = list.args.as_slice()
+        else {
+            return Err(self.no(".value()"));
+        };
+        let text = match &ty.value {
+            Value::SingleQuotedString(text) | Value::NationalStringLiteral(text) => text.clone(),
+            _ => return Err(self.no(".value()")),
+        };
+        let to = super::batch::type_of(&text).ok_or_else(|| self.no(".value() of this type"))?;
+        let piece = self.value(xml)?;
+        Ok(Piece::new(cast_text("ts_cast", &format!("ts_unxml({})", piece.sql), Type::NVARCHAR, to, 0), to))
+    }
+
     /// `None` for a function that asks nothing of the session.
     pub(super) fn session_call(&mut self, function: &Function) -> Result<Option<Piece>, SqlError> {
         let parts = self.parts(&function.name)?;
-        let [name] = parts.as_slice() else { return Ok(None) };
+        let [name] = parts.as_slice() else {
+            let (owner, _) = parts.split_first().expect("a parsed name has parts");
+            return Err(fault(
+                4121,
+                self.line_of(owner),
+                format!(
+                    "Cannot find either column \"{}\" or the user-defined function or aggregate \"{}\", or the name is ambiguous.",
+                    owner.value, function.name
+                ),
+            ));
+        };
         if function.over.is_some() {
             return Ok(None);
         }
         let name = name.value.to_ascii_uppercase();
+        if name == super::spelling::XML_VALUE {
+            return self.xml_value(function).map(Some);
+        }
         let mut arguments: Vec<&Expr> = Vec::new();
         if let FunctionArguments::List(list) = &function.args {
             for argument in &list.args {

@@ -8,6 +8,13 @@ use sqlparser::{
     tokenizer::Token,
 };
 
+/// Options that are on or off.
+const SWITCHES: &[&str] = &[
+    "NOCOUNT", "XACT_ABORT", "ANSI_NULLS", "QUOTED_IDENTIFIER", "ANSI_WARNINGS", "ARITHABORT", "ANSI_PADDING",
+    "CONCAT_NULL_YIELDS_NULL", "ANSI_NULL_DFLT_ON", "ANSI_NULL_DFLT_OFF", "ANSI_DEFAULTS", "NUMERIC_ROUNDABORT",
+    "CURSOR_CLOSE_ON_COMMIT", "ARITHIGNORE", "FORCEPLAN",
+];
+
 impl Reader<'_> {
     pub(super) fn set(&mut self) -> Result<Vec<Action>, SqlError> {
         self.parser.next_token();
@@ -23,6 +30,13 @@ impl Reader<'_> {
             && let Some(action) = self.valued(&only.clone())?
         {
             return Ok(vec![action]);
+        }
+        if let Some(unknown) = names.iter().find(|n| !SWITCHES.contains(&n.as_str())) {
+            return Err(fault(
+                195,
+                self.compiler.line,
+                format!("'{}' is not a recognized SET option.", unknown.to_ascii_lowercase()),
+            ));
         }
         let value = self.parser.next_token();
         let on = match super::cut::word_of(Some(&value)).as_deref() {
@@ -123,7 +137,24 @@ impl Reader<'_> {
                 }
                 Action::Nothing
             }
-            "IDENTITY_INSERT" => return Err(self.compiler.no("SET IDENTITY_INSERT")),
+            "IDENTITY_INSERT" => {
+                let name = self.parser.parse_object_name(false);
+                let name = self.expect(name)?;
+                let parts = self.compiler.parts(&name)?;
+                let table = parts.last().map(|p| p.value.clone()).unwrap_or_default();
+                if !table.starts_with('#') {
+                    return Err(fault(
+                        1088,
+                        line,
+                        format!("Cannot find the object \"{name}\" because it does not exist or you do not have permissions."),
+                    ));
+                }
+                let on = self.word("ON");
+                if !on && !self.word("OFF") {
+                    return Err(self.near_next());
+                }
+                Action::IdentityInsert { table, on }
+            }
             "STATISTICS" => {
                 while !self.ends() {
                     self.parser.next_token();

@@ -26,12 +26,19 @@ pub(super) struct Reader<'c> {
     returns: bool,
     /// The last token: where an error is that says "near" and nothing follows.
     last: Option<TokenWithSpan>,
+    tokens: Vec<TokenWithSpan>,
+}
+
+/// Line and column at the end of the parser's words.
+fn located(words: &str) -> Option<(u64, u64)> {
+    let (line, column) = words.rsplit_once(" at Line: ")?.1.split_once(", Column: ")?;
+    Some((line.trim().parse().ok()?, column.trim().parse().ok()?))
 }
 
 impl<'c> Reader<'c> {
     pub(super) fn new(compiler: &'c mut Compiler, tokens: &[TokenWithSpan], returns: bool) -> Reader<'c> {
         let parser = Parser::new(&DIALECT).with_tokens_with_locations(tokens.to_vec());
-        Reader { parser, compiler, returns, last: tokens.last().cloned() }
+        Reader { parser, compiler, returns, last: tokens.last().cloned(), tokens: tokens.to_vec() }
     }
 
     /// An error at what comes next.
@@ -54,6 +61,11 @@ impl<'c> Reader<'c> {
     pub(super) fn end(&mut self) -> Result<(), SqlError> {
         match self.parser.peek_token() {
             TokenWithSpan { token: Token::EOF, .. } => Ok(()),
+            // ORDER and GROUP are right; what should be BY after them is not.
+            _ if (self.peek_word(0, "ORDER") || self.peek_word(0, "GROUP")) && !self.peek_word(1, "BY") => {
+                self.parser.next_token();
+                Err(self.near_next())
+            }
             other => Err(near(&other)),
         }
     }
@@ -107,8 +119,14 @@ impl<'c> Reader<'c> {
         if insert && let Some(actions) = self.insert_from_call()? {
             return Ok(actions);
         }
-        let parsed = self.parser.parse_statement();
+        let parsed = if self.parser.peek_token_ref().token == Token::LParen {
+            self.parser.parse_query().map(Statement::Query)
+        } else {
+            self.parser.parse_statement()
+        };
         let parsed = self.expect(parsed)?;
+        // What is left over is wrong before any name is.
+        self.end()?;
         match &parsed {
             Statement::Query(query) => self.compiler.query_statement(query),
             Statement::Insert(insert) => self.compiler.insert(insert, None).map(|a| vec![a]),
@@ -163,7 +181,7 @@ impl<'c> Reader<'c> {
             }
         }
         Ok(vec![match (verb.as_str(), name) {
-            ("BEGIN", _) => Action::Begin,
+            ("BEGIN", name) => Action::Begin { name },
             ("COMMIT", _) => Action::Commit,
             ("ROLLBACK", name) => Action::Rollback { name },
             ("SAVE", Some(name)) => Action::Save { name },
@@ -190,7 +208,7 @@ impl<'c> Reader<'c> {
                 return Err(self.near_next());
             }
             self.word("AS");
-            let ty = self.data_type()?;
+            let ty = self.declared_type()?;
             if self.parser.consume_token(&Token::Eq) {
                 self.expression()?;
             }
@@ -212,7 +230,12 @@ impl<'c> Reader<'c> {
                 self.compiler.line,
                 "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up into smaller queries.",
             ),
-            _ => self.near_next(),
+            ParserError::ParserError(words) | ParserError::TokenizerError(words) => {
+                let found = located(&words).and_then(|place| {
+                    self.tokens.iter().find(|t| (t.span.start.line, t.span.start.column) == place)
+                });
+                found.map_or_else(|| self.near_next(), near)
+            }
         })
     }
 
@@ -250,6 +273,9 @@ impl<'c> Reader<'c> {
     /// A literal, a signed number or a variable.
     pub(super) fn simple(&mut self) -> Result<Expr, SqlError> {
         let next = self.parser.peek_token();
+        if matches!(next.token, Token::Mul | Token::LParen | Token::Eq | Token::Comma) {
+            return Err(near(&next));
+        }
         let value = self.parser.parse_prefix();
         let value = self.expect(value)?;
         match value {
@@ -258,10 +284,37 @@ impl<'c> Reader<'c> {
         }
     }
 
+    /// The same where something is declared: a text without a length has one character there, not 30 as in a CAST.
+    pub(super) fn declared_type(&mut self) -> Result<Type, SqlError> {
+        let sized = {
+            let mut ahead = 1;
+            while matches!(self.parser.peek_nth_token(ahead).token, Token::Period) {
+                ahead += 2;
+            }
+            self.parser.peek_nth_token(ahead).token == Token::LParen
+        };
+        let ty = self.data_type()?;
+        let one = !sized && matches!(ty.name, "char" | "varchar" | "nchar" | "nvarchar" | "binary" | "varbinary");
+        Ok(if one { Type { length: 1, ..ty } } else { ty })
+    }
+
     pub(super) fn data_type(&mut self) -> Result<Type, SqlError> {
         let data_type = self.parser.parse_data_type();
         let data_type = self.expect(data_type)?;
-        Type::parsed(&data_type).ok_or_else(|| unknown_type(self.compiler.line, &first_words(&data_type)))
+        Type::parsed(&data_type).ok_or_else(|| {
+            let shown = first_words(&data_type);
+            let size = shown.split_once('(').and_then(|(name, rest)| {
+                Some((name.to_ascii_lowercase(), rest.trim_end_matches(')').parse::<u64>().ok()?))
+            });
+            match size {
+                Some((name, size)) if name.ends_with("char") || name.ends_with("binary") => fault(
+                    131,
+                    self.compiler.line,
+                    format!("The size ({size}) given to the type '{name}' exceeds the maximum allowed for any data type (8000)."),
+                ),
+                _ => unknown_type(self.compiler.line, &shown),
+            }
+        })
     }
 
     /// One value for a variable, as an assignment.

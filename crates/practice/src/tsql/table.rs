@@ -144,7 +144,7 @@ impl Reader<'_> {
         if self.peek_word(0, "AS") {
             return Err(self.compiler.no("a computed column"));
         }
-        let ty = self.data_type()?;
+        let ty = self.declared_type()?;
         let mut column = ShapeColumn { name, ty, nullable: true, identity: None, default: None };
         loop {
             if self.word("NOT") {
@@ -221,7 +221,7 @@ impl Reader<'_> {
             .map(|c| Field { name: c.name.clone(), inner: c.name.clone(), ty: c.ty })
             .collect();
         // Inside its own CREATE TABLE the embedded engine wants bare column names: the alias is taken off.
-        self.compiler.scopes.push(vec![Source { alias: CHECKED.to_owned(), fields }]);
+        self.compiler.scopes.push(vec![Source { alias: CHECKED.to_owned(), fields, correlated: true }]);
         let made = self.compiler.predicate(&expr);
         self.compiler.scopes.pop();
         Ok(made?.replace(&format!("{}.", quote(CHECKED)), ""))
@@ -250,7 +250,7 @@ impl Reader<'_> {
         let mut shape = self.shape()?;
         shape.name = name.clone();
         let inner = self.compiler.fresh_table();
-        let temp = Arc::new(Temp { name, inner, columns: shape.columns.clone() });
+        let temp = Arc::new(Temp { name, inner, columns: shape.columns.clone(), identity_insert: false });
         self.compiler.temps.push(Arc::clone(&temp));
         self.compiler.declared.push((temp, shape));
         Ok(())

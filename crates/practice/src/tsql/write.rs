@@ -4,7 +4,8 @@ use super::{
     expression::{Piece, cast_text},
     program::{Action, ShapeColumn},
     query::Columns,
-    scope::{Compiler, Field, Source, literal, quote},
+    changes::THROUGH,
+    scope::{Compiler, Field, ROWID, Source, literal, quote},
 };
 use crate::{
     events::Ended,
@@ -20,20 +21,22 @@ use sqlparser::ast::{
 /// A table that a statement writes.
 pub(super) struct Target {
     /// As the embedded engine names it.
-    text: String,
+    pub(super) text: String,
     /// As errors name it.
     shown: String,
     /// The engine's name of a temporary one.
     temp: Option<String>,
-    columns: Vec<ShapeColumn>,
+    pub(super) columns: Vec<ShapeColumn>,
     /// A base table whose key the engine counts.
     keyed: bool,
+    /// SET IDENTITY_INSERT is on.
+    identity_insert: bool,
 }
 
 impl Target {
-    fn source(&self, alias: &str) -> Source {
+    pub(super) fn source(&self, alias: &str) -> Source {
         let field = |c: &ShapeColumn| Field { name: c.name.clone(), inner: c.name.clone(), ty: c.ty };
-        Source { alias: alias.to_owned(), fields: self.columns.iter().map(field).collect() }
+        Source { alias: alias.to_owned(), fields: self.columns.iter().map(field).collect(), correlated: true }
     }
 
     fn write(&self, sql: String, verb: Ended) -> Action {
@@ -58,6 +61,7 @@ impl Compiler {
                 temp: Some(temp.inner.clone()),
                 columns: temp.columns.clone(),
                 keyed: false,
+                identity_insert: temp.identity_insert,
             });
         }
         let line = parts.last().map_or(self.line, |p| self.line_of(p));
@@ -92,6 +96,7 @@ impl Compiler {
             shown: relation.name.to_owned(),
             temp: None,
             columns,
+            identity_insert: false,
             keyed: relation.columns.iter().any(|(_, declared)| declared.ends_with(" key")),
         })
     }
@@ -123,16 +128,9 @@ impl Compiler {
                 fault(207, self.line_of(name), format!("Invalid column name '{}'.", name.value))
             })?;
             if places.contains(&at) {
-                return Err(fault(
-                    264,
-                    self.line,
-                    format!(
-                        "The column name '{}' is specified more than once in the SET clause or column list of an INSERT. A column cannot be assigned more than one value in the same clause. Modify the clause to make sure that a column is updated only once. If this statement updates or inserts columns into a view, column aliasing can conceal the duplication in your code.",
-                        target.columns[at].name
-                    ),
-                ));
+                return Err(self.twice(&target.columns[at].name));
             }
-            if target.columns[at].identity.is_some() {
+            if target.columns[at].identity.is_some() && !target.identity_insert {
                 return Err(fault(
                     544,
                     self.line,
@@ -204,8 +202,16 @@ impl Compiler {
         let extra = self.left_out(&target, &places);
         let mut columns: Vec<String> = places.iter().map(|at| quote(&target.columns[*at].name)).collect();
         columns.extend(extra.iter().map(|(name, _)| quote(name)));
+        let limit = self.write_limit()?;
         let rows = match &insert.source {
-            Some(source) => self.insert_rows(source, &target, &places, &extra)?,
+            Some(source) => {
+                let rows = self.insert_rows(source, &target, &places, &extra, !names.is_empty())?;
+                match limit {
+                    Some(limit) if rows.starts_with(" SELECT") => format!("{rows}{limit}"),
+                    Some(_) => return Err(self.no("INSERT TOP of VALUES")),
+                    None => rows,
+                }
+            }
             None if columns.len() == extra.len() && extra.is_empty() => " DEFAULT VALUES".to_owned(),
             None => {
                 // DEFAULT VALUES: every column that has no default is null.
@@ -227,7 +233,7 @@ impl Compiler {
             None => None,
             Some(output) => {
                 self.scopes.push(vec![target.source("inserted")]);
-                let made = self.returning(output, true, false);
+                let made = self.returning(output, "inserted");
                 self.scopes.pop();
                 Some(made?)
             }
@@ -248,6 +254,7 @@ impl Compiler {
         target: &Target,
         places: &[usize],
         extra: &[(String, String)],
+        listed: bool,
     ) -> Result<String, SqlError> {
         let line = u32::try_from(self.line).unwrap_or(0);
         let count = |given: usize| {
@@ -266,10 +273,17 @@ impl Compiler {
             && plain_values
             && !values.explicit_row
         {
+            let width = values.rows.first().map_or(0, |r| r.content.len());
+            if values.rows.iter().any(|r| r.content.len() != width) {
+                return Err(SqlError {
+                    line,
+                    ..fault(10709, 0, "The number of columns for each row in a table value constructor must be the same.")
+                });
+            }
             let mut rows = Vec::new();
             for row in &values.rows {
                 if row.content.len() != places.len() {
-                    return Err(if target.columns.len() == places.len() && places.len() != row.content.len() {
+                    return Err(if !listed {
                         SqlError {
                             line,
                             ..fault(213, 0, "Column name or number of supplied values does not match table definition.")
@@ -286,7 +300,7 @@ impl Compiler {
                         column.default.clone().unwrap_or_else(|| "NULL".to_owned())
                     } else {
                         let piece = self.value(expr)?;
-                        self.assigned(piece, column.ty)?
+                        self.kept_ahead(target, column, piece)?
                     });
                 }
                 texts.extend(extra.iter().map(|(_, text)| text.clone()));
@@ -305,10 +319,22 @@ impl Compiler {
         }
         let mut texts = Vec::new();
         for (i, ((_, from), at)) in made.iter().zip(places).enumerate() {
-            texts.push(self.assigned(Piece::new(format!("\"c{i}\""), *from), target.columns[*at].ty)?);
+            let piece = Piece::new(format!("\"c{i}\""), *from);
+            texts.push(self.kept_ahead(target, &target.columns[*at], piece)?);
         }
         texts.extend(extra.iter().map(|(_, text)| text.clone()));
         Ok(format!(" SELECT {} FROM ({sql})", texts.join(", ")))
+    }
+
+    /// A value as its column takes it; one that the caller gives for an identity moves the next one on.
+    fn kept_ahead(&mut self, target: &Target, column: &ShapeColumn, piece: Piece) -> Result<String, SqlError> {
+        let text = self.assigned(piece, column.ty)?;
+        Ok(match (column.identity, &target.temp) {
+            (Some((seed, step)), Some(inner)) => {
+                format!("ts_given({}, {text}, {seed}, {step})", literal(inner))
+            }
+            _ => text,
+        })
     }
 
     /// The INSERT that puts one row of a call's result (`?1` …) into a table.
@@ -372,20 +398,35 @@ impl Compiler {
             return Err(self.no("UPDATE"));
         }
         let known = self.ctes.len();
-        let with = self.with_text(with)?;
+        let limit = self.write_limit()?;
         let from = match &update.from {
             None => &[][..],
             Some(UpdateTableFromKind::AfterSet(from)) => from,
             Some(UpdateTableFromKind::BeforeSet(_)) => return Err(self.no("UPDATE FROM … SET")),
         };
         let (name, said) = self.written(&update.table.relation)?;
-        let (target, alias) = self.among(&name, &said, from)?;
+        let through = if from.is_empty() { self.through(with, &name)? } else { None };
+        let (with, target, alias) = match (&through, with) {
+            (Some((cte, base)), Some(with)) => {
+                let text = self.with(&Self::with_rows(with, cte))?;
+                (text, self.target(base)?, THROUGH.to_owned())
+            }
+            (_, with) => {
+                let text = self.with_text(with)?;
+                let (target, alias) = self.among(&name, &said, from)?;
+                (text, target, alias)
+            }
+        };
+        // A plain UPDATE changes its table row by row; any other works its rows out first.
+        let listed = through.is_some() || !from.is_empty() || limit.is_some();
         let made = (|c: &mut Self| {
-            let text = if from.is_empty() {
-                c.scopes.push(vec![target.source(&alias)]);
-                None
-            } else {
-                Some(c.from(from)?)
+            let (text, row) = match &through {
+                Some(_) => c.through_cte(&name)?,
+                None if from.is_empty() => {
+                    c.scopes.push(vec![target.source(&alias)]);
+                    (format!(" FROM {} AS {}", target.text, quote(&alias)), format!("{}.rowid", quote(&alias)))
+                }
+                None => (c.from(from)?, format!("{}.rowid", quote(&alias))),
             };
             let selection = match &update.selection {
                 Some(test) => format!(" WHERE {}", c.predicate(test)?),
@@ -394,53 +435,76 @@ impl Compiler {
             let mut sets: Vec<(String, String)> = Vec::new();
             for assignment in &update.assignments {
                 let AssignmentTarget::ColumnName(name) = &assignment.target else { return Err(c.no("SET")) };
-                let (at, text) = c.set(&target, &alias, name, &assignment.value)?;
+                let (at, text) = c.set(&target, &said, &alias, name, &assignment.value)?;
                 let column = &target.columns[at];
                 if sets.iter().any(|(n, _)| *n == column.name) {
-                    return Err(fault(
-                        264,
-                        c.line,
-                        format!(
-                            "The column name '{}' is specified more than once in the SET clause or column list of an INSERT. A column cannot be assigned more than one value in the same clause. Modify the clause to make sure that a column is updated only once. If this statement updates or inserts columns into a view, column aliasing can conceal the duplication in your code.",
-                            column.name
-                        ),
-                    ));
+                    return Err(c.twice(&column.name));
                 }
                 sets.push((column.name.clone(), text));
             }
-            let name = quote(&alias);
-            Ok(match text {
-                None => {
-                    let sets: Vec<String> = sets.iter().map(|(n, v)| format!("{} = {v}", quote(n))).collect();
-                    format!("{with}UPDATE {} AS {name} SET {}{selection}", target.text, sets.join(", "))
-                }
-                // The joined rows are worked out first; of several for one row any may win, as in SQL Server.
-                Some(from) => {
-                    let values: Vec<String> =
-                        sets.iter().enumerate().map(|(i, (_, v))| format!("{v} AS \"v{i}\"")).collect();
-                    let sets: Vec<String> = sets
-                        .iter()
-                        .enumerate()
-                        .map(|(i, (n, _))| format!("{} = \"s\".\"v{i}\"", quote(n)))
-                        .collect();
-                    format!(
-                        "{with}UPDATE {} AS \"u\" SET {} FROM (SELECT {name}.rowid AS \"r\", {}{from}{selection}) AS \"s\" WHERE \"u\".rowid = \"s\".\"r\"",
-                        target.text,
-                        sets.join(", "),
-                        values.join(", ")
-                    )
-                }
-            })
+            let limit = limit.as_deref().unwrap_or_default();
+            let which = format!("{with}SELECT {row}{text}{selection}{limit}");
+            let sql = if listed {
+                // Of several joined rows for one row any may win, as in SQL Server.
+                let values: Vec<String> =
+                    sets.iter().enumerate().map(|(i, (_, v))| format!("{v} AS \"v{i}\"")).collect();
+                let sets: Vec<String> =
+                    sets.iter().enumerate().map(|(i, (n, _))| format!("{} = \"s\".\"v{i}\"", quote(n))).collect();
+                format!(
+                    "{with}UPDATE {} AS \"u\" SET {} FROM (SELECT {row} AS \"r\", {}{text}{selection}{limit}) AS \"s\" WHERE \"u\".rowid = \"s\".\"r\"",
+                    target.text,
+                    sets.join(", "),
+                    values.join(", ")
+                )
+            } else {
+                let sets: Vec<String> = sets.iter().map(|(n, v)| format!("{} = {v}", quote(n))).collect();
+                format!(
+                    "{with}UPDATE {} AS {} SET {}{selection}",
+                    target.text,
+                    quote(&alias),
+                    sets.join(", ")
+                )
+            };
+            Ok((sql, which))
         })(self);
         self.scopes.clear();
-        let action = made.and_then(|sql| self.finish(&target, sql, Ended::Update, update.output.as_ref()));
+        let action = made.and_then(|(sql, which)| match &update.output {
+            None => Ok(target.write(sql, Ended::Update)),
+            Some(output) => {
+                let action = target.write(String::new(), Ended::Update);
+                self.told_change(&target, sql, &which, output, action)
+            }
+        });
         self.ctes.truncate(known);
         action
+    }
+
+    /// The FROM of a CTE that a write goes through, and how its rows' numbers are read.
+    fn through_cte(&mut self, name: &[Ident]) -> Result<(String, String), SqlError> {
+        let (text, fields) = self.relation(name, self.line)?;
+        let row = fields
+            .iter()
+            .find(|f| f.name == ROWID)
+            .map(|f| f.text(THROUGH))
+            .unwrap_or_else(|| format!("{}.rowid", quote(THROUGH)));
+        self.scopes.push(vec![Source { alias: THROUGH.to_owned(), fields, correlated: true }]);
+        Ok((format!(" FROM {text} AS {}", quote(THROUGH)), row))
+    }
+
+    fn twice(&self, column: &str) -> SqlError {
+        fault(
+            264,
+            self.line,
+            format!(
+                "The column name '{column}' is specified more than once in the SET clause or column list of an INSERT. A column cannot be assigned more than one value in the same clause. Modify the clause to make sure that a column is updated only once. If this statement updates or inserts columns into a view, column aliasing can conceal the duplication in your code."
+            ),
+        )
     }
 
     fn set(
         &mut self,
         target: &Target,
+        said: &str,
         alias: &str,
         name: &ObjectName,
         value: &Expr,
@@ -451,7 +515,7 @@ impl Compiler {
             return Err(self.no("UPDATE … SET @variable"));
         }
         let own = qualifier.last().is_none_or(|q| {
-            q.value.eq_ignore_ascii_case(alias) || q.value.eq_ignore_ascii_case(&target.shown)
+            [said, alias, target.shown.as_str()].iter().any(|n| q.value.eq_ignore_ascii_case(n))
         });
         if !own {
             return Err(fault(
@@ -481,31 +545,6 @@ impl Compiler {
         Ok((at, text))
     }
 
-    /// The write with its OUTPUT.
-    fn finish(
-        &mut self,
-        target: &Target,
-        mut sql: String,
-        verb: Ended,
-        output: Option<&sqlparser::ast::OutputClause>,
-    ) -> Result<Action, SqlError> {
-        let mut rows = None;
-        if let Some(output) = output {
-            let inserted = verb != Ended::Delete;
-            self.scopes.push(vec![target.source(if inserted { "inserted" } else { "deleted" })]);
-            let made = self.returning(output, inserted, verb == Ended::Update);
-            self.scopes.pop();
-            let (tail, returned) = made?;
-            sql.push_str(&tail);
-            rows = Some(returned);
-        }
-        let mut action = target.write(sql, verb);
-        if let Action::Write { returned, .. } = &mut action {
-            *returned = rows;
-        }
-        Ok(action)
-    }
-
     pub(super) fn delete(&mut self, delete: &Delete, with: Option<&With>) -> Result<Action, SqlError> {
         let odd = !delete.optimizer_hints.is_empty()
             || delete.using.is_some()
@@ -517,48 +556,77 @@ impl Compiler {
             return Err(self.no("DELETE"));
         }
         let known = self.ctes.len();
-        let with = self.with_text(with)?;
-        let (target, alias, joined) = match delete.tables.as_slice() {
+        let limit = self.write_limit()?;
+        let (name, said, joined) = match delete.tables.as_slice() {
             [] => {
                 let [table] = from.as_slice() else { return Err(self.no("DELETE from several tables")) };
                 if !table.joins.is_empty() {
                     return Err(fault(156, self.line, "Incorrect syntax near the keyword 'JOIN'."));
                 }
                 let (name, said) = self.written(&table.relation)?;
-                (self.target(&name)?, said, false)
+                (name, said, false)
             }
             [name] => {
                 let parts = self.parts(name)?;
                 let said = parts.last().map(|p| p.value.clone()).unwrap_or_default();
-                let (target, alias) = self.among(&parts, &said, from)?;
-                (target, alias, true)
+                (parts, said, true)
             }
             _ => return Err(self.no("DELETE of several tables")),
         };
+        let through = if joined { None } else { self.through(with, &name)? };
+        let (with, target, alias) = match (&through, with) {
+            (Some((cte, base)), Some(with)) => {
+                let text = self.with(&Self::with_rows(with, cte))?;
+                (text, self.target(base)?, THROUGH.to_owned())
+            }
+            (_, with) => {
+                let text = self.with_text(with)?;
+                let among = if joined { from } else { &[][..] };
+                let (target, alias) = self.among(&name, &said, among)?;
+                (text, target, alias)
+            }
+        };
         let made = (|c: &mut Self| {
-            let text = if joined {
-                Some(c.from(from)?)
-            } else {
-                c.scopes.push(vec![target.source(&alias)]);
-                None
+            let (text, row) = match &through {
+                Some(_) => c.through_cte(&name)?,
+                None if joined => (c.from(from)?, format!("{}.rowid", quote(&alias))),
+                None => {
+                    c.scopes.push(vec![target.source(&alias)]);
+                    (format!(" FROM {} AS {}", target.text, quote(&alias)), format!("{}.rowid", quote(&alias)))
+                }
             };
             let selection = match &delete.selection {
                 Some(test) => format!(" WHERE {}", c.predicate(test)?),
                 None => String::new(),
             };
-            let name = quote(&alias);
-            Ok(match text {
-                None => format!("{with}DELETE FROM {} AS {name}{selection}", target.text),
-                Some(from) => format!(
-                    "{with}DELETE FROM {} WHERE rowid IN (SELECT {name}.rowid{from}{selection})",
+            let listed = through.is_some() || joined || limit.is_some();
+            let limit = limit.as_deref().unwrap_or_default();
+            Ok(if listed {
+                format!(
+                    "{with}DELETE FROM {} WHERE rowid IN (SELECT {row}{text}{selection}{limit})",
                     target.text
-                ),
+                )
+            } else {
+                format!("{with}DELETE FROM {} AS {}{selection}", target.text, quote(&alias))
             })
         })(self);
         self.scopes.clear();
-        let action = made.and_then(|sql| self.finish(&target, sql, Ended::Delete, delete.output.as_ref()));
+        let mut sql = made?;
         self.ctes.truncate(known);
-        action
+        let mut rows = None;
+        if let Some(output) = &delete.output {
+            self.scopes.push(vec![target.source("deleted")]);
+            let made = self.returning(output, "deleted");
+            self.scopes.pop();
+            let (tail, returned) = made?;
+            sql.push_str(&tail);
+            rows = Some(returned);
+        }
+        let mut action = target.write(sql, Ended::Delete);
+        if let Action::Write { returned, .. } = &mut action {
+            *returned = rows;
+        }
+        Ok(action)
     }
 
     /// The name that a write names its table by, and the last part or alias of it.
