@@ -5,6 +5,7 @@ mod codes;
 mod dates;
 mod format;
 mod like;
+mod md5;
 mod numbers;
 mod parts;
 mod text;

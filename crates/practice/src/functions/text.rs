@@ -50,7 +50,7 @@ fn slice(context: &Context<'_>, name: &str) -> Result<Value> {
             if length < 0 {
                 return Err(wrong(537).into());
             }
-            ((first - 1).max(0), first.saturating_add(length).saturating_sub(1))
+            (first.saturating_sub(1).max(0), first.saturating_add(length).saturating_sub(1))
         }
     };
     let (from, to) = (from.min(count) as usize, to.clamp(0, count) as usize);
