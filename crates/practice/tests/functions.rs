@@ -2,9 +2,11 @@
 
 mod common;
 
-use common::{ask, demo};
+use common::{Demo, ask, demo};
 use database::Failure;
 use model::Access;
+use proptest::prelude::*;
+use std::sync::LazyLock;
 
 const FILES: [(&str, &str); 4] = [
     ("text", include_str!("functions/text.txt")),
@@ -113,4 +115,88 @@ fn conversions_run_over_many_rows() {
     let mut session = demo.session(Access::ReadWrite);
     let text = "SELECT COUNT(LEN(CONVERT(varchar(10), DATEADD(day, a.N, '2026-02-03'), 103))) AS n FROM Numbers a CROSS JOIN Numbers b";
     assert_eq!(ask(session.as_mut(), text).unwrap(), "[{\"n\":1000000}]");
+}
+
+/// Calls that read what a text holds; `{}` is that text as a literal, `[]` another.
+const READERS: [&str; 34] = [
+    "TRY_CAST({} AS int)",
+    "TRY_CAST({} AS bit)",
+    "TRY_CAST({} AS decimal(9,2))",
+    "TRY_CAST({} AS decimal(38,38))",
+    "TRY_CAST({} AS money)",
+    "TRY_CAST({} AS float)",
+    "TRY_CAST({} AS date)",
+    "TRY_CAST({} AS datetime)",
+    "TRY_CAST({} AS smalldatetime)",
+    "TRY_CAST({} AS datetimeoffset)",
+    "TRY_CAST({} AS time)",
+    "TRY_CONVERT(datetime2, {}, 103)",
+    "TRY_CONVERT(date, {}, 12)",
+    "TRY_CAST({} AS uniqueidentifier)",
+    "TRY_CAST({} AS char(3))",
+    "ISNUMERIC({})",
+    "ISDATE({})",
+    "PATINDEX({}, [])",
+    "CHARINDEX({}, [], 2)",
+    "REPLACE({}, [], 'x')",
+    "TRANSLATE({}, [], {})",
+    "STUFF({}, 2, 3, [])",
+    "SUBSTRING({}, 2, 3) + RIGHT([], 3)",
+    "TRIM({}) + REVERSE(UPPER([]))",
+    "QUOTENAME({}, [])",
+    "SOUNDEX({})",
+    "PARSENAME({}, 1)",
+    "STRING_ESCAPE({}, 'json')",
+    "JSON_VALUE({}, '$.a')",
+    "FORMAT(-1234567.891, {})",
+    "FORMAT(12e-5, {})",
+    "FORMAT(0, {})",
+    "FORMAT(SYSDATETIMEOFFSET(), {})",
+    "FORMAT(CAST('14:05:06.7' AS time), {})",
+];
+
+/// One practice for all cases: a new one for each would cost more than the cases.
+static SMALL: LazyLock<Demo> = LazyLock::new(|| demo(5));
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_brings_a_function_down(
+        first in "[-+0-9:./ ,;TZAPMFEa-e#%'\"\\\\$€é😀_^\\[\\]]{0,20}",
+        second in "[-0-9 %a-cé😀_^\\[\\]]{0,6}",
+    ) {
+        let mut session = SMALL.session(Access::ReadWrite);
+        let literal = |text: &str| format!("N'{}'", text.replace('\'', "''"));
+        for reader in READERS {
+            let text = format!("SELECT {}", reader.replace("{}", "\u{1}").replace("[]", &literal(&second)).replace('\u{1}', &literal(&first)));
+            // A function that panics ends as the embedded engine's own failure.
+            if let Err(Failure::Sql(error)) = ask(session.as_mut(), &text) {
+                prop_assert!(error.number != 8630, "{text}: {}", error.message.reveal());
+            }
+        }
+    }
+
+    #[test]
+    fn extremes_of_numbers_bring_nothing_down(
+        n in prop_oneof![any::<i64>(), Just(i64::MIN + 1), Just(i64::MAX), -20i64..20],
+        m in prop_oneof![any::<i64>(), Just(i64::MIN + 1), Just(i64::MAX), -45i64..45],
+    ) {
+        let mut session = SMALL.session(Access::ReadWrite);
+        for call in [
+            "ROUND({}, [])", "ROUND(1.5, [])", "ROUND(99999999999999999999999999999999999999.0, [])", "ROUND(1.5e0, [])",
+            "POWER({}, [])", "POWER(1.5, [])", "ABS({})", "DATEADD(year, {}, GETDATE())",
+            "DATEADD(ns, [], SYSDATETIME())", "DATEFROMPARTS({}, [], 1)", "DATETIME2FROMPARTS(2026, 1, 1, 0, 0, 0, {}, 7)",
+            "DATETIMEOFFSETFROMPARTS(2026, 1, 1, 0, 0, 0, 0, {}, [], 7)", "SUBSTRING('abc', {}, [])",
+            "LEFT('abc', {})", "RIGHT('abc', [])", "STUFF('abc', {}, [], 'x')", "CHARINDEX('a', 'abc', {})",
+            "LEN(REPLICATE('ab', {}))", "STR({}, [], 2)", "STR(1.5, 20, [])", "EOMONTH(GETDATE(), {})",
+            "SWITCHOFFSET(SYSDATETIMEOFFSET(), [])", "CHAR({})", "NCHAR([])", "CHOOSE({}, 1, 2)",
+            "CAST({} AS decimal(38,10))", "CAST({} AS money)", "CAST({} AS smallint)", "FORMAT({}, 'N')", "FORMAT([], 'X')",
+        ] {
+            let text = format!("SELECT {}", call.replace("{}", &n.to_string()).replace("[]", &m.to_string()));
+            if let Err(Failure::Sql(error)) = ask(session.as_mut(), &text) {
+                prop_assert!(error.number != 8630, "{text}: {}", error.message.reveal());
+            }
+        }
+    }
 }
