@@ -150,7 +150,7 @@ impl Compiler {
 
     /// `value AT TIME ZONE zone`.
     #[allow(dead_code, reason = "for the parsed form of an expression")]
-    pub(super) fn at_time_zone(&mut self, value: &Expr, zone: &Expr) -> Result<Piece, SqlError> {
+    pub(in crate::tsql) fn at_time_zone(&mut self, value: &Expr, zone: &Expr) -> Result<Piece, SqlError> {
         let value = self.value(value)?;
         let zone = self.value(zone)?;
         let zone = self.as_text(zone)?;
@@ -252,7 +252,8 @@ impl Compiler {
                 if switch {
                     Piece::new(format!("ts_switchoffset({}, '{name}', {})", date.sql, zone.sql), date.ty)
                 } else {
-                    let ty = Type { scale: date.ty.scale, ..Type::OFFSET };
+                    let scale = if date.ty.name == "datetime2" { date.ty.scale } else { precision(date.ty) };
+                    let ty = Type { scale, ..Type::OFFSET };
                     let to = spelled(ty);
                     Piece::new(
                         format!("ts_todatetimeoffset({}, '{name}', {}, '{to}')", date.sql, zone.sql),
