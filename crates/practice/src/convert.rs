@@ -7,6 +7,8 @@ mod kind;
 mod moment;
 mod number;
 mod style;
+#[cfg(test)]
+mod tests;
 mod times;
 
 use crate::{

@@ -6,6 +6,7 @@ mod dates;
 mod exact;
 mod format;
 mod like;
+mod md5;
 mod numbers;
 mod parts;
 mod session;
@@ -83,6 +84,9 @@ pub(crate) fn register(connection: &Connection, shared: &Arc<Shared>) -> Result<
     format::register(connection, pure)?;
     connection.create_scalar_function("ts_raise", 1, changing, |_| -> Result<Value> {
         Err(Raised(512, "Subquery returned more than 1 value. This is not permitted when the subquery follows =, !=, <, <= , >, >= or when the subquery is used as an expression.".to_owned()).into())
+    })?;
+    connection.create_scalar_function("ts_no_json", 0, changing, |_| -> Result<Value> {
+        Err(Raised(13609, "JSON text is not properly formatted.".to_owned()).into())
     })?;
     connection.create_scalar_function("ts_amount", 1, pure, |c| match c.get_raw(0) {
         ValueRef::Integer(n) if n >= 0 => Ok(n),

@@ -134,7 +134,7 @@ impl Decimal {
 
     /// Rounded (or cut) at a place before or behind the point, with the digits behind it made zeros: the scale stays.
     pub(crate) fn round(self, places: i64, cut: bool) -> Option<Decimal> {
-        let off = i64::from(self.scale) - places;
+        let off = i64::from(self.scale).saturating_sub(places);
         if off <= 0 {
             return Some(self);
         }

@@ -99,6 +99,9 @@ fn split_offset(text: &str) -> Result<(&str, Option<i16>, bool), Wrong> {
     let Some(at) = text.rfind(['+', '-']).filter(|at| text[..*at].contains(':')) else {
         return Ok((text, None, false));
     };
+    if !text[at..].contains(':') {
+        return Ok((text, None, false));
+    }
     let minutes = offset_minutes(&text[at..]).ok_or(Wrong::Form)?;
     Ok((text[..at].trim_end_matches(' '), Some(minutes), false))
 }

@@ -1,6 +1,6 @@
 //! Characters and their codes, sounds, digests, and what a text could be read as.
 
-use super::{text, ty, unsupported};
+use super::{md5, text, ty, unsupported};
 use crate::{
     convert::{byte, character, could_be_number, is_wide, parse_moment, precision, stored_bytes},
     fault::Raised,
@@ -78,6 +78,7 @@ fn hash(c: &Context<'_>) -> Result<Value> {
         _ => stored_bytes(&text(c, 1).unwrap_or_default(), is_wide(ty(c, 2)?)),
     };
     let algorithm = match algorithm.to_ascii_uppercase().as_str() {
+        "MD5" => return Ok(Value::Blob(md5::digest(&bytes).to_vec())),
         "SHA" | "SHA1" => &digest::SHA1_FOR_LEGACY_USE_ONLY,
         "SHA2_256" => &digest::SHA256,
         "SHA2_512" => &digest::SHA512,

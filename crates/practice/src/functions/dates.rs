@@ -139,7 +139,7 @@ fn from_parts(c: &Context<'_>) -> Result<Option<String>> {
             date(&n[..3]).zip(clock([h, m, s, f], digits)).and_then(|(d, t)| write_moment(d, t, 0, to))
         }
         (_, &[_, _, _, h, m, s, f, oh, om]) => {
-            let sound = oh.abs() <= 14 && om.abs() < 60 && oh.signum() * om.signum() >= 0;
+            let sound = (-14..=14).contains(&oh) && (-59..=59).contains(&om) && oh * om >= 0;
             let offset = oh.saturating_mul(60).saturating_add(om);
             date(&n[..3])
                 .zip(clock([h, m, s, f], digits))
@@ -164,7 +164,7 @@ fn from_parts(c: &Context<'_>) -> Result<Option<String>> {
 fn offset_of(c: &Context<'_>, at: usize, function: &str) -> Result<Option<i16>> {
     let made = match c.get_raw(at) {
         ValueRef::Null => return Ok(None),
-        ValueRef::Integer(n) => i16::try_from(n).ok().filter(|n| n.abs() <= 14 * 60),
+        ValueRef::Integer(n) => i16::try_from(n).ok().filter(|n| (-840..=840).contains(n)),
         _ => offset_minutes(text(c, at).unwrap_or_default().trim_matches(' ')),
     };
     made.map(Some).ok_or_else(|| {

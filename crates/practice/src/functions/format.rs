@@ -81,6 +81,9 @@ fn format(c: &Context<'_>) -> Result<Option<String>> {
     let (value, from, Some(pattern)) = (c.get_raw(0), ty(c, 1)?, text(c, 2)) else { return Ok(None) };
     let Some(name) = text(c, 3) else { return Ok(None) };
     let culture = culture(&name)?;
+    if pattern.len() > 4000 {
+        return Err(unsupported("FORMAT of so long a pattern").into());
+    }
     let stored = match value {
         ValueRef::Null => return Ok(None),
         ValueRef::Text(stored) => stored,

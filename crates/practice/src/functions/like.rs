@@ -118,7 +118,7 @@ fn units_before(chars: &[char], at: usize) -> usize {
 
 /// Position of `what` in `within` from 1, searched from `start`; 0 when it is not there.
 pub(super) fn position(what: &str, within: &str, start: i64) -> i64 {
-    let skip = usize::try_from(start - 1).unwrap_or(0);
+    let skip = usize::try_from(start.saturating_sub(1)).unwrap_or(0);
     if what.is_empty() || skip >= within.len() {
         return 0;
     }

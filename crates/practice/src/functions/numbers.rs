@@ -31,7 +31,10 @@ fn log(f: f64, of: fn(f64) -> f64) -> f64 {
     if f <= 0.0 { f64::NAN } else { of(f) }
 }
 
-const FLOATS: [(&str, fn(f64) -> f64); 18] = [
+/// A function of a float.
+type OfFloat = fn(f64) -> f64;
+
+const FLOATS: [(&str, OfFloat); 18] = [
     ("ts_sqrt", f64::sqrt),
     ("ts_square", |f| f * f),
     ("ts_exp", f64::exp),
@@ -79,7 +82,11 @@ fn round_integer(n: i64, places: i64, cut: bool) -> Option<i64> {
     if places >= 0 {
         return Some(n);
     }
-    let Some(unit) = u32::try_from(-places).ok().and_then(|p| 10i64.checked_pow(p)) else { return Some(0) };
+    let Some(unit) =
+        places.checked_neg().and_then(|p| u32::try_from(p).ok()).and_then(|p| 10i64.checked_pow(p))
+    else {
+        return Some(0);
+    };
     let half = if cut { 0 } else { unit / 2 * n.signum() };
     Some(n.checked_add(half)? / unit * unit)
 }

@@ -50,7 +50,7 @@ fn slice(context: &Context<'_>, name: &str) -> Result<Value> {
             if length < 0 {
                 return Err(wrong(537).into());
             }
-            ((first - 1).max(0), first.saturating_add(length).saturating_sub(1))
+            (first.saturating_sub(1).max(0), first.saturating_add(length).saturating_sub(1))
         }
     };
     let (from, to) = (from.min(count) as usize, to.clamp(0, count) as usize);
@@ -176,6 +176,36 @@ fn replicate(c: &Context<'_>) -> Result<Option<String>> {
     Ok(Some(cut(&t.repeat(n.min(whole)), 0, limit)))
 }
 
+/// PARSENAME: a part of a name of up to four, counted from its end.
+fn part_of_name(name: &str, wanted: i64) -> Option<String> {
+    let mut parts = vec![String::new()];
+    let mut close = None;
+    let mut chars = name.chars().peekable();
+    while let Some(c) = chars.next() {
+        let part = parts.last_mut()?;
+        match (c, close) {
+            (c, Some(mark)) if c == mark => {
+                // A closing mark twice is one of the name's own.
+                if chars.next_if_eq(&mark).is_some() {
+                    part.push(c);
+                } else {
+                    close = None;
+                }
+            }
+            (c, Some(_)) => part.push(c),
+            ('[', None) if part.is_empty() => close = Some(']'),
+            ('"', None) if part.is_empty() => close = Some('"'),
+            ('.', None) => parts.push(String::new()),
+            (c, None) => part.push(c),
+        }
+    }
+    if close.is_some() || parts.len() > 4 {
+        return None;
+    }
+    let at = parts.len().checked_sub(usize::try_from(wanted).ok().filter(|w| *w > 0)?)?;
+    Some(parts.swap_remove(at)).filter(|part| !part.is_empty())
+}
+
 pub(super) fn register(connection: &Connection, pure: FunctionFlags) -> Result<()> {
     for name in ["left", "right", "substring"] {
         let count = if name == "substring" { 3 } else { 2 };
@@ -233,6 +263,10 @@ pub(super) fn register(connection: &Connection, pure: FunctionFlags) -> Result<(
             return Ok(None);
         };
         Ok(str_of(f, length, digits))
+    })?;
+    connection.create_scalar_function("ts_parsename", 2, pure, |c| {
+        let (Some(name), Some(wanted)) = (text(c, 0), c.get::<Option<i64>>(1)?) else { return Ok(None) };
+        Ok(part_of_name(&name, wanted))
     })?;
     connection.create_scalar_function("ts_escape", 2, pure, |c| {
         let (Some(t), Some(kind)) = (text(c, 0), text(c, 1)) else { return Ok(None) };

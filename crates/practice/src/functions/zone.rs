@@ -92,3 +92,47 @@ impl Zone {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::read_date_time;
+
+    fn local(zone: &str, at: &str) -> (String, i16) {
+        let ((d, t), offset) = by_name(zone).unwrap().local(read_date_time(at.as_bytes()).unwrap());
+        (crate::calendar::date_time_text(d, t), offset)
+    }
+
+    #[test]
+    fn clocks_go_forward_and_back() {
+        let sydney = "aus eastern standard time";
+        assert_eq!(local(sydney, "2026-02-03T12:00:00").1, 660);
+        assert_eq!(local(sydney, "2026-07-03T12:00:00").1, 600);
+        // 4 October 2026: 02:00 to 03:00 is left out.
+        assert_eq!(local(sydney, "2026-10-04T01:59:59"), ("2026-10-04T01:59:59".to_owned(), 600));
+        assert_eq!(local(sydney, "2026-10-04T02:30:00"), ("2026-10-04T03:30:00".to_owned(), 660));
+        assert_eq!(local(sydney, "2026-10-04T03:00:00").1, 660);
+        // 5 April 2026: 02:00 to 03:00 comes twice.
+        assert_eq!(local(sydney, "2026-04-05T01:59:59").1, 660);
+        assert_eq!(local(sydney, "2026-04-05T02:30:00").1, 600);
+        assert_eq!(local(sydney, "2026-04-05T03:00:00").1, 600);
+        assert_eq!(local("E. Australia Standard Time", "2026-02-03T12:00:00").1, 600);
+        assert_eq!(local("Cen. Australia Standard Time", "2026-02-03T12:00:00").1, 630);
+        assert_eq!(local("AUS Central Standard Time", "2026-02-03T12:00:00").1, 570);
+        assert_eq!(local("W. Australia Standard Time", "2026-02-03T12:00:00").1, 480);
+        // Before 2008 summer ended in March, and began in Tasmania first.
+        assert_eq!(local(sydney, "2007-04-01T12:00:00").1, 600);
+        assert_eq!(local(sydney, "2007-10-10T12:00:00").1, 600);
+        assert_eq!(local("Tasmania Standard Time", "2007-10-10T12:00:00").1, 660);
+        assert!(by_name("Sydney").is_none());
+    }
+
+    #[test]
+    fn instants_find_their_offset() {
+        let zone = by_name("AUS Eastern Standard Time").unwrap();
+        let at = |text: &str| zone.offset_at(ticks(read_date_time(text.as_bytes()).unwrap()));
+        // 02:00 of standard time on 4 October is 16:00 of the day before at UTC.
+        assert_eq!((at("2026-10-03T15:59:59"), at("2026-10-03T16:00:00")), (600, 660));
+        assert_eq!((at("2026-04-04T15:59:59"), at("2026-04-04T16:00:00")), (660, 600));
+    }
+}

@@ -2,6 +2,7 @@
 
 mod choice;
 mod date;
+mod json;
 mod number;
 mod system;
 mod text;
@@ -79,6 +80,7 @@ impl Compiler {
             Compiler::text_call,
             Compiler::number_call,
             Compiler::date_call,
+            Compiler::json_call,
             Compiler::system_call,
         ] {
             if let Some(made) = group(self, &mut call)? {

@@ -18,6 +18,15 @@ impl Compiler {
         Ok(Piece::new(format!("(CASE WHEN {test} THEN {} ELSE {} END)", results[0].sql, results[1].sql), ty))
     }
 
+    /// The embedded engine takes 127 arguments at most, our own included.
+    pub(super) fn bounded(&self, call: &Call<'_>) -> Result<(), SqlError> {
+        if call.pieces.len() > 100 {
+            Err(self.no(&format!("{} of over a hundred values", call.name)))
+        } else {
+            Ok(())
+        }
+    }
+
     pub(super) fn choice_call(&mut self, call: &mut Call<'_>) -> Result<Option<Piece>, SqlError> {
         Ok(Some(match call.name {
             "ISNULL" => {
@@ -39,6 +48,7 @@ impl Compiler {
                 if call.pieces.len() < 2 {
                     return Err(self.wrong_count(call.name, 2, 254));
                 }
+                self.bounded(call)?;
                 let (pieces, ty) = self.unify(std::mem::take(&mut call.pieces))?;
                 let all: Vec<&str> = pieces.iter().map(|p| p.sql.as_str()).collect();
                 Piece::new(format!("coalesce({})", all.join(", ")), ty)
@@ -67,6 +77,7 @@ impl Compiler {
                 if call.pieces.is_empty() {
                     return Err(self.wrong_count(call.name, 1, 254));
                 }
+                self.bounded(call)?;
                 let (pieces, ty) = self.unify(std::mem::take(&mut call.pieces))?;
                 if matches!(ty.family, Family::Null | Family::Offset) {
                     return Err(self.no(call.name));

@@ -252,7 +252,8 @@ impl Compiler {
                 if switch {
                     Piece::new(format!("ts_switchoffset({}, '{name}', {})", date.sql, zone.sql), date.ty)
                 } else {
-                    let ty = Type { scale: date.ty.scale, ..Type::OFFSET };
+                    let scale = if date.ty.name == "datetime2" { date.ty.scale } else { precision(date.ty) };
+                    let ty = Type { scale, ..Type::OFFSET };
                     let to = spelled(ty);
                     Piece::new(
                         format!("ts_todatetimeoffset({}, '{name}', {}, '{to}')", date.sql, zone.sql),

@@ -126,10 +126,7 @@ impl Compiler {
                 if !(3..=254).contains(&call.pieces.len()) {
                     return Err(self.wrong_count(call.name, 3, 254));
                 }
-                // The embedded engine takes 127 arguments at most, our own included.
-                if call.pieces.len() > 100 {
-                    return Err(self.no("CONCAT_WS of over a hundred values"));
-                }
+                self.bounded(call)?;
                 let ty = joined(call.pieces.iter().map(|p| p.ty));
                 Piece::new(format!("ts_concat_ws({})", self.texts(call)?.join(", ")), ty)
             }
@@ -170,7 +167,14 @@ impl Compiler {
                 let number = self.float(number)?;
                 let (length, digits) =
                     (rest.first().map_or("10", String::as_str), rest.get(1).map_or("0", String::as_str));
-                Piece::new(format!("ts_str({number}, {length}, {digits})"), Type::VARCHAR)
+                let ty = short(Type::VARCHAR, length.parse().ok().filter(|n| *n <= 8000).unwrap_or(8000));
+                Piece::new(format!("ts_str({number}, {length}, {digits})"), ty)
+            }
+            "PARSENAME" => {
+                self.arity(call, 2, 2)?;
+                let numbers = self.ints(call, 1)?;
+                let name = self.text_at(call, 0)?.sql;
+                Piece::new(format!("ts_parsename({name}, {})", numbers[0]), short(Type::NVARCHAR, 128))
             }
             "STRING_ESCAPE" => {
                 self.arity(call, 2, 2)?;
