@@ -98,10 +98,6 @@ impl Life {
         (self.conditions & lasting).count_ones()
     }
 
-    pub(super) fn pregnant(&self, day: i64) -> bool {
-        self.pregnancies.iter().any(|p| p.start + 28 <= day && p.end.is_none_or(|end| day <= end))
-    }
-
     /// Whether nothing speaks against a medicine: no reaction to it, no other with the same substance, no known danger.
     pub(super) fn may_take(&self, product: usize) -> bool {
         let p = &PRODUCTS[product];

@@ -76,7 +76,11 @@ fn members(random: &mut Random, today: i64) -> Vec<Member> {
         _ => (1, 2),
     };
     let (young, old) = if children > 0 { (22, 50) } else { (19, 95) };
-    let first = born(random, young, old);
+    let mut first = born(random, young, old);
+    // Fewer of the very old.
+    if today - first > 72 * 366 && random.chance(60) {
+        first = born(random, young, 72);
+    }
     let woman = random.chance(52);
     let mut all = vec![Member { born: first, female: woman, child: false }];
     if adults == 2 {
@@ -137,7 +141,7 @@ impl World<'_> {
                 }
                 self.before_birth(&mut life);
                 life.settle(&mut self.random, self.today);
-                let face = self.row(&mut insert, &mut life, &home, options)?;
+                let face = self.row(&mut insert, &mut life, &home)?;
                 faces.push(face);
                 lives.push(life);
             }
@@ -145,7 +149,7 @@ impl World<'_> {
                 let kin = if i == 0 { faces.get(1) } else { faces.first() };
                 self.background(&mut lives[start + i], (start + i) as u32, face, kin)?;
             }
-            if head % 256 < 4 {
+            if lives.len() / 512 > start / 512 {
                 step(lives.len() as f32 / options.patients as f32);
             }
         }
@@ -274,7 +278,6 @@ impl World<'_> {
         insert: &mut rusqlite::Statement<'_>,
         life: &mut Life,
         home: &Home,
-        options: &BuildOptions,
     ) -> rusqlite::Result<Face> {
         let (today, random) = (self.today, &mut self.random);
         let (id, years, female) = (life.id, life.age(today), life.female);
@@ -337,7 +340,7 @@ impl World<'_> {
             pad(&id.to_string(), 10),
             title,
             pad(first, 50),
-            pad(random.pick(words::MIDDLE), 30),
+            pad(random.pick(if female { words::MIDDLE_FEMALE } else { words::MIDDLE_MALE }), 30),
             pad(home.surname, 40),
             pad(if random.chance(8) { &first[..3.min(first.len())] } else { "" }, 30),
             pad(&home.street, 40),
@@ -385,7 +388,6 @@ impl World<'_> {
             tier,
             (tier > 0).then(|| midnight((life.from + 30).min(today))),
         ])?;
-        debug_assert!(options.patients as i64 >= id);
         Ok(Face {
             title,
             first,
