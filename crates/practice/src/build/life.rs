@@ -104,10 +104,9 @@ impl Life {
         let thinned = self.takes("Warfarin") || self.takes("Apixaban");
         let irritates = ["Aspirin", "Meloxicam", "Ibuprofen"].iter().any(|i| p.ingredients.contains(i));
         let kidneys = self.has(conditions::KIDNEY) && (irritates && !p.ingredients.contains(&"Aspirin"));
-        !self.allergens.iter().any(|a| medicines::forbids(*a, product))
-            && !p.ingredients.iter().any(|i| self.takes(i))
-            && !(irritates && thinned)
-            && !kidneys
+        let reacts = self.allergens.iter().any(|a| medicines::forbids(*a, product));
+        let again = p.ingredients.iter().any(|i| self.takes(i));
+        !(reacts || again || kidneys || irritates && thinned)
     }
 
     /// Chooses reactions and lasting medicines; conditions are known by now.

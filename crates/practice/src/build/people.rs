@@ -92,8 +92,8 @@ fn members(random: &mut Random, today: i64) -> Vec<Member> {
     let mut child = (parent + random.range(18, 40) * 365 + random.range(0, 365)).max(today - 18 * 365);
     for _ in 0..children {
         if child > today - 20 {
-            // Too soon: it came earlier.
-            child = today - 20 - random.range(0, 1500);
+            // Not born yet: it came earlier.
+            child = random.range((parent + 18 * 365).max(today - 1520), today - 20);
         }
         all.push(Member { born: child, female: random.chance(49), child: true });
         child += 420 + random.range(0, 1400);
@@ -191,7 +191,7 @@ impl World<'_> {
         let age = (today - member.born) * 400 / 146_097;
         // Most still come; some moved away, and the old die.
         let leaves = random.below(1000);
-        let gone = if leaves < 60 || age >= 65 && leaves < 60 + ((age - 60) * 2) as u64 {
+        let gone = if leaves < 60 || age >= 65 && leaves < 60 + ((age - 60) * 4) as u64 {
             Some(from.max(today - 1500) + random.range(1, 1500))
         } else {
             None
