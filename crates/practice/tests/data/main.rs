@@ -1,4 +1,5 @@
 //! The lives of the practice hang together: checked from outside, on the built files.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod billing;
 #[path = "../common/mod.rs"]
