@@ -7,6 +7,7 @@ mod billing;
 mod body;
 mod book;
 mod codes;
+mod complaints;
 mod conditions;
 mod diary;
 mod identifiers;

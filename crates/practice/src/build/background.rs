@@ -41,11 +41,10 @@ impl World<'_> {
         let (id, from) = (life.id, midnight(life.from));
         self.habits(life, doctor)?;
         self.family(life)?;
-        for number in 0..CONDITIONS.len() {
+        for (number, condition) in CONDITIONS.iter().enumerate() {
             if !life.has(number) {
                 continue;
             }
-            let condition = &CONDITIONS[number];
             let age = life.age(self.today).max(1);
             let years_ago = match number {
                 conditions::PREMATURE | conditions::TRISOMY => 0,

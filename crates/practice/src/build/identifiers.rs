@@ -7,17 +7,17 @@ pub(super) fn medicare(serial: u64) -> String {
     format!("{stem}{}1", check % 10)
 }
 
-/// Six digits, a location and a right check letter; numbers below a thousand are not in use.
+/// Six digits, a location and a right check letter. Numbers this low are not in use; a practice needs some hundreds.
 pub(super) fn provider_number(serial: i64) -> String {
-    let stem = format!("{:06}", serial % 1000);
+    let stem = format!("{serial:06}");
     let sum: i64 = stem.bytes().zip([3, 5, 8, 4, 2, 1]).map(|(d, w)| i64::from(d - b'0') * w).sum();
-    let location = serial % 10;
+    let location = 1;
     let check = b"YXWTLKJHFBA"[((sum + location * 6) % 11) as usize];
     format!("{stem}{location}{}", char::from(check))
 }
 
-/// Sixteen digits with a right Luhn digit. `8003608` is the block of the national test environment and of published
-/// examples; no person has a number from it. `9` after it keeps clear of those examples.
+/// Sixteen digits with a right Luhn digit. `8003608` is where published examples and test patients have theirs; we know of
+/// no person's number in that block. `9` after it keeps clear of the examples.
 pub(super) fn ihi(serial: u64) -> String {
     let stem = format!("80036089{serial:07}");
     let sum: u32 = stem

@@ -98,20 +98,15 @@ impl Life {
         (self.conditions & lasting).count_ones()
     }
 
-    pub(super) fn pregnant(&self, day: i64) -> bool {
-        self.pregnancies.iter().any(|p| p.start + 28 <= day && p.end.is_none_or(|end| day <= end))
-    }
-
     /// Whether nothing speaks against a medicine: no reaction to it, no other with the same substance, no known danger.
     pub(super) fn may_take(&self, product: usize) -> bool {
         let p = &PRODUCTS[product];
         let thinned = self.takes("Warfarin") || self.takes("Apixaban");
         let irritates = ["Aspirin", "Meloxicam", "Ibuprofen"].iter().any(|i| p.ingredients.contains(i));
         let kidneys = self.has(conditions::KIDNEY) && (irritates && !p.ingredients.contains(&"Aspirin"));
-        !self.allergens.iter().any(|a| medicines::forbids(*a, product))
-            && !p.ingredients.iter().any(|i| self.takes(i))
-            && !(irritates && thinned)
-            && !kidneys
+        let reacts = self.allergens.iter().any(|a| medicines::forbids(*a, product));
+        let again = p.ingredients.iter().any(|i| self.takes(i));
+        !(reacts || again || kidneys || irritates && thinned)
     }
 
     /// Chooses reactions and lasting medicines; conditions are known by now.

@@ -76,7 +76,11 @@ fn members(random: &mut Random, today: i64) -> Vec<Member> {
         _ => (1, 2),
     };
     let (young, old) = if children > 0 { (22, 50) } else { (19, 95) };
-    let first = born(random, young, old);
+    let mut first = born(random, young, old);
+    // Fewer of the very old.
+    if today - first > 72 * 366 && random.chance(60) {
+        first = born(random, young, 72);
+    }
     let woman = random.chance(52);
     let mut all = vec![Member { born: first, female: woman, child: false }];
     if adults == 2 {
@@ -88,8 +92,8 @@ fn members(random: &mut Random, today: i64) -> Vec<Member> {
     let mut child = (parent + random.range(18, 40) * 365 + random.range(0, 365)).max(today - 18 * 365);
     for _ in 0..children {
         if child > today - 20 {
-            // Too soon: it came earlier.
-            child = today - 20 - random.range(0, 1500);
+            // Not born yet: it came earlier.
+            child = random.range((parent + 18 * 365).max(today - 1520), today - 20);
         }
         all.push(Member { born: child, female: random.chance(49), child: true });
         child += 420 + random.range(0, 1400);
@@ -137,7 +141,7 @@ impl World<'_> {
                 }
                 self.before_birth(&mut life);
                 life.settle(&mut self.random, self.today);
-                let face = self.row(&mut insert, &mut life, &home, options)?;
+                let face = self.row(&mut insert, &mut life, &home)?;
                 faces.push(face);
                 lives.push(life);
             }
@@ -145,7 +149,7 @@ impl World<'_> {
                 let kin = if i == 0 { faces.get(1) } else { faces.first() };
                 self.background(&mut lives[start + i], (start + i) as u32, face, kin)?;
             }
-            if head % 256 < 4 {
+            if lives.len() / 512 > start / 512 {
                 step(lives.len() as f32 / options.patients as f32);
             }
         }
@@ -187,7 +191,7 @@ impl World<'_> {
         let age = (today - member.born) * 400 / 146_097;
         // Most still come; some moved away, and the old die.
         let leaves = random.below(1000);
-        let gone = if leaves < 60 || age >= 65 && leaves < 60 + ((age - 60) * 2) as u64 {
+        let gone = if leaves < 60 || age >= 65 && leaves < 60 + ((age - 60) * 4) as u64 {
             Some(from.max(today - 1500) + random.range(1, 1500))
         } else {
             None
@@ -274,7 +278,6 @@ impl World<'_> {
         insert: &mut rusqlite::Statement<'_>,
         life: &mut Life,
         home: &Home,
-        options: &BuildOptions,
     ) -> rusqlite::Result<Face> {
         let (today, random) = (self.today, &mut self.random);
         let (id, years, female) = (life.id, life.age(today), life.female);
@@ -337,7 +340,7 @@ impl World<'_> {
             pad(&id.to_string(), 10),
             title,
             pad(first, 50),
-            pad(random.pick(words::MIDDLE), 30),
+            pad(random.pick(if female { words::MIDDLE_FEMALE } else { words::MIDDLE_MALE }), 30),
             pad(home.surname, 40),
             pad(if random.chance(8) { &first[..3.min(first.len())] } else { "" }, 30),
             pad(&home.street, 40),
@@ -385,7 +388,6 @@ impl World<'_> {
             tier,
             (tier > 0).then(|| midnight((life.from + 30).min(today))),
         ])?;
-        debug_assert!(options.patients as i64 >= id);
         Ok(Face {
             title,
             first,

@@ -22,7 +22,6 @@ pub(super) struct Staff {
     pub(super) users: Vec<User>,
     /// Ids of the doctors who work.
     pub(super) doctors: Vec<i64>,
-    pub(super) nurses: Vec<i64>,
     pub(super) desk: Vec<i64>,
 }
 
@@ -80,5 +79,5 @@ pub(super) fn write(
         }
     }
     let ids = |role: char| users.iter().filter(|u| u.role == role && u.works).map(|u| u.id).collect();
-    Ok(Staff { doctors: ids('d'), nurses: ids('n'), desk: ids('r'), users })
+    Ok(Staff { doctors: ids('d'), desk: ids('r'), users })
 }

@@ -10,7 +10,8 @@ pub(super) const MALE: &[&str] = &[
     "Joshua", "Daniel", "Matthew", "Luke", "Benjamin", "Andrew", "Mark", "Peter", "David", "Michael", "Robert", "John",
     "Kevin", "Bruce", "Ronald", "Neville", "Jean-Luc", "Arjun", "Wei", "Minh", "Ahmed", "Tane", "Jarrah", "Marco",
 ];
-pub(super) const MIDDLE: &[&str] = &["", "", "", "Rose", "James", "Louise", "John", "Anne", "Lee", "May", "Kai", "Jane"];
+pub(super) const MIDDLE_FEMALE: &[&str] = &["", "", "Rose", "Louise", "Anne", "May", "Jane", "Lee"];
+pub(super) const MIDDLE_MALE: &[&str] = &["", "", "James", "John", "Lee", "Kai", "Edward", "Thomas"];
 pub(super) const SURNAMES: &[&str] = &[
     "Smith", "Jones", "Williams", "Brown", "Wilson", "Taylor", "Nguyen", "Johnson", "Martin", "White", "Anderson",
     "Walker", "Thompson", "Thomas", "Lee", "Harris", "Ryan", "Robinson", "Kelly", "King", "Davis", "Wright", "Evans",

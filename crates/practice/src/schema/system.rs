@@ -149,3 +149,21 @@ pub(crate) const SYSTEM: &[System] = system! {
         isnullable "int",
     }
 };
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::Base;
+
+    #[test]
+    fn system_views_are_found_by_schema_and_name_without_case() {
+        let found = |schema, name| Base::Drugs.system(schema, name).map(|r| (r.name, r.system));
+        assert_eq!(found("SYS", "Objects"), Some(("sys_objects", true)));
+        assert_eq!(found("information_schema", "columns"), Some(("information_schema_columns", true)));
+        for schema in ["dbo", "sys", ""] {
+            assert_eq!(found(schema, "sysobjects"), Some(("sys_sysobjects", true)));
+        }
+        assert_eq!(found("dbo", "objects"), None);
+        assert_eq!(found("sys", "nothing"), None);
+        assert!(Base::Patients.relation("sys_objects").is_none(), "not under its inner name");
+    }
+}
