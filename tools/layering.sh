@@ -25,6 +25,7 @@ forbid halo-cloud link-api gateway agent database practice
 forbid tunnel link-api relay database agent gateway directory
 forbid link-api trust tunnel relay database agent gateway directory
 forbid database trust tunnel link-api relay agent gateway directory
+forbid tds trust tunnel link-api relay agent gateway directory
 forbid practice trust tunnel link-api relay agent gateway directory
 forbid directory link-api database agent gateway
 forbid agent gateway relay directory practice
@@ -32,6 +33,11 @@ forbid gateway agent relay directory database practice
 forbid trust tunnel link-api relay database agent gateway directory
 for room in $rooms; do
     [ "$room" = model ] || forbid model "$room"
-    # The test kit stays out of everything that ships.
-    forbid "$room" lab replay
+    # The test kits stay out of everything that ships.
+    forbid "$room" lab replay tds
 done
+for program in halo-cloud halo-link halo-gateway; do
+    forbid "$program" lab replay tds
+done
+# Not even the server for tests may reach its tests' own clients.
+forbid tds mssql-tds tiberius

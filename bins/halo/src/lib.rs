@@ -5,4 +5,5 @@
 
 pub mod demo;
 pub mod http;
+pub mod practice;
 pub mod system;

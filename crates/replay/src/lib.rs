@@ -36,6 +36,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("pairing_code", pairing_code),
     ("proxy_response", proxy_response),
     ("rows", rows),
+    ("tds_packet", tds_packet),
     ("tsql", tsql),
 ];
 
@@ -164,6 +165,74 @@ pub fn rows(mut data: &[u8]) {
         match unpacker.unpack(piece) {
             Ok(json) => assert!(json.len() == claimed && claimed <= limit::CHUNK_MAX_BYTES),
             Err(_) => return,
+        }
+    }
+}
+
+/// What a client of SQL Server's protocol sends, from PRELOGIN on. The first byte says in what pieces it comes.
+pub fn tds_packet(data: &[u8]) {
+    use tds::wire::{Assembler, Budget, Limits, login, packet::kind, prelogin, request, rpc::Calls};
+    let Some((piece, data)) = data.split_first() else { return };
+    let limits = Limits { login: 16 * 1024, batch: 64 * 1024, call: 256 * 1024 };
+    let mut assembler = Assembler::new(limits, &Budget::new(1024 * 1024));
+    let mut version = tds::Version::V74;
+    for mut piece in data.chunks(usize::from(*piece) + 1) {
+        while !piece.is_empty() {
+            let message = match assembler.take(&mut piece) {
+                Ok(Some(message)) => message,
+                Ok(None) => break,
+                Err(_) => return,
+            };
+            assert!(message.bytes.len() <= limits.call);
+            match message.kind {
+                kind::PRELOGIN => _ = prelogin::parse(&message.bytes),
+                kind::LOGIN => {
+                    if let Ok(login) = login::parse(&message.bytes) {
+                        version = login.version;
+                    }
+                }
+                kind::BATCH => {
+                    if let Ok(text) = request::batch(&message.bytes, version) {
+                        assert!(text.len() <= message.bytes.len() / 2 * 3);
+                    }
+                }
+                kind::RPC => tds_calls(Calls::new(&message.bytes, version)),
+                kind::TRANSACTION => _ = request::transaction(&message.bytes, version),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Values that came in and fit their type go out and come in again as they were.
+fn tds_calls(calls: Result<tds::wire::rpc::Calls<'_>, tds::wire::Wrong>) {
+    use tds::wire::{Owned, Reader, Wrong, read_type, read_value};
+    let bad = |what: String| Wrong::Parameter { parameter: 0, name: String::new(), what };
+    for call in calls.into_iter().flatten().flatten() {
+        for given in call.parameters {
+            let mut out = Vec::new();
+            if tds::write_value(&given.ty, &given.value.view(), tds::Version::V74, &mut out).is_err() {
+                continue;
+            }
+            let mut reader = Reader::new(&out);
+            let (form, _) = read_type(&mut reader, &bad).expect("a type that was written");
+            let again = read_value(&mut reader, form, &bad).expect("a value that was written");
+            assert!(reader.is_empty(), "nothing is left over");
+            // Not equal to itself, and characters outside the code page.
+            let lossy = match (&given.value, &again) {
+                (Owned::Real(f), _) => f.is_nan(),
+                (Owned::Float(f), _) => f.is_nan(),
+                (Owned::Text(_), _) => {
+                    matches!(given.ty.name, "char" | "varchar" | "text" | "sql_variant" | "xml")
+                }
+                _ => given.ty.name == "sql_variant",
+            };
+            assert!(
+                lossy || again == given.value,
+                "{} became {again:?}, it was {:?}",
+                given.ty.name,
+                given.value
+            );
         }
     }
 }

@@ -77,6 +77,10 @@ fn the_corpora_reach_behind_the_first_check() {
         trust::verify_chain(trust::Kind::Site, &chain, replay::CORPUS_DAY).is_ok(),
         "see the vectors in crates/trust"
     );
+    let calls = read("tds_packet/call_types_high");
+    let calls = tds::wire::rpc::Calls::new(&calls[9..], tds::Version::V74).unwrap();
+    let calls: Vec<_> = calls.collect::<Result<_, _>>().unwrap();
+    assert!(calls[0].parameters.len() > 30);
     let request =
         <link_api::proto::RunRequest as prost::Message>::decode(read("command/run").as_slice()).unwrap();
     assert!(link_api::convert::command_from_proto(request.command.unwrap()).is_ok());

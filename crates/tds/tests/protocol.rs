@@ -185,7 +185,7 @@ async fn transaction_requests_get_their_number_and_lose_it() {
     raw.send(1, 1 | 0x10, &batch("one")).await;
     raw.answer().await.unwrap();
     assert_eq!(served.script.resets.load(Ordering::SeqCst), 0, "a transaction is open: all is kept");
-    raw.send(0x0E, 1, &request(9, &[1, b's', 0])).await;
+    raw.send(0x0E, 1, &request(9, &[2, b's', 0])).await;
     assert_eq!(last_done(&raw.answer().await.unwrap()), (0xFD, 0, 0));
     raw.send(0x0E, 1, &request(7, &[0, 0])).await;
     let committed = raw.answer().await.unwrap();

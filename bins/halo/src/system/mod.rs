@@ -7,7 +7,7 @@ use crate::http::Client;
 use anyhow::{Context, Result, bail};
 use model::{Clock, SystemClock};
 pub use process::Part;
-pub(crate) use process::{signal_and_wait, write_private};
+pub(crate) use process::{random_text, signal_and_wait, write_private};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{

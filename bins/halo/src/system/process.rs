@@ -123,7 +123,7 @@ fn tail(log: &Path) -> String {
 }
 
 /// 32 letters and digits from the operating system's generator.
-pub(super) fn random_text() -> String {
+pub(crate) fn random_text() -> String {
     rand::rand_core::UnwrapErr(OsRng).sample_iter(&Alphanumeric).take(32).map(char::from).collect()
 }
 

@@ -131,16 +131,36 @@ fn fits(kind: Kind, length: usize) -> Result<(), Unfit> {
     if length <= most { Ok(()) } else { Err(Unfit) }
 }
 
-/// Any value as text: itself, or as row JSON has it.
+/// Any value as text: dates as SQL Server writes them for clients that do not know their types, all else as row JSON.
 fn words<'a>(value: &Value<'a>) -> Cow<'a, str> {
-    match value {
-        Value::Text(text) | Value::Decimal(text) => Cow::Borrowed(text),
+    let day = |d: Date| format!("{:04}-{:02}-{:02}", d.year, d.month, d.day);
+    Cow::Owned(match *value {
+        Value::Text(text) | Value::Decimal(text) => return Cow::Borrowed(text),
+        Value::Date(date) => day(date),
+        Value::Time(time) => clock(time),
+        Value::DateTime(date, time) => format!("{} {}", day(date), clock(time)),
+        Value::DateTimeOffset(date, time, minutes) => {
+            let sign = if minutes < 0 { '-' } else { '+' };
+            let (hours, minutes) = (minutes.unsigned_abs() / 60, minutes.unsigned_abs() % 60);
+            format!("{} {} {sign}{hours:02}:{minutes:02}", day(date), clock(time))
+        }
         other => {
             let mut text = String::new();
-            database::json::text_of(other, &mut text);
-            Cow::Owned(text)
+            database::json::text_of(&other, &mut text);
+            text
         }
+    })
+}
+
+/// Hours to seconds, and the rest where there is one.
+fn clock(time: Time) -> String {
+    let (seconds, ticks) = (time.0 / Time::SECOND, time.0 % Time::SECOND);
+    let mut text = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if ticks > 0 {
+        let fraction = format!(".{ticks:07}");
+        text.push_str(fraction.trim_end_matches('0'));
     }
+    text
 }
 
 fn moment(value: &Value<'_>) -> Result<(Date, Time), Unfit> {

@@ -206,12 +206,8 @@ impl Kind {
             Kind::MaxNarrow | Kind::MaxWide | Kind::MaxBinary | Kind::Xml => match cell {
                 Cell::Null => out.u64(u64::MAX),
                 cell => {
-                    // One chunk: no value is as long as 4 GB, the engine's limit is far below.
                     out.u64(cell.size() as u64);
-                    if cell.size() > 0 {
-                        out.u32(cell.size() as u32);
-                        put_content(cell, out);
-                    }
+                    put_content(cell, &mut Chunks { out, left: cell.size(), chunk: 0 });
                     out.u32(0);
                 }
             },
@@ -241,6 +237,34 @@ impl Kind {
         match self {
             Kind::Time { scale } | Kind::DateTime2 { scale } | Kind::Offset { scale } => time_bytes(scale),
             _ => 0,
+        }
+    }
+}
+
+/// Clients take chunks up to some size of their own, 16 MB at least.
+const CHUNK: usize = 1 << 20;
+
+/// Puts lengths between the chunks of a value on its way.
+struct Chunks<'a> {
+    out: &'a mut dyn Put,
+    /// What has not been announced.
+    left: usize,
+    /// What is left of the announced chunk.
+    chunk: usize,
+}
+
+impl Put for Chunks<'_> {
+    fn put(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.chunk == 0 {
+                self.chunk = self.left.min(CHUNK);
+                self.left -= self.chunk;
+                self.out.u32(self.chunk as u32);
+            }
+            let (now, rest) = bytes.split_at(self.chunk.min(bytes.len()));
+            self.out.put(now);
+            self.chunk -= now.len();
+            bytes = rest;
         }
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn greet(stream: TcpStream, shared: &Shared) -> io::Result<Gues
     }
     // A TLS handshake: TDS 8.
     if first[0] == 0x16 {
-        let (_, outside) = shared.tls.as_ref().ok_or(io::ErrorKind::InvalidData)?;
+        let outside = &shared.tls.as_ref().ok_or(io::ErrorKind::InvalidData)?.outside;
         let mut stream = TlsAcceptor::from(outside.clone()).accept(stream).await?;
         let hello = message(&mut stream, shared).await?;
         if hello.kind != kind::PRELOGIN {
@@ -84,7 +84,7 @@ pub(super) async fn greet(stream: TcpStream, shared: &Shared) -> io::Result<Gues
             let login = login_of(&mut stream, shared).await?;
             return Ok(Guest { stream: Box::new(stream), login });
         }
-        Plan::Login | Plan::All => shared.tls.as_ref().map(|(inside, _)| inside.clone()),
+        Plan::Login | Plan::All => shared.tls.as_ref().map(|tls| tls.inside.clone()),
     };
     let inside = inside.ok_or(io::ErrorKind::InvalidData)?;
     let mut stream = TlsAcceptor::from(inside).accept(Sheath::new(stream)).await?;

@@ -20,7 +20,6 @@ use tokio::{
     sync::Semaphore,
     task::JoinSet,
 };
-use tokio_rustls::rustls::ServerConfig;
 
 /// Whether clients may, or must, use TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,8 +71,7 @@ pub(crate) struct Shared {
     backend: Arc<dyn Backend>,
     options: Options,
     budget: Arc<Budget>,
-    /// For TLS inside PRELOGIN, and for TLS from the first byte on.
-    tls: Option<(Arc<ServerConfig>, Arc<ServerConfig>)>,
+    tls: Option<tls::Configs>,
 }
 
 /// A server that listens.
@@ -98,6 +96,11 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// The certificate as PEM, for clients that want to know it: it is made anew at each start.
+    pub fn certificate(&self) -> Option<&str> {
+        self.shared.tls.as_ref().map(|tls| tls.certificate.as_str())
     }
 
     /// Serves until `stop` ends; then statements that run are stopped and all connections closed.

@@ -18,8 +18,17 @@ pub(super) enum TlsError {
     Setup(#[from] rustls::Error),
 }
 
-/// Two configurations for one certificate: inside PRELOGIN, and from the first byte on (TDS 8).
-pub(super) fn make() -> Result<(Arc<ServerConfig>, Arc<ServerConfig>), TlsError> {
+/// Two configurations for one certificate.
+pub(super) struct Configs {
+    /// Inside PRELOGIN.
+    pub(super) inside: Arc<ServerConfig>,
+    /// From the first byte on (TDS 8).
+    pub(super) outside: Arc<ServerConfig>,
+    /// The certificate as PEM.
+    pub(super) certificate: String,
+}
+
+pub(super) fn make() -> Result<Configs, TlsError> {
     let key = KeyPair::generate()?;
     let mut params =
         CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()])?;
@@ -37,5 +46,6 @@ pub(super) fn make() -> Result<(Arc<ServerConfig>, Arc<ServerConfig>), TlsError>
     let inside = config(&[&TLS12])?;
     let mut outside = config(&[&TLS13, &TLS12])?;
     outside.alpn_protocols = vec![b"tds/8.0".to_vec()];
-    Ok((Arc::new(inside), Arc::new(outside)))
+    let certificate = certificate.pem();
+    Ok(Configs { inside: Arc::new(inside), outside: Arc::new(outside), certificate })
 }

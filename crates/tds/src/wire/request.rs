@@ -67,18 +67,27 @@ pub fn transaction(bytes: &[u8], version: Version) -> Result<Transaction, Wrong>
     let request = match reader.u16()? {
         5 => {
             let isolation = isolation(reader.u8()?)?;
-            Transaction::Begin { isolation, name: reader.b_varchar()? }
+            Transaction::Begin { isolation, name: name(&mut reader)? }
         }
         end @ (7 | 8) => {
-            let name = reader.b_varchar()?;
+            let name = name(&mut reader)?;
             let next = reader.u8()? & 1 != 0;
             if end == 7 { Transaction::Commit { name, next } } else { Transaction::Rollback { name, next } }
         }
-        9 => Transaction::Save { name: reader.b_varchar()? },
+        9 => Transaction::Save { name: name(&mut reader)? },
         0 | 1 | 6 => return Err(Wrong::Unsupported("a distributed transaction")),
         _ => return Err(Wrong::Malformed("an unknown transaction request")),
     };
     Ok(request)
+}
+
+/// A transaction's name: unlike others its length counts bytes.
+fn name(reader: &mut Reader<'_>) -> Result<String, Wrong> {
+    let length = usize::from(reader.u8()?);
+    if length % 2 != 0 {
+        return Err(Wrong::Malformed("half a character"));
+    }
+    Ok(utf16(reader.take(length)?))
 }
 
 fn isolation(level: u8) -> Result<Option<&'static str>, Wrong> {

@@ -262,6 +262,7 @@ pub(crate) const PASSWORD: &str = "öpen sesame €1";
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     pub(crate) script: Arc<Script>,
+    pub(crate) certificate: Option<String>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -273,15 +274,16 @@ impl Drop for Served {
 
 pub(crate) async fn serve(options: Options) -> Served {
     let script = Arc::new(Script::default());
-    let (address, task) = serve_backend(Arc::clone(&script) as Arc<dyn Backend>, options).await;
-    Served { address, script, task }
+    serve_backend(Arc::clone(&script) as Arc<dyn Backend>, script, options).await
 }
 
 pub(crate) async fn serve_backend(
     backend: Arc<dyn Backend>,
+    script: Arc<Script>,
     options: Options,
-) -> (SocketAddr, tokio::task::JoinHandle<()>) {
+) -> Served {
     let server = Server::bind("127.0.0.1:0", backend, options).await.unwrap();
     let address = server.address().unwrap();
-    (address, tokio::spawn(server.serve(std::future::pending())))
+    let certificate = server.certificate().map(str::to_owned);
+    Served { address, script, certificate, task: tokio::spawn(server.serve(std::future::pending())) }
 }

@@ -104,3 +104,50 @@ pub(crate) fn samples() -> Vec<Sample> {
     ];
     all.into_iter().map(|(name, low, high)| Sample { name, ty: ty(name), low, high }).collect()
 }
+
+/// Days from 1 January of year 1, counted the long way.
+fn days(date: Date) -> i64 {
+    let leap = |y: u16| y.is_multiple_of(4) && !y.is_multiple_of(100) || y.is_multiple_of(400);
+    let years: i64 = (1..date.year).map(|y| if leap(y) { 366 } else { 365 }).sum();
+    let lengths = [31, if leap(date.year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    years + lengths[..usize::from(date.month) - 1].iter().sum::<i64>() + i64::from(date.day) - 1
+}
+
+/// A value in words that every client's values can be put into: times in ticks of 100 ns, days from year 1 or, for the
+/// old types, from 1900.
+pub(crate) fn canonical(sample: &Sample, value: &Value<'_>) -> String {
+    const MINUTE: i64 = 60 * Time::SECOND as i64;
+    let to_1900 = days(day(1900, 1, 1));
+    match (sample.ty.name, *value) {
+        (_, Value::Null) => "null".to_owned(),
+        (_, Value::Bit(b)) => b.to_string(),
+        (_, Value::Int(i)) => i.to_string(),
+        (_, Value::Real(f)) => f.to_string(),
+        (_, Value::Float(f)) => f.to_string(),
+        (_, Value::Decimal(text) | Value::Text(text)) => text.to_owned(),
+        (_, Value::Date(d)) => format!("day {}", days(d)),
+        (_, Value::Time(t)) => format!("time {}", t.0),
+        ("datetime", Value::DateTime(d, t)) => {
+            format!("day {} thirds {}", days(d) - to_1900, (t.0 * 3 + 50_000) / 100_000)
+        }
+        ("smalldatetime", Value::DateTime(d, t)) => {
+            format!("day {} minutes {}", days(d) - to_1900, t.0 / MINUTE as u64)
+        }
+        (_, Value::DateTime(d, t)) => format!("day {} time {}", days(d), t.0),
+        (_, Value::DateTimeOffset(d, t, minutes)) => {
+            let ticks = days(d) * Time::DAY as i64 + t.0 as i64 - i64::from(minutes) * MINUTE;
+            let whole = Time::DAY as i64;
+            format!("day {} time {} offset {minutes}", ticks.div_euclid(whole), ticks.rem_euclid(whole))
+        }
+        (_, Value::Guid(g)) => g.to_string(),
+        (_, Value::Binary(b)) => format!("{b:?}"),
+    }
+}
+
+/// What all clients should see of `types`: row by row, column by column.
+pub(crate) fn expected() -> Vec<Vec<String>> {
+    let samples = samples();
+    let row =
+        |pick: &dyn Fn(&Sample) -> Value<'static>| samples.iter().map(|s| canonical(s, &pick(s))).collect();
+    vec![row(&|s| s.low), row(&|s| s.high), row(&|_| Value::Null)]
+}
