@@ -127,6 +127,7 @@ impl DemoEngine {
             before: Vec::new(),
             own_name: None,
             made: HashMap::new(),
+            unique_indexes: Vec::new(),
             next_table: 0,
             silent: false,
             xact_abort: false,

@@ -11,8 +11,6 @@ pub(crate) struct Relation {
     pub(crate) columns: &'static [(&'static str, &'static str)],
     /// For a view, its text for the embedded engine; a table has none.
     pub(crate) view: Option<&'static str>,
-    /// Whether it is one of SQL Server's own views, which nobody writes to.
-    pub(crate) system: bool,
 }
 
 macro_rules! tables {
@@ -21,7 +19,6 @@ macro_rules! tables {
             name: stringify!($name),
             columns: &[$((stringify!($column), $declared)),*],
             view: None,
-            system: false,
         }),*]
     };
 }
@@ -32,7 +29,6 @@ macro_rules! views {
             name: stringify!($name),
             columns: &[$((stringify!($column), $declared)),*],
             view: Some($text),
-            system: false,
         }),*]
     };
 }

@@ -30,7 +30,7 @@ mod write;
 mod xml;
 
 use crate::{schema::Base, types::Type};
-pub(crate) use batch::{Setting, compile, late, parameters};
+pub(crate) use batch::{Setting, WHEN_IT_RUNS, compile, late, parameters};
 pub(crate) use cut::Slice;
 use database::SqlError;
 pub(crate) use program::{

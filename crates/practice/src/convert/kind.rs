@@ -53,8 +53,6 @@ pub(crate) fn spelled(ty: Type) -> Cow<'static, str> {
 /// Digits of a second's fraction that a time-like type keeps.
 pub(crate) fn precision(ty: Type) -> u32 {
     match ty.name {
-        // A type without a declared precision has all seven digits.
-        "datetime2" | "time" | "datetimeoffset" if Type::DATETIME2.scale == 0 && ty.scale == 0 => 7,
         "datetime2" | "time" | "datetimeoffset" => ty.scale.min(7),
         "datetime" => 3,
         _ => 0,

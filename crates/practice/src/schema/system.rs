@@ -20,7 +20,6 @@ macro_rules! system {
                 name: stringify!($inner),
                 columns: &[$((stringify!($column), $declared)),*],
                 view: None,
-                system: true,
             },
         }),*]
     };

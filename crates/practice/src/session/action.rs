@@ -35,6 +35,7 @@ impl DemoSession {
         match action {
             Action::Rows { sql, columns } => self.rows(sql, columns, frame, out, line)?,
             Action::Test { .. } | Action::Nothing => {}
+            Action::Fail(error) => return Err(error.clone().into()),
             Action::Assign { sql, targets } => {
                 let (row, count) = self.last_row(sql, frame, line)?;
                 if let Some(row) = row {
@@ -59,7 +60,7 @@ impl DemoSession {
                     self.check_not_doomed(line)?;
                 }
                 let count = match returned {
-                    None => self.write(sql, frame).map_err(|e| value::stop(&e, line, written))?,
+                    None => self.write(sql, frame).map_err(|e| self.refused_write(&e, line, written))?,
                     Some(returned) => self.returning(sql, returned, written, frame, out, line)?,
                 };
                 let mut facts = self.state.facts();
@@ -165,6 +166,19 @@ impl DemoSession {
             Action::Rethrow => return Err(self.rethrow(line)),
         }
         Ok(Flow::Next)
+    }
+
+    /// A write's error: whether an index or a constraint of a temporary table was hurt, the engine does not tell.
+    fn refused_write(&self, error: &Error, line: u64, written: Written<'_>) -> Stop {
+        if let Error::SqliteFailure(code, Some(about)) = error
+            && code.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
+            && self.unique_indexes.iter().any(|i| about.ends_with(&format!(": {i}")))
+        {
+            let object = written.map(|(_, object, _)| object).unwrap_or_default();
+            return fault(2601, line, format!("Cannot insert duplicate key row in object 'dbo.{object}' with unique index."))
+                .into();
+        }
+        value::stop(error, line, written)
     }
 
     fn ended(&self, what: Ended, count: i64, out: &mut dyn Events) -> Result<(), Stop> {

@@ -4,7 +4,7 @@ use super::{DemoSession, Frame};
 use crate::{
     events::{Broken, Ended, Events, Message},
     fault::{Caught, fault},
-    tsql::{Action, Node, Program, Setting, Slice, Unit, What, compile, late},
+    tsql::{Action, Node, Program, Setting, Slice, Unit, WHEN_IT_RUNS, What, compile, late},
 };
 use database::SqlError;
 use rusqlite::types::Value;
@@ -236,7 +236,11 @@ impl DemoSession {
                 made = self.compile_late(slice, *test, frame).map_err(|e| {
                     let mut caught = Caught::from(e);
                     caught.procedure.clone_from(&frame.procedure);
-                    Stop::Compile(caught)
+                    if WHEN_IT_RUNS.contains(&caught.number) {
+                        Stop::Raised(caught, Weight::Statement)
+                    } else {
+                        Stop::Compile(caught)
+                    }
                 })?;
                 &made
             }

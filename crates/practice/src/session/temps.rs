@@ -201,6 +201,10 @@ impl DemoSession {
         columns: &[(String, bool)],
     ) -> Result<(), Caught> {
         self.next_table += 1;
+        if unique {
+            let named: Vec<String> = columns.iter().map(|(c, _)| format!("{table}.{c}")).collect();
+            self.unique_indexes.push(named.join(", "));
+        }
         let columns: Vec<String> = columns
             .iter()
             .map(|(c, descending)| format!("{}{}", quote(c), if *descending { " DESC" } else { "" }))
@@ -237,6 +241,7 @@ impl DemoSession {
             let _ = self.making(&format!("DROP TABLE IF EXISTS temp.{}", quote(&temp.inner)));
         }
         self.made.clear();
+        self.unique_indexes.clear();
         self.state.facts().counters.clear();
         self.tell_temps();
     }

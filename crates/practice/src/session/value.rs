@@ -163,10 +163,6 @@ pub(super) fn failed(error: &Error, write: Written<'_>) -> Option<Caught> {
             rusqlite::ffi::SQLITE_CONSTRAINT_CHECK => {
                 (547, format!("The {verb} statement conflicted with a CHECK constraint. The conflict occurred in table \"{shown}\"."))
             }
-            // An index of the caller's is named; a constraint of the table is named by its columns.
-            rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE if about.contains("index '") => {
-                (2601, format!("Cannot insert duplicate key row in object '{shown}' with unique index."))
-            }
             rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE => {
                 (2627, format!("Violation of UNIQUE KEY constraint. Cannot insert duplicate key in object '{shown}'."))
             }

@@ -3,7 +3,7 @@
 use super::{
     cut::{Raw, Slice, cut, near},
     expression::first_words,
-    program::{Node, Program, Temp, Unit, Variable, What},
+    program::{Action, Node, Program, Temp, Unit, Variable, What},
     scope::Compiler,
     spelling::respell,
     statement::Reader,
@@ -55,7 +55,7 @@ pub(crate) fn late(
     setting: &Setting<'_>,
     variables: Vec<Variable>,
     returns: bool,
-) -> Result<Vec<super::Action>, SqlError> {
+) -> Result<Vec<Action>, SqlError> {
     let mut compiler = Compiler::new(setting, variables);
     unit(&mut compiler, slice, test, returns, false)
 }
@@ -163,10 +163,15 @@ impl Maker<'_> {
             Ok(actions) => Ok(Unit::Ready(actions)),
             // SQL Server too looks for a table that is missing again when the statement's turn has come.
             Err(error) if error.number == 208 => Ok(Unit::Late { slice: slice.clone(), test }),
+            Err(error) if WHEN_IT_RUNS.contains(&error.number) => Ok(Unit::Ready(vec![Action::Fail(error)])),
             Err(error) => Err(error),
         }
     }
 }
+
+/// Errors that SQL Server finds when the statement runs, not when the batch is compiled.
+pub(crate) const WHEN_IT_RUNS: &[i32] =
+    &[229, 259, 262, 544, 911, 1088, 2754, 3701, 4902, 7411, 8102, 8106, 15151];
 
 fn unit(
     compiler: &mut Compiler,
@@ -174,7 +179,7 @@ fn unit(
     test: bool,
     returns: bool,
     first: bool,
-) -> Result<Vec<super::Action>, SqlError> {
+) -> Result<Vec<Action>, SqlError> {
     compiler.begin(slice.line);
     let tokens = without_hints(&slice.tokens, compiler)?;
     let (tokens, aside) = respell(tokens)?;

@@ -91,7 +91,6 @@ impl Compiler {
     }
 
     /// TRIM with a side (`both`, `leading`, `trailing`) and the characters that go.
-    #[allow(dead_code, reason = "for the parsed form TRIM(… FROM …)")]
     pub(super) fn trim_call(
         &mut self,
         side: &str,

@@ -222,7 +222,9 @@ impl Cutter<'_> {
         let kind = self.word(self.at).unwrap_or_default();
         let verb = matches!(kind.as_str(), "WITH" | "INSERT");
         let set = matches!(kind.as_str(), "UPDATE" | "WITH");
-        let end = self.end_of(self.at + 1, &Open { kind, verb, set });
+        let bracket = self.tokens.get(self.at).is_some_and(|t| t.token == Token::LParen);
+        let from = if bracket { self.at } else { self.at + 1 };
+        let end = self.end_of(from, &Open { kind, verb, set });
         let slice = Slice { tokens: self.tokens[self.at..end].into(), line };
         self.at = end;
         Ok(Raw::Statement(slice))

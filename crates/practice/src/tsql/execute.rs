@@ -9,7 +9,7 @@ use crate::{fault::fault, types::Type};
 use database::SqlError;
 use sqlparser::{
     ast::{Insert, Statement},
-    tokenizer::Token,
+    tokenizer::{Span, Token, TokenWithSpan},
 };
 
 impl Reader<'_> {
@@ -162,10 +162,9 @@ impl Reader<'_> {
         self.compiler.fill(&head, call).map(|a| Some(vec![a]))
     }
 
-    /// The table and columns of an INSERT whose source comes later.
+    /// The table and columns of an INSERT whose source comes later; the parser wants one, so it gets any.
     fn insert_head(&mut self) -> Result<Insert, SqlError> {
-        let mut text = String::new();
-        let mut last = sqlparser::tokenizer::Span::empty();
+        let mut last = Span::empty();
         let mut tokens = Vec::new();
         loop {
             let token = self.parser.next_token();
@@ -175,10 +174,13 @@ impl Reader<'_> {
             last = token.span;
             tokens.push(token);
         }
-        text.push_str("DEFAULT");
-        for word in [text.as_str(), "VALUES"] {
-            tokens.push(sqlparser::tokenizer::TokenWithSpan { token: Token::make_keyword(word), span: last });
-        }
+        let source = [
+            Token::make_keyword("VALUES"),
+            Token::LParen,
+            Token::Number("0".to_owned(), false),
+            Token::RParen,
+        ];
+        tokens.extend(source.map(|token| TokenWithSpan { token, span: last }));
         let mut reader = Reader::new(self.compiler, &tokens, false);
         let parsed = reader.parser.parse_statement();
         match reader.expect(parsed)? {

@@ -100,7 +100,7 @@ impl Compiler {
                 expr,
                 data_type,
                 format: None,
-            } => self.cast(expr, data_type, 0, *kind == CastKind::TryCast),
+            } => self.cast(expr, data_type, -1, *kind == CastKind::TryCast),
             Expr::Convert {
                 is_try,
                 expr,
@@ -110,7 +110,7 @@ impl Compiler {
                 styles,
             } => {
                 let style = match styles.as_slice() {
-                    [] => 0,
+                    [] => -1,
                     [Expr::Value(v)] => match &v.value {
                         Value::Number(n, _) => n.parse().map_err(|_| self.no("CONVERT"))?,
                         _ => return Err(self.no("CONVERT with a style that is no number")),
@@ -179,6 +179,14 @@ impl Compiler {
                 expr,
                 trim_characters: None,
             } => self.named_call("TRIM", &[expr.as_ref()]),
+            Expr::Trim { trim_where, trim_what, expr, trim_characters: None } => {
+                let side = match trim_where {
+                    Some(TrimWhereField::Leading) => "leading",
+                    Some(TrimWhereField::Trailing) => "trailing",
+                    _ => "both",
+                };
+                self.trim_call(side, trim_what.as_deref(), expr)
+            }
             Expr::Floor { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
                 self.named_call("FLOOR", &[expr.as_ref()])
             }
@@ -265,6 +273,12 @@ impl Compiler {
                 format!("Explicit conversion from data type {} to {} is not allowed.", from.name, to.name),
             ));
         }
+        // Style 0 as written is style 100 for dates; none at all is the default of the type.
+        let style = match style {
+            -1 => 0,
+            0 if from.is_time() => 100,
+            style => style,
+        };
         let function = if attempt { "ts_try_cast" } else { "ts_cast" };
         Ok(Piece::new(cast_text(function, &piece.sql, from, to, style), to))
     }

@@ -2,6 +2,7 @@
 
 use super::cut::Slice;
 use crate::{events::Ended, schema::Base, types::Type};
+use database::SqlError;
 use std::sync::Arc;
 
 /// A batch, ready to run.
@@ -158,6 +159,8 @@ pub(crate) enum Action {
     /// `SET IDENTITY_INSERT #t ON`.
     IdentityInsert { table: String, on: bool },
     Use(Base),
+    /// An error that is the caller's when the statement runs.
+    Fail(SqlError),
     /// A SET that changes nothing here.
     Nothing,
     /// Transactions. A name is a text that gives it.

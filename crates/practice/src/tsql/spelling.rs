@@ -47,7 +47,19 @@ pub(super) fn respell(mut tokens: Vec<TokenWithSpan>) -> Result<(Vec<TokenWithSp
 
 /// A reserved word that ends one clause and begins none of its own: `WHERE AND`, `, FROM`.
 fn check(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
+    let (mut depth, mut cases) = (0i64, Vec::new());
     for (at, token) in tokens.iter().enumerate() {
+        match (&token.token, word_of(Some(token)).as_deref()) {
+            (Token::LParen, _) => depth += 1,
+            (Token::RParen, _) => depth -= 1,
+            (_, Some("CASE")) => cases.push(depth),
+            (_, Some("END")) => drop(cases.pop()),
+            // A CASE must end before its clause does.
+            (_, Some("FROM" | "WHERE" | "GROUP" | "HAVING")) if cases.last() == Some(&depth) => {
+                return Err(near(token));
+            }
+            _ => {}
+        }
         if token.token == Token::DoubleEq {
             return Err(near(&TokenWithSpan { token: Token::Eq, span: token.span }));
         }

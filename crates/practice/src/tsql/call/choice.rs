@@ -49,6 +49,13 @@ impl Compiler {
                     return Err(self.wrong_count(call.name, 2, 254));
                 }
                 self.bounded(call)?;
+                if call.pieces.iter().all(|p| p.sql == "NULL") {
+                    return Err(fault(
+                        4127,
+                        self.line,
+                        "At least one of the arguments to COALESCE must be an expression that is not the NULL constant.",
+                    ));
+                }
                 let (pieces, ty) = self.unify(std::mem::take(&mut call.pieces))?;
                 let all: Vec<&str> = pieces.iter().map(|p| p.sql.as_str()).collect();
                 Piece::new(format!("coalesce({})", all.join(", ")), ty)

@@ -149,7 +149,6 @@ impl Compiler {
     }
 
     /// `value AT TIME ZONE zone`.
-    #[allow(dead_code, reason = "for the parsed form of an expression")]
     pub(in crate::tsql) fn at_time_zone(&mut self, value: &Expr, zone: &Expr) -> Result<Piece, SqlError> {
         let value = self.value(value)?;
         let zone = self.value(zone)?;

@@ -81,7 +81,7 @@ fn server_property(name: &str) -> Piece {
         "productlevel" => words("RTM"),
         "edition" => words("Halo demo practice (Express Edition)"),
         "engineedition" => number(4),
-        "collation" => words("SQL_Latin1_General_CP1_CI_AS"),
+        "collation" => words("Latin1_General_CI_AS"),
         "servername" => words("DEMO\\BPSINSTANCE"),
         "instancename" => words("BPSINSTANCE"),
         "machinename" | "computernamephysicalnetbios" => words("DEMO"),
@@ -104,7 +104,7 @@ fn database_property(base: Option<Base>, name: &str) -> Piece {
     }
     match name.to_ascii_lowercase().as_str() {
         "status" => words("ONLINE"),
-        "collation" => words("SQL_Latin1_General_CP1_CI_AS"),
+        "collation" => words("Latin1_General_CI_AS"),
         "recovery" => words("SIMPLE"),
         "updateability" => words("READ_WRITE"),
         "useraccess" => words("MULTI_USER"),
