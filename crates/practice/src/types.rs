@@ -214,6 +214,7 @@ impl Type {
             DataType::Datetime(None) => Type::DATETIME,
             DataType::Time(None, _) => Type::TIME,
             DataType::Time(Some(n), _) if *n <= 7 => Type { scale: u32::try_from(*n).ok()?, ..Type::TIME },
+            DataType::Timestamp(None, _) => Type::by_name("timestamp")?,
             DataType::Uuid => Type::GUID,
             DataType::Binary(n) => {
                 Type { length: u32::try_from(n.unwrap_or(30)).ok()?, ..Type::by_name("binary")? }

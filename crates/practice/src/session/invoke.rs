@@ -181,17 +181,20 @@ impl DemoSession {
         if name.eq_ignore_ascii_case("sp_executesql") {
             return self.execute_sql(passed, line, frame, out);
         }
-        let found = procedure::find(name)
-            .filter(|_| database == Some(Base::Patients) || database.is_some() && name.starts_with("sp_"));
+        // What begins with sp_ is in every database, and looks at the one that it is called in.
+        let everywhere = name.get(..3).is_some_and(|p| p.eq_ignore_ascii_case("sp_"));
+        let home = if everywhere { database.unwrap_or(self.base) } else { Base::Patients };
+        let found = procedure::find(name).filter(|_| database == Some(home));
         let procedure = found.ok_or_else(|| {
             Stop::from(fault(2812, line, format!("Could not find stored procedure '{shown}'.")))
         })?;
-        self.procedure(procedure, passed, line, frame, out)
+        self.procedure(procedure, home, passed, line, frame, out)
     }
 
     fn procedure(
         &mut self,
         procedure: &'static Procedure,
+        home: Base,
         passed: Vec<Passed>,
         line: u64,
         mut frame: Frame,
@@ -283,7 +286,7 @@ impl DemoSession {
         frame.returns = true;
         let base = self.base;
         let body = |s: &mut Self, frame: &mut Frame, out: &mut dyn Events| {
-            s.base = Base::Patients;
+            s.base = home;
             let program = s.kept(procedure.body, variables, true, frame.depth).map_err(Stop::from)?;
             s.program(&program, frame, out)
         };

@@ -387,12 +387,6 @@ impl Compiler {
         let mut texts = Vec::new();
         for term in terms {
             let piece = self.value(&term.expr)?;
-            let sql = if piece.sql.bytes().all(|b| b.is_ascii_digit()) {
-                format!("({} + 0)", piece.sql)
-            } else {
-                piece.sql.clone()
-            };
-            let piece = Piece { sql, ..piece };
             texts.push(format!("{}{}", self.sortable(&piece)?, self.direction(term)?));
         }
         Ok(texts.join(", "))
@@ -407,6 +401,9 @@ impl Compiler {
                 "The text, ntext, and image data types cannot be compared or sorted, except when using IS NULL or LIKE operator.",
             ));
         }
-        Ok(format!("{}{}", piece.sql, piece.collate()))
+        // The embedded engine takes a bare number for a position.
+        let number = piece.sql.bytes().all(|b| b.is_ascii_digit() || b"-+() ".contains(&b));
+        let sql = if number { format!("({} + 0)", piece.sql) } else { piece.sql.clone() };
+        Ok(format!("{sql}{}", piece.collate()))
     }
 }

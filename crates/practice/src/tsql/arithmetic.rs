@@ -26,6 +26,30 @@ fn sign_of(op: &BinaryOperator) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// Where SQL Server takes operators in another order than the parser did: `+ - & | ^` are of one rank there, and a
+/// minus before a number reaches over what it is multiplied with. Refused, since brackets say what is meant.
+fn other_order(left: &Expr, sign: &str, right: &Expr) -> Option<&'static str> {
+    let inner = |expr: &Expr| match expr {
+        Expr::BinaryOp { op, .. } => sign_of(op).map(|(sign, _)| sign),
+        _ => None,
+    };
+    let bitwise = |s: &str| matches!(s, "&" | "|" | "^");
+    let ranked = |s: &str| matches!(s, "+" | "-") || bitwise(s);
+    for side in [left, right].into_iter().filter_map(inner) {
+        if ranked(sign) && ranked(side) && side != sign && (bitwise(sign) || bitwise(side)) {
+            return Some("+ - & | ^ beside one another without brackets");
+        }
+    }
+    if matches!(sign, "*" | "/" | "%")
+        && let Expr::BinaryOp { op, right: last, .. } = left
+        && matches!(sign_of(op), Some(("*" | "/" | "%", _)))
+        && matches!(last.as_ref(), Expr::UnaryOp { op: sqlparser::ast::UnaryOperator::Minus, .. })
+    {
+        return Some("a minus between * / % without brackets");
+    }
+    None
+}
+
 impl Compiler {
     pub(super) fn arithmetic(
         &mut self,
@@ -34,6 +58,9 @@ impl Compiler {
         right: &Expr,
     ) -> Result<Piece, SqlError> {
         let Some((sign, word)) = sign_of(op) else { return Err(self.no(&op.to_string())) };
+        if let Some(what) = other_order(left, sign, right) {
+            return Err(self.no(what));
+        }
         let (a, b) = (self.value(left)?, self.value(right)?);
         let text = |p: &Piece| p.ty.family == Family::Text;
         if sign == "+"

@@ -117,8 +117,8 @@ impl Compiler {
                 _ => None,
             };
             let at = at.ok_or_else(|| fault(104, self.line, "ORDER BY items must appear in the select list if the statement contains a UNION, INTERSECT or EXCEPT operator."))?;
-            let text = self.sortable(&Piece::new((at + 1).to_string(), columns[at].1))?;
-            terms.push(format!("{text}{}", self.direction(term)?));
+            let (place, collate) = (at + 1, columns[at].1.collate());
+            terms.push(format!("{place}{collate}{}", self.direction(term)?));
         }
         Ok(if terms.is_empty() { String::new() } else { format!(" ORDER BY {}", terms.join(", ")) })
     }

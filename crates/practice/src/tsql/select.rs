@@ -241,13 +241,7 @@ impl Compiler {
                     "ORDER BY items must appear in the select list if SELECT DISTINCT is specified.",
                 ));
             }
-            // A bare number would be taken for a position.
-            let sql = if piece.sql.bytes().all(|b| b.is_ascii_digit()) {
-                format!("({} + 0)", piece.sql)
-            } else {
-                piece.sql.clone()
-            };
-            terms.push(format!("{}{}", self.sortable(&Piece { sql, ..piece })?, self.direction(term)?));
+            terms.push(format!("{}{}", self.sortable(&piece)?, self.direction(term)?));
         }
         Ok(terms)
     }

@@ -13,6 +13,7 @@ use crate::{
     types::{Family, Type},
 };
 use database::SqlError;
+use std::ops::ControlFlow;
 use sqlparser::ast::{
     AssignmentTarget, Delete, Expr, FromTable, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
     Insert, ObjectName, Query, SetExpr, TableFactor, TableObject, TableWithJoins, Update, UpdateTableFromKind, With,
@@ -418,7 +419,15 @@ impl Compiler {
             }
         };
         // A plain UPDATE changes its table row by row; any other works its rows out first.
-        let listed = through.is_some() || !from.is_empty() || limit.is_some();
+        let looks = update.assignments.iter().any(|a| {
+            sqlparser::ast::visit_expressions(&a.value, |e| match e {
+                Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            })
+            .is_break()
+        });
+        // (One whose new values look at other rows too: it must see all as they were.)
+        let listed = through.is_some() || !from.is_empty() || limit.is_some() || looks;
         let made = (|c: &mut Self| {
             let (text, row) = match &through {
                 Some(_) => c.through_cte(&name)?,
