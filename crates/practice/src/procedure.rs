@@ -75,7 +75,11 @@ pub(crate) const PROCEDURES: &[Procedure] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{schema::Base, tsql::{Setting, Variable, compile}, types::Type};
+    use crate::{
+        schema::Base,
+        tsql::{Setting, Variable, compile},
+        types::Type,
+    };
 
     /// Every body compiles, whole: nothing in it waits for its turn to be found wrong.
     #[test]

@@ -339,7 +339,8 @@ fn routines(connection: &Connection, base: Base) -> rusqlite::Result<()> {
         "information_schema_parameters",
         "?1, 'dbo', ?2, ?3, ?10, 'NO', ?4, ?5, ?6, ?7, ?8, ?9",
     )?;
-    let mut parameter = insert(connection, base, "sys_parameters", "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?10, ?9")?;
+    let mut parameter =
+        insert(connection, base, "sys_parameters", "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?10, ?9")?;
     for procedure in PROCEDURES {
         let id = id_of(base, procedure.name);
         routine.execute(params![base.database(), procedure.name, CREATED_AT])?;

@@ -25,9 +25,13 @@ macro_rules! check_time {
 macro_rules! check_type {
     ($kind:literal) => {
         concat!(
-            "IF NOT EXISTS (SELECT 1 FROM dbo.APPOINTMENTTYPES WHERE APPOINTMENTCODE = ", $kind, ")
+            "IF NOT EXISTS (SELECT 1 FROM dbo.APPOINTMENTTYPES WHERE APPOINTMENTCODE = ",
+            $kind,
+            ")
              BEGIN
-               RAISERROR('There is no appointment type %d.', 16, 1, ", $kind, ")
+               RAISERROR('There is no appointment type %d.', 16, 1, ",
+            $kind,
+            ")
                RETURN 0
              END
              "
@@ -96,15 +100,16 @@ pub(super) const ADD_EX: Procedure = Procedure {
     ),
 };
 
-pub(super) const UPDATE: Procedure = Procedure {
-    name: "BP_UpdateAppointment",
-    parameters: &[
-        ("@aptid", "int", None),
-        ("@apttype", "int", None),
-        ("@aptlen", "int", None),
-        ("@reason", "varchar(250)", None),
-    ],
-    body: concat!(
+pub(super) const UPDATE: Procedure =
+    Procedure {
+        name: "BP_UpdateAppointment",
+        parameters: &[
+            ("@aptid", "int", None),
+            ("@apttype", "int", None),
+            ("@aptlen", "int", None),
+            ("@reason", "varchar(250)", None),
+        ],
+        body: concat!(
         "IF ISNULL(@aptlen, 0) NOT BETWEEN 1 AND 86400
          BEGIN
            RAISERROR('An appointment needs a length from 1 to 86400 seconds.', 16, 1)
@@ -122,7 +127,7 @@ pub(super) const UPDATE: Procedure = Procedure {
                AND ", in_the_way!("m.USERID", "m.APPOINTMENTDATE", "m.APPOINTMENTTIME", "@aptlen"), ")
          RETURN @@ROWCOUNT"
     ),
-};
+    };
 
 pub(super) const MOVE: Procedure = Procedure {
     name: "BP_MoveAppointment",

@@ -7,10 +7,24 @@ use super::Procedure;
 macro_rules! on_duty {
     ($user:literal, $day:literal) => {
         concat!(
-            "s.USERID = ", $user, " AND s.DAYOFWEEK = DATEDIFF(day, '18991231', ", $day, ") % 7 + 1
-             AND ISNULL(s.STARTDATE, ", $day, ") <= ", $day, " AND ISNULL(s.ENDDATE, ", $day, ") >= ", $day, "
+            "s.USERID = ",
+            $user,
+            " AND s.DAYOFWEEK = DATEDIFF(day, '18991231', ",
+            $day,
+            ") % 7 + 1
+             AND ISNULL(s.STARTDATE, ",
+            $day,
+            ") <= ",
+            $day,
+            " AND ISNULL(s.ENDDATE, ",
+            $day,
+            ") >= ",
+            $day,
+            "
              AND (ISNULL(s.WEEKS, 1) <= 1 OR ISNULL(s.CYCLEWEEK, 1) - 1 =
-               (DATEDIFF(week, COALESCE(s.CYCLEDATE, s.STARTDATE, '19000107'), ", $day, ") % NULLIF(s.WEEKS, 0) + s.WEEKS)
+               (DATEDIFF(week, COALESCE(s.CYCLEDATE, s.STARTDATE, '19000107'), ",
+            $day,
+            ") % NULLIF(s.WEEKS, 0) + s.WEEKS)
                  % NULLIF(s.WEEKS, 0))"
         )
     };
@@ -20,9 +34,19 @@ macro_rules! on_duty {
 macro_rules! in_the_way {
     ($user:literal, $day:literal, $from:literal, $length:literal) => {
         concat!(
-            "a.RECORDSTATUS = 1 AND a.USERID = ", $user, " AND a.APPOINTMENTDATE = ", $day,
-            " AND a.APPOINTMENTTIME < ", $from, " + ", $length,
-            " AND (a.APPOINTMENTTIME + a.APPOINTMENTLENGTH > ", $from, " OR a.APPOINTMENTTIME = ", $from, ")"
+            "a.RECORDSTATUS = 1 AND a.USERID = ",
+            $user,
+            " AND a.APPOINTMENTDATE = ",
+            $day,
+            " AND a.APPOINTMENTTIME < ",
+            $from,
+            " + ",
+            $length,
+            " AND (a.APPOINTMENTTIME + a.APPOINTMENTLENGTH > ",
+            $from,
+            " OR a.APPOINTMENTTIME = ",
+            $from,
+            ")"
         )
     };
 }
@@ -64,22 +88,30 @@ pub(super) const GET_FREE_APPOINTMENTS: Procedure = Procedure {
     body: concat!(
         "DECLARE @day datetime = @aptdate, @name varchar(120)
          SELECT @name = LTRIM(RTRIM(ISNULL(t.TITLE, '')) + ' ' + RTRIM(u.FIRSTNAME) + ' ' + RTRIM(u.SURNAME))
-         FROM dbo.USERS u LEFT JOIN dbo.TITLES t ON t.TITLECODE = u.TITLECODE WHERE ", works!("@userid"), "
+         FROM dbo.USERS u LEFT JOIN dbo.TITLES t ON t.TITLECODE = u.TITLECODE WHERE ",
+        works!("@userid"),
+        "
          IF @name IS NULL
          BEGIN
            RAISERROR('User %d is not a user of this practice.', 16, 1, @userid)
            RETURN
          END
-         IF NOT EXISTS (SELECT 1 FROM dbo.SESSIONS s WHERE ", on_duty!("@userid", "@day"), ")
+         IF NOT EXISTS (SELECT 1 FROM dbo.SESSIONS s WHERE ",
+        on_duty!("@userid", "@day"),
+        ")
          BEGIN
            RAISERROR('%s is away on that date.', 16, 1, @name)
            RETURN
          END
          SELECT DISTINCT s.STARTTIME + n.N * s.LENGTH AS AppointmentTime, s.LENGTH AS AppointmentLength
          FROM dbo.SESSIONS s JOIN dbo.Numbers n ON s.STARTTIME + (n.N + 1) * s.LENGTH <= s.ENDTIME
-         WHERE s.LENGTH > 0 AND ", on_duty!("@userid", "@day"), "
+         WHERE s.LENGTH > 0 AND ",
+        on_duty!("@userid", "@day"),
+        "
            AND NOT EXISTS (SELECT 1 FROM dbo.APPOINTMENTS a
-             WHERE ", in_the_way!("@userid", "@day", "s.STARTTIME + n.N * s.LENGTH", "s.LENGTH"), ")
+             WHERE ",
+        in_the_way!("@userid", "@day", "s.STARTTIME + n.N * s.LENGTH", "s.LENGTH"),
+        ")
          ORDER BY AppointmentTime, AppointmentLength"
     ),
 };
@@ -89,7 +121,9 @@ pub(super) const IS_APPOINTMENT_BOOKED: Procedure = Procedure {
     parameters: &[("@userid", "int", None), ("@aptdate", "datetime", None), ("@apttime", "int", None)],
     body: concat!(
         "DECLARE @day datetime = CAST(@aptdate AS date)
-         IF EXISTS (SELECT 1 FROM dbo.APPOINTMENTS a WHERE ", in_the_way!("@userid", "@day", "@apttime", "1"), ")
+         IF EXISTS (SELECT 1 FROM dbo.APPOINTMENTS a WHERE ",
+        in_the_way!("@userid", "@day", "@apttime", "1"),
+        ")
            RETURN 1
          RETURN 0"
     ),

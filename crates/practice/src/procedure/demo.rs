@@ -65,6 +65,7 @@ pub(super) const TYPES: Procedure = Procedure {
         "varbinary" "varbinary(8)" "0x" "0x0123456789ABCDEF"
         "varbinarymax" "varbinary(max)" "0x" "0x00FF00FF"
         "image" "image" "0x" "0x89504E47"
+        "variant" "sql_variant" "CAST(-1 AS int)" "N'any type'"
         "uniqueidentifier" "uniqueidentifier" "'00000000-0000-0000-0000-000000000000'" "'ffffffff-ffff-ffff-ffff-ffffffffffff'"
         "xml" "xml" "'<a />'" "'<a><b c=\"d\">e</b></a>'"
     },

@@ -20,8 +20,17 @@ macro_rules! this_database {
 macro_rules! named {
     ($column:literal, $pattern:literal) => {
         concat!(
-            "(", $pattern, " IS NULL OR ", $column, " = ", $pattern,
-            " OR ISNULL(@fUsePattern, 1) = 1 AND ", $column, " LIKE ", $pattern, ")"
+            "(",
+            $pattern,
+            " IS NULL OR ",
+            $column,
+            " = ",
+            $pattern,
+            " OR ISNULL(@fUsePattern, 1) = 1 AND ",
+            $column,
+            " LIKE ",
+            $pattern,
+            ")"
         )
     };
 }
