@@ -1,5 +1,7 @@
 //! The stored procedures, called the ways that integrators call them: by name with parameters, and with EXEC in a batch.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may end them")]
+
 #[path = "../common/mod.rs"]
 mod common;
 
