@@ -337,13 +337,18 @@ fn routines(connection: &Connection, base: Base) -> rusqlite::Result<()> {
         connection,
         base,
         "information_schema_parameters",
-        "?1, 'dbo', ?2, ?3, 'IN', 'NO', ?4, ?5, ?6, ?7, ?8, ?9",
+        "?1, 'dbo', ?2, ?3, ?10, 'NO', ?4, ?5, ?6, ?7, ?8, ?9",
     )?;
-    let mut parameter = insert(connection, base, "sys_parameters", "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9")?;
+    let mut parameter =
+        insert(connection, base, "sys_parameters", "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?10, ?9")?;
     for procedure in PROCEDURES {
         let id = id_of(base, procedure.name);
         routine.execute(params![base.database(), procedure.name, CREATED_AT])?;
         for (number, (name, declared, default)) in (1i64..).zip(procedure.parameters) {
+            let (declared, output) = match declared.strip_suffix(" output") {
+                Some(declared) => (declared, true),
+                None => (*declared, false),
+            };
             let t = told(declared);
             standard.execute(params![
                 base.database(),
@@ -355,6 +360,7 @@ fn routines(connection: &Connection, base: Base) -> rusqlite::Result<()> {
                 t.number.then_some(t.precision),
                 t.number.then_some(t.scale),
                 t.time.then_some(t.scale),
+                if output { "INOUT" } else { "IN" },
             ])?;
             parameter.execute(params![
                 id,
@@ -365,7 +371,8 @@ fn routines(connection: &Connection, base: Base) -> rusqlite::Result<()> {
                 t.length,
                 t.precision,
                 t.scale,
-                i64::from(default.is_some())
+                i64::from(default.is_some()),
+                i64::from(output),
             ])?;
         }
     }
