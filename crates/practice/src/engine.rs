@@ -139,7 +139,8 @@ impl DemoEngine {
 /// What a statement may do at most, whatever the compiler wrote.
 const LIMITS: &[(Limit, i32)] = &[
     (Limit::SQLITE_LIMIT_SQL_LENGTH, 16 * 1024 * 1024),
-    (Limit::SQLITE_LIMIT_LENGTH, 64 * 1024 * 1024),
+    // A value of 64 MB and its row pass.
+    (Limit::SQLITE_LIMIT_LENGTH, 80 * 1024 * 1024),
     (Limit::SQLITE_LIMIT_EXPR_DEPTH, 1000),
     (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 500),
     (Limit::SQLITE_LIMIT_COLUMN, 2000),

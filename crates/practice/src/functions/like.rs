@@ -168,12 +168,16 @@ pub(super) fn first_match(pattern: &str, within: &str) -> i64 {
 }
 
 /// Every `from` in `text` replaced.
-pub(super) fn replace(text: &str, from: &str, to: &str) -> String {
+/// `None` where it would be longer than that many bytes.
+pub(super) fn replace(text: &str, from: &str, to: &str, longest: usize) -> Option<String> {
     let (original, folded, from): (Vec<char>, _, _) = (text.chars().collect(), lower(text), lower(from));
     let mut made = String::with_capacity(text.len());
     let mut at = 0;
     while at < folded.len() {
         if folded[at..].starts_with(&from) {
+            if made.len() + to.len() > longest {
+                return None;
+            }
             made.push_str(to);
             at += from.len();
         } else {
@@ -181,5 +185,5 @@ pub(super) fn replace(text: &str, from: &str, to: &str) -> String {
             at += 1;
         }
     }
-    made
+    (made.len() <= longest).then_some(made)
 }

@@ -12,7 +12,7 @@ use rusqlite::{
 };
 
 /// Longest text that a function makes, in bytes.
-const LONGEST: usize = 16 * 1024 * 1024;
+pub(crate) const LONGEST: usize = 80 * 1024 * 1024;
 
 fn too_long() -> rusqlite::Error {
     Raised(8152, "String or binary data would be truncated.".to_owned()).into()
@@ -227,8 +227,7 @@ pub(super) fn register(connection: &Connection, pure: FunctionFlags) -> Result<(
         if from.is_empty() {
             return Ok(Some(t.into_owned()));
         }
-        let made = like::replace(&t, &from, &to);
-        if made.len() > LONGEST { Err(too_long()) } else { Ok(Some(made)) }
+        like::replace(&t, &from, &to, LONGEST).map(Some).ok_or_else(too_long)
     })?;
     connection.create_scalar_function("ts_charindex", 3, pure, |c| {
         let (Some(what), Some(within), Some(start)) = (text(c, 0), text(c, 1), c.get::<Option<i64>>(2)?)
