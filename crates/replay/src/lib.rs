@@ -218,14 +218,14 @@ fn tds_calls(calls: Result<tds::wire::rpc::Calls<'_>, tds::wire::Wrong>) {
             let (form, _) = read_type(&mut reader, &bad).expect("a type that was written");
             let again = read_value(&mut reader, form, &bad).expect("a value that was written");
             assert!(reader.is_empty(), "nothing is left over");
-            // Not equal to itself, and characters outside the code page.
-            let lossy = match (&given.value, &again) {
-                (Owned::Real(f), _) => f.is_nan(),
-                (Owned::Float(f), _) => f.is_nan(),
-                (Owned::Text(_), _) => {
-                    matches!(given.ty.name, "char" | "varchar" | "text" | "sql_variant" | "xml")
-                }
-                _ => given.ty.name == "sql_variant",
+            // A variant goes out as text; NaN is not equal to itself; some characters are outside the code page.
+            let lossy = match (given.ty.name, &given.value) {
+                ("sql_variant" | "char" | "varchar" | "text", _) => true,
+                (_, Owned::Real(f)) => f.is_nan(),
+                (_, Owned::Float(f)) => f.is_nan(),
+                // It loses a byte order mark.
+                (name, Owned::Text(_)) => name == "xml",
+                _ => false,
             };
             assert!(
                 lossy || again == given.value,

@@ -11,7 +11,7 @@ use common::{
 use mssql_tds::{
     connection::{
         client_context::ClientContext,
-        tds_client::{ExecuteOptions, ResultSet, StatementResult, TdsClient},
+        tds_client::{ExecuteOptions, PreparedStatement, ResultSet, StatementResult, TdsClient},
     },
     connection_provider::tds_connection_provider::TdsConnectionProvider,
     core::{CancelHandle, EncryptionOptions, EncryptionSetting, TdsResult},
@@ -217,6 +217,22 @@ async fn parameters_of_all_types_both_ways() {
     let values = client.get_return_values();
     assert_eq!(values[3].param_name, "@p3");
     check(values.into_iter().map(|v| v.value).collect());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prepared_statements_run_again_and_again() {
+    let served = serve(Options::default()).await;
+    let mut client = connect(&served).await;
+    let mut statement = PreparedStatement::new("echo");
+    let mut orphaned = None;
+    for round in 0..3 {
+        let value = RpcParameter::new(Some("@p".to_owned()), StatusFlags::NONE, SqlType::Int(Some(round)));
+        client.execute_prepared(&mut statement, vec![value], &mut orphaned, ()).await.unwrap();
+        assert_eq!(client.next_row().await.unwrap().unwrap(), [ColumnValues::Int(round)]);
+        client.close_query().await.unwrap();
+    }
+    client.unprepare(statement.take_id().unwrap(), ()).await.unwrap();
+    assert_eq!(first(&mut client, "one").await, ColumnValues::Int(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

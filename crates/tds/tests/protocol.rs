@@ -4,15 +4,18 @@
 mod common;
 
 use common::{
-    PASSWORD, USER,
+    PASSWORD, Script, USER,
     raw::{
         Raw, batch, call, has_error, headers, int_value, last_done, login7, packet, parameter, prelogin,
         text_value,
     },
     serve,
 };
-use std::{sync::atomic::Ordering, time::Duration};
-use tds::{Options, Tls};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tds::{Backend, Options, Server, Tls};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{sleep, timeout},
@@ -394,4 +397,40 @@ async fn a_client_that_leaves_stops_its_statement() {
     })
     .await
     .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_server_stops_statements_stop_and_connections_close() {
+    let script = Arc::new(Script::default());
+    let backend = Arc::clone(&script) as Arc<dyn Backend>;
+    let server = Server::bind("127.0.0.1:0", backend, Options::default()).await.unwrap();
+    let address = server.address().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let serving = tokio::spawn(server.serve(async { _ = stopped.await }));
+    let mut idle = Raw::login(address).await;
+    let mut busy = Raw::login(address).await;
+    busy.send(1, 1, &batch("sleep")).await;
+    sleep(Duration::from_millis(50)).await;
+    stop.send(()).unwrap();
+    timeout(Duration::from_secs(5), serving).await.unwrap().unwrap();
+    assert!(idle.answer().await.is_none() && busy.answer().await.is_none());
+    timeout(Duration::from_secs(5), async {
+        while script.ended.load(Ordering::SeqCst) < 2 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_nothing_for_too_long_is_let_go_and_who_waits_for_an_answer_is_not() {
+    let served = serve(Options { idle_time: Duration::from_millis(200), ..Options::default() }).await;
+    let mut waiting = Raw::login(served.address).await;
+    waiting.send(1, 1, &batch("sleep")).await;
+    let mut silent = Raw::login(served.address).await;
+    assert!(timeout(Duration::from_secs(5), silent.answer()).await.unwrap().is_none());
+    sleep(Duration::from_millis(300)).await;
+    waiting.send(6, 1, &[]).await;
+    assert_eq!(last_done(&waiting.answer().await.unwrap()).1, 0x20);
 }

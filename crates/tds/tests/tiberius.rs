@@ -158,6 +158,17 @@ async fn sends_parameters_of_its_types_and_gets_them_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sends_a_value_of_megabytes() {
+    let served = serve(Options::default()).await;
+    let mut client = connect(&served).await;
+    let long = "0123456789abcdeß".repeat(1 << 20);
+    let mut query = Query::new("echo");
+    query.bind(long.as_str());
+    let row = query.query(&mut client).await.unwrap().into_row().await.unwrap().unwrap();
+    assert!(row.get::<&str, _>(0) == Some(long.as_str()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reads_several_results_counts_and_errors() {
     let served = serve(Options::default()).await;
     let mut client = connect(&served).await;

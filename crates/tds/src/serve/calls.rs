@@ -5,7 +5,6 @@ use super::{
     teller::{Outputs, Teller},
 };
 use crate::{
-    answer::tokens::{Done, DoneKind},
     backend::Conversation,
     wire::{
         Owned, Version, Wrong,
@@ -133,13 +132,13 @@ fn run_call(
     let handle = given.first().map(|p| &p.value);
     match own {
         Own::Prepare => {
-            let Some(statement) = statement(given) else { return Ok(expected(teller, "sp_prepare")) };
+            let Some(statement) = statement(given) else { return expected(teller, "sp_prepare") };
             if give_handle(kept, statement, teller) {
                 teller.set_status(0);
             }
         }
         Own::PrepareExecute => {
-            let Some(statement) = statement(given) else { return Ok(expected(teller, "sp_prepexec")) };
+            let Some(statement) = statement(given) else { return expected(teller, "sp_prepexec") };
             if give_handle(kept, statement.clone(), teller) {
                 // The engine sees statement and declarations as its first two, and no handle.
                 teller.outputs.shift = 1;
@@ -147,18 +146,18 @@ fn run_call(
             }
         }
         Own::Execute => {
-            let Some(Owned::Int(handle)) = handle else { return Ok(expected(teller, "sp_execute")) };
+            let Some(Owned::Int(handle)) = handle else { return expected(teller, "sp_execute") };
             let found = i32::try_from(*handle).ok().and_then(|h| kept.prepared.statements.get(&h));
-            let Some(statement) = found else { return Ok(unknown_handle(teller, *handle)) };
+            let Some(statement) = found else { return unknown_handle(teller, *handle) };
             teller.outputs.shift = -1;
             return execute(statement, &given[1..], conversation, teller);
         }
         Own::Unprepare => {
-            let Some(Owned::Int(handle)) = handle else { return Ok(expected(teller, "sp_unprepare")) };
+            let Some(Owned::Int(handle)) = handle else { return expected(teller, "sp_unprepare") };
             if i32::try_from(*handle).is_ok_and(|h| kept.prepared.forget(h)) {
                 teller.set_status(0);
             } else {
-                unknown_handle(teller, *handle);
+                return unknown_handle(teller, *handle);
             }
         }
         Own::Reset => {
@@ -224,15 +223,16 @@ fn execute(
     conversation.call("sp_executesql", &arguments, teller)
 }
 
-fn expected(teller: &mut Teller<'_>, procedure: &str) {
+fn expected(teller: &mut Teller<'_>, procedure: &str) -> Result<(), Broken> {
     teller.error(
         214,
         16,
         format!("Procedure expects parameters of other types: {procedure} got what it can't use."),
     );
+    Ok(())
 }
 
-fn unknown_handle(teller: &mut Teller<'_>, handle: i64) {
+fn unknown_handle(teller: &mut Teller<'_>, handle: i64) -> Result<(), Broken> {
     teller.error(8179, 16, format!("Could not find prepared statement with handle {handle}."));
-    teller.hold(Done::plain(DoneKind::Inside));
+    Ok(())
 }

@@ -144,10 +144,20 @@ fn transact(
         Transaction::Save { name } => (format!("SAVE TRANSACTION{}", bracketed(name)), false),
     };
     conversation.batch(&text, &mut Quiet(teller))?;
+    let old = kept.transaction;
+    let ends = match request {
+        Transaction::Commit { .. } => true,
+        Transaction::Rollback { name, .. } => name.is_empty(),
+        _ => false,
+    };
     if teller.has_failed() {
+        // There was none any more: T-SQL, or an error, has ended it.
+        if ends && kept.depth > 0 {
+            kept.depth = 0;
+            teller.change(&Change::RolledBack(old));
+        }
         return Ok(());
     }
-    let old = kept.transaction;
     match request {
         Transaction::Begin { .. } => kept.begun(teller),
         Transaction::Commit { .. } => {

@@ -22,7 +22,7 @@ pub(super) fn headers(reader: &mut Reader<'_>, version: Version) -> Result<(), W
 pub fn batch(bytes: &[u8], version: Version) -> Result<String, Wrong> {
     let mut reader = Reader::new(bytes);
     headers(&mut reader, version)?;
-    if reader.rest().len() % 2 != 0 {
+    if !reader.rest().len().is_multiple_of(2) {
         return Err(Wrong::Malformed("half a character"));
     }
     let text = utf16(reader.rest());
@@ -84,7 +84,7 @@ pub fn transaction(bytes: &[u8], version: Version) -> Result<Transaction, Wrong>
 /// A transaction's name: unlike others its length counts bytes.
 fn name(reader: &mut Reader<'_>) -> Result<String, Wrong> {
     let length = usize::from(reader.u8()?);
-    if length % 2 != 0 {
+    if !length.is_multiple_of(2) {
         return Err(Wrong::Malformed("half a character"));
     }
     Ok(utf16(reader.take(length)?))

@@ -322,7 +322,7 @@ pub(super) fn value_of(form: Form, bytes: &[u8], bad: Bad<'_>) -> Result<Owned, 
         "datetime" | "smalldatetime" => moment(bytes).ok_or_else(outside)?,
         "uniqueidentifier" => Owned::Guid(Uuid::from_bytes_le(bytes.try_into().map_err(|_| outside())?)),
         "nchar" | "nvarchar" | "ntext" | "xml" => {
-            if bytes.len() % 2 != 0 {
+            if !bytes.len().is_multiple_of(2) {
                 return Err(outside());
             }
             // A mark of the byte order is no part of an XML text.
