@@ -81,6 +81,9 @@ impl DemoEngine {
         // keeps a reader from writing is that its files are opened read-only, and the fence.)
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.set_prepared_statement_cache_capacity(64);
+        // Sorts and temporary tables are in memory: past this the statement fails with 701 and the session goes on. The
+        // limit is the process's, all sessions together.
+        connection.pragma_update(None, "hard_heap_limit", HEAP)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
         // Without it each new parameter value makes the engine plan a kept statement anew.
@@ -135,6 +138,9 @@ impl DemoEngine {
         }))
     }
 }
+
+/// Most memory of the embedded engine, in bytes.
+const HEAP: i64 = 768 * 1024 * 1024;
 
 /// What a statement may do at most, whatever the compiler wrote.
 const LIMITS: &[(Limit, i32)] = &[

@@ -173,14 +173,10 @@ async fn sp_executesql_gives_outputs_back() {
 async fn a_procedure_by_name_gives_its_rows() {
     let practice = practice().await;
     let mut client = practice.connect().await;
-    let done = Command::new("BP_GetPracticeLocation")
-        .exec(&mut client)
-        .await
-        .unwrap()
-        .into_command_result()
-        .await
-        .unwrap();
-    assert_eq!(done.to_query_result(0).unwrap().len(), 2);
+    let mut command = Command::new("BP_GetPracticeLocation");
+    command.bind_param("@locationid", 1i32);
+    let done = command.exec(&mut client).await.unwrap().into_command_result().await.unwrap();
+    assert_eq!(done.to_query_result(0).unwrap().len(), 1);
     let missing = Command::new("BP_NoSuchThing").exec(&mut client).await.unwrap().into_command_result().await;
     let Err(Error::Server(error)) = missing.map(|_| ()) else { panic!("no error") };
     assert_eq!(error.code(), 2812);

@@ -156,10 +156,10 @@ mod tests {
     #[test]
     fn system_views_are_found_by_schema_and_name_without_case() {
         let found = |schema, name| Base::Drugs.system(schema, name).map(|r| r.name);
-        assert_eq!(found("SYS", "Objects"), Some(("sys_objects", true)));
-        assert_eq!(found("information_schema", "columns"), Some(("information_schema_columns", true)));
+        assert_eq!(found("SYS", "Objects"), Some("sys_objects"));
+        assert_eq!(found("information_schema", "columns"), Some("information_schema_columns"));
         for schema in ["dbo", "sys", ""] {
-            assert_eq!(found(schema, "sysobjects"), Some(("sys_sysobjects", true)));
+            assert_eq!(found(schema, "sysobjects"), Some("sys_sysobjects"));
         }
         assert_eq!(found("dbo", "objects"), None);
         assert_eq!(found("sys", "nothing"), None);

@@ -15,8 +15,9 @@ use crate::{
 use database::Value as Shown;
 use rusqlite::types::Value;
 
-/// Most rows that a call may put into a table.
+/// Most rows, and most bytes of them, that a call may put into a table: they are kept until the call has ended.
 const MOST: usize = 1_000_000;
+const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// Takes rows of every result set; all else goes on to the caller.
 struct Taker<'a> {
@@ -25,6 +26,18 @@ struct Taker<'a> {
     widths: Vec<usize>,
     rows: Vec<(Vec<Value>, usize)>,
     sets: Vec<Vec<Type>>,
+    bytes: usize,
+    /// There were too many: the rest was not taken.
+    full: bool,
+}
+
+/// A value's share of the memory.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => text.len() + 32,
+        Value::Blob(bytes) => bytes.len() + 32,
+        _ => 32,
+    }
 }
 
 impl Events for Taker<'_> {
@@ -35,10 +48,14 @@ impl Events for Taker<'_> {
         Ok(())
     }
     fn row(&mut self, values: &[Shown<'_>]) -> Result<(), Enough> {
-        if self.rows.len() >= MOST {
+        let row: Vec<Value> = values.iter().map(stored).collect();
+        self.bytes += row.iter().map(size).sum::<usize>();
+        if self.rows.len() >= MOST || self.bytes > MOST_BYTES {
+            self.full = true;
+            self.rows.clear();
             return Err(Enough);
         }
-        self.rows.push((values.iter().map(stored).collect(), self.sets.len() - 1));
+        self.rows.push((row, self.sets.len() - 1));
         Ok(())
     }
     fn ended(&mut self, what: Ended, rows: Option<u64>) -> Result<(), Enough> {
@@ -77,8 +94,17 @@ impl DemoSession {
             self.check_not_doomed(line)?;
         }
         let mut taker =
-            Taker { out, columns: Vec::new(), widths: Vec::new(), rows: Vec::new(), sets: Vec::new() };
-        self.call(call, line, frame, &mut taker)?;
+            Taker { out, columns: Vec::new(), widths: Vec::new(), rows: Vec::new(), sets: Vec::new(), bytes: 0, full: false };
+        let called = self.call(call, line, frame, &mut taker);
+        if taker.full {
+            return Err(fault(
+                701,
+                line,
+                "INSERT … EXEC takes at most a million rows or 64 MB in the demo practice; insert from a SELECT instead.",
+            )
+            .into());
+        }
+        called?;
         let Taker { widths, rows, sets, .. } = taker;
         if widths.iter().any(|w| *w != types.len()) {
             return Err(

@@ -182,6 +182,9 @@ pub(super) fn failed(error: &Error, write: Written<'_>) -> Option<Caught> {
         ErrorCode::OutOfMemory | ErrorCode::DiskFull => {
             (701, "There is insufficient system memory to run this query.".to_owned())
         }
+        _ if about.starts_with("at most") || about.starts_with("too many") => {
+            (8623, format!("The demo practice's engine takes no statement that large ({about})."))
+        }
         _ => return None,
     };
     Some(fault(number, 0, words).into())

@@ -3,7 +3,7 @@
 
 use super::{
     expression::Piece,
-    scope::{Compiler, Field, RAW, Source, quote},
+    scope::{Compiler, Field, Inner, Source, quote},
 };
 use crate::{
     fault::fault,
@@ -53,7 +53,7 @@ impl Compiler {
             .into_iter()
             .enumerate()
             .map(|(i, f)| Field {
-                inner: format!("{RAW}{}", unpacked(&format!("{}.value", quote(&alias)), i, f.ty)),
+                inner: Inner::Text(unpacked(&format!("{}.value", quote(&alias)), i, f.ty)),
                 ..f
             })
             .collect();
@@ -137,12 +137,12 @@ impl Compiler {
                 let ty = if pieces[0].ty.name.starts_with('n') { Type::NVARCHAR } else { Type::VARCHAR };
                 let text = self.as_text(pieces[0].clone())?;
                 let by = self.as_text(pieces[1].clone())?;
-                let mut columns = vec![("value".to_owned(), ty, format!("{RAW}{}.value", quote(&inner)))];
+                let mut columns = vec![("value".to_owned(), ty, Inner::Text(format!("{}.value", quote(&inner))))];
                 if ordinal {
                     columns.push((
                         "ordinal".to_owned(),
                         Type::BIGINT,
-                        format!("{RAW}({}.key + 1)", quote(&inner)),
+                        Inner::Text(format!("({}.key + 1)", quote(&inner))),
                     ));
                 }
                 (format!("json_each(ts_split({}, {}))", text.sql, by.sql), columns)
@@ -158,7 +158,7 @@ impl Compiler {
                 if numbers.len() == 2 {
                     numbers.push(format!("CASE WHEN {} <= {} THEN 1 ELSE -1 END", numbers[0], numbers[1]));
                 }
-                let value = format!("{RAW}{}.value", quote(&inner));
+                let value = Inner::Text(format!("{}.value", quote(&inner)));
                 (format!("json_each(ts_series({}))", numbers.join(", ")), vec![("value".to_owned(), Type::INT, value)])
             }
             _ => return Err(fault(208, self.line, format!("Invalid object name '{shown}'."))),

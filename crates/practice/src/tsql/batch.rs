@@ -20,7 +20,7 @@ use std::sync::Arc;
 const LONGEST: usize = model::limit::COMMAND_TEXT_BYTES;
 /// Most words and signs of a batch.
 const MOST_TOKENS: usize = 50_000;
-/// Most operators: a chain of them is as deep a tree, and trees are walked on the thread's stack.
+/// Longest chain of operators: it is as deep a tree, and trees are walked on the thread's stack.
 const MOST_OPERATORS: usize = 1_000;
 
 /// What a batch is compiled against.
@@ -89,16 +89,56 @@ fn tokens(text: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
         };
         fault(number, e.location.line.max(1), words)
     })?;
-    let tokens: Vec<TokenWithSpan> =
-        tokens.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF)).collect();
-    if tokens.len() > MOST_TOKENS || tokens.iter().filter(|t| chains(&t.token)).count() > MOST_OPERATORS {
-        return Err(fault(
-            8623,
-            1,
-            "The query processor ran out of internal resources and could not produce a query plan. This is a rare event and only expected for extremely complex queries.",
-        ));
+    let mut kept = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        match &token.token {
+            Token::Whitespace(_) | Token::EOF => {}
+            // An operator of another dialect; here it is two.
+            Token::DoubleTilde => {
+                for _ in 0..2 {
+                    kept.push(TokenWithSpan { token: Token::Tilde, span: token.span });
+                }
+            }
+            // The embedded engine reads U+0000 as an end, and this compiler keeps U+0001 for names of its own.
+            Token::Word(w) if w.value.contains(['\0', '\u{1}']) => {
+                return Err(fault(102, token.span.start.line.max(1), "Incorrect syntax near an invisible character."));
+            }
+            _ => kept.push(token),
+        }
     }
-    Ok(tokens)
+    if kept.len() > MOST_TOKENS {
+        return Err(too_complex(1));
+    }
+    Ok(kept)
+}
+
+pub(super) fn too_complex(line: u64) -> SqlError {
+    fault(
+        8623,
+        line,
+        "The query processor ran out of internal resources and could not produce a query plan. This is a rare event and only expected for extremely complex queries.",
+    )
+}
+
+/// Refuses a statement with too long a chain of operators. Commas and brackets begin another one.
+fn check_chains(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
+    let mut chains_open = vec![0usize];
+    for token in tokens {
+        match &token.token {
+            Token::LParen => chains_open.push(0),
+            Token::RParen if chains_open.len() > 1 => drop(chains_open.pop()),
+            Token::Comma => *chains_open.last_mut().expect("the outermost stays") = 0,
+            token_kind if chains(token_kind) => {
+                let chain = chains_open.last_mut().expect("the outermost stays");
+                *chain += 1;
+                if *chain > MOST_OPERATORS {
+                    return Err(too_complex(token.span.start.line.max(1)));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn chains(token: &Token) -> bool {
@@ -111,10 +151,25 @@ fn chains(token: &Token) -> bool {
         | Token::Ampersand
         | Token::Pipe
         | Token::Caret
-        | Token::Tilde => true,
+        | Token::Tilde
+        | Token::Eq
+        | Token::Neq
+        | Token::Lt
+        | Token::Gt
+        | Token::LtEq
+        | Token::GtEq
+        | Token::DoubleColon
+        | Token::Colon
+        | Token::Arrow
+        | Token::StringConcat
+        | Token::LBracket
+        | Token::Period => true,
         Token::Word(w) => {
             w.quote_style.is_none()
-                && ["AND", "OR", "NOT", "UNION", "EXCEPT", "INTERSECT", "CASE", "COLLATE", "JOIN", "APPLY"]
+                && [
+                    "AND", "OR", "NOT", "UNION", "EXCEPT", "INTERSECT", "CASE", "COLLATE", "JOIN", "APPLY", "IS", "LIKE",
+                    "IN", "BETWEEN", "AT",
+                ]
                     .iter()
                     .any(|k| w.value.eq_ignore_ascii_case(k))
         }
@@ -181,6 +236,7 @@ fn unit(
     first: bool,
 ) -> Result<Vec<Action>, SqlError> {
     compiler.begin(slice.line);
+    check_chains(&slice.tokens)?;
     let tokens = without_hints(&slice.tokens, compiler)?;
     let (tokens, aside) = respell(tokens)?;
     for number in &aside.fetches {

@@ -130,6 +130,9 @@ impl Cutter<'_> {
 
     fn one_inner(&mut self) -> Result<Raw, SqlError> {
         let line = self.line();
+        if self.at >= self.tokens.len() {
+            return Err(self.near());
+        }
         match self.word(self.at).as_deref() {
             Some("IF") => {
                 let test = self.condition()?;

@@ -12,6 +12,9 @@ use sqlparser::ast::{
     CastKind, CeilFloorKind, DateTimeField, Expr, Query, TrimWhereField, UnaryOperator, Value,
 };
 
+/// Longest text of one piece, in bytes: literals of that size pass.
+const LONGEST: usize = 24 * 1024 * 1024;
+
 /// A compiled expression.
 #[derive(Clone, Debug)]
 pub(super) struct Piece {
@@ -39,11 +42,17 @@ impl Compiler {
     pub(super) fn value(&mut self, expr: &Expr) -> Result<Piece, SqlError> {
         let seen = self.bare.len();
         let piece = self.deeper(|c| c.value_inner(expr))?;
+        self.bounded_text(&piece.sql)?;
         // What is grouped by may be named outside of aggregates, whole.
         if self.groups.as_ref().is_some_and(|groups| groups.contains(&piece.sql)) {
             self.bare.truncate(seen);
         }
         Ok(piece)
+    }
+
+    /// Some forms write a piece twice: nested, they would double it at each level.
+    pub(super) fn bounded_text(&self, text: &str) -> Result<(), SqlError> {
+        if text.len() > LONGEST { Err(super::batch::too_complex(self.line)) } else { Ok(()) }
     }
 
     fn value_inner(&mut self, expr: &Expr) -> Result<Piece, SqlError> {

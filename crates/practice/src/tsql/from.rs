@@ -208,7 +208,7 @@ impl Compiler {
             let fields = temp
                 .columns
                 .iter()
-                .map(|c| Field { name: c.name.clone(), inner: c.name.clone(), ty: c.ty })
+                .map(|c| Field { name: c.name.clone(), inner: c.name.as_str().into(), ty: c.ty })
                 .collect();
             return Ok((format!("temp.{}", quote(&temp.inner)), fields));
         }
@@ -257,7 +257,7 @@ fn hints_only(args: &TableFunctionArgs) -> bool {
 pub(super) fn fields_of(relation: &Relation) -> Vec<Field> {
     let field = |name: &str, declared: &str| Field {
         name: name.to_owned(),
-        inner: name.to_owned(),
+        inner: name.into(),
         ty: Type::declared(declared),
     };
     relation.columns.iter().map(|(name, declared)| field(name, declared)).collect()

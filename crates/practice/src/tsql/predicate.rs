@@ -20,7 +20,9 @@ impl Compiler {
 
     /// A condition.
     pub(super) fn predicate(&mut self, expr: &Expr) -> Result<String, SqlError> {
-        self.deeper(|c| c.predicate_inner(expr))
+        let text = self.deeper(|c| c.predicate_inner(expr))?;
+        self.bounded_text(&text)?;
+        Ok(text)
     }
 
     fn predicate_inner(&mut self, expr: &Expr) -> Result<String, SqlError> {

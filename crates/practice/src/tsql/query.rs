@@ -196,7 +196,7 @@ impl Compiler {
                     let mut fields = self.fields(&name, &given, &columns)?;
                     // How deep each row is, counted for MAXRECURSION where no caller can see it.
                     let at = columns.len();
-                    let depth = Field { name: DEPTH.to_owned(), inner: format!("c{at}"), ty: Type::BIGINT };
+                    let depth = Field { name: DEPTH.to_owned(), inner: format!("c{at}").as_str().into(), ty: Type::BIGINT };
                     fields.push(depth);
                     self.ctes.push(Named { name: name.clone(), inner: inner.clone(), fields });
                     let arm = self.arm(right, &name);
@@ -313,7 +313,7 @@ impl Compiler {
                     format!("The column '{column}' was specified multiple times for '{name}'."),
                 ));
             }
-            fields.push(Field { name: column.clone(), inner: format!("c{i}"), ty: *ty });
+            fields.push(Field { name: column.clone(), inner: format!("c{i}").as_str().into(), ty: *ty });
         }
         Ok(fields)
     }

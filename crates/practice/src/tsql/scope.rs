@@ -18,24 +18,36 @@ use std::sync::Arc;
 pub(super) struct Field {
     /// As the caller names it.
     pub(super) name: String,
-    /// As the embedded engine names it.
-    pub(super) inner: String,
+    /// How the embedded engine has it.
+    pub(super) inner: Inner,
     pub(super) ty: Type,
+}
+
+/// Where a column's value is.
+#[derive(Clone, Debug)]
+pub(super) enum Inner {
+    /// A column of the source, by the engine's name.
+    Column(String),
+    /// A text of its own.
+    Text(String),
+}
+
+impl From<&str> for Inner {
+    fn from(name: &str) -> Inner {
+        Inner::Column(name.to_owned())
+    }
 }
 
 /// Names, that no caller can write, of the hidden columns: the row's number, and the depth of a recursion.
 pub(super) const ROWID: &str = "\u{1}rowid";
 pub(super) const DEPTH: &str = "\u{1}depth";
 
-/// Before an `inner` that is an expression of its own, not a column of the source.
-pub(super) const RAW: char = '\u{1}';
-
 impl Field {
     /// How the embedded engine reads it from the source of that alias.
     pub(super) fn text(&self, alias: &str) -> String {
-        match self.inner.strip_prefix(RAW) {
-            Some(expression) => expression.to_owned(),
-            None => format!("{}.{}", quote(alias), quote(&self.inner)),
+        match &self.inner {
+            Inner::Text(text) => text.clone(),
+            Inner::Column(name) => format!("{}.{}", quote(alias), quote(name)),
         }
     }
 }

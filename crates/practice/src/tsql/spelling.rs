@@ -35,6 +35,7 @@ fn keyword(text: &str, span: Span) -> TokenWithSpan {
 
 /// The statement as the parser reads it.
 pub(super) fn respell(mut tokens: Vec<TokenWithSpan>) -> Result<(Vec<TokenWithSpan>, Aside), SqlError> {
+    money(&mut tokens);
     check(&tokens)?;
     let mut aside = Aside::default();
     take_top(&mut tokens, &mut aside)?;
@@ -45,10 +46,48 @@ pub(super) fn respell(mut tokens: Vec<TokenWithSpan>) -> Result<(Vec<TokenWithSp
     Ok((tokens, aside))
 }
 
+/// `$1.50` becomes `CAST('1.50' AS money)`.
+fn money(tokens: &mut Vec<TokenWithSpan>) {
+    let mut at = 0;
+    while at < tokens.len() {
+        if let Token::Placeholder(text) = &tokens[at].token
+            && let Some(digits) = text.strip_prefix('$')
+            && digits.bytes().all(|b| b.is_ascii_digit())
+        {
+            let span = tokens[at].span;
+            let mut amount = digits.to_owned();
+            let mut end = at + 1;
+            if let Some(Token::Number(n, false)) = tokens.get(end).map(|t| &t.token)
+                && n.starts_with('.')
+            {
+                amount.push_str(n);
+                end += 1;
+            }
+            if amount.is_empty() {
+                amount.push('0');
+            }
+            let put = [
+                keyword("CAST", span),
+                TokenWithSpan { token: Token::LParen, span },
+                TokenWithSpan { token: Token::SingleQuotedString(amount), span },
+                keyword("AS", span),
+                keyword("money", span),
+                TokenWithSpan { token: Token::RParen, span },
+            ];
+            tokens.splice(at..end, put);
+            at += 5;
+        }
+        at += 1;
+    }
+}
+
 /// A reserved word that ends one clause and begins none of its own: `WHERE AND`, `, FROM`.
 fn check(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
     let (mut depth, mut cases) = (0i64, Vec::new());
     for (at, token) in tokens.iter().enumerate() {
+        if compares(tokens, at) {
+            continue;
+        }
         match (&token.token, word_of(Some(token)).as_deref()) {
             (Token::LParen, _) => depth += 1,
             (Token::RParen, _) => depth -= 1,
@@ -92,6 +131,14 @@ fn check(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
         }
     }
     Ok(())
+}
+
+/// Whether it is the FROM of `IS [NOT] DISTINCT FROM`.
+fn compares(tokens: &[TokenWithSpan], at: usize) -> bool {
+    let word = |back: usize| at.checked_sub(back).and_then(|i| word_of(tokens.get(i)));
+    word_of(tokens.get(at)).as_deref() == Some("FROM")
+        && word(1).as_deref() == Some("DISTINCT")
+        && matches!(word(2).as_deref(), Some("IS" | "NOT"))
 }
 
 /// Index of the bracket that closes the one at `open`.
@@ -165,7 +212,9 @@ fn give_from(tokens: &mut Vec<TokenWithSpan>) {
         match token.token {
             Token::LParen => depth += 1,
             Token::RParen => depth -= 1,
-            _ if depth == 0 && word_of(Some(token)).as_deref() == Some("FROM") => froms.push(i),
+            _ if depth == 0 && word_of(Some(token)).as_deref() == Some("FROM") && !compares(tokens, i) => {
+                froms.push(i);
+            }
             _ => {}
         }
     }

@@ -218,7 +218,7 @@ impl Reader<'_> {
         let fields = shape
             .columns
             .iter()
-            .map(|c| Field { name: c.name.clone(), inner: c.name.clone(), ty: c.ty })
+            .map(|c| Field { name: c.name.clone(), inner: c.name.as_str().into(), ty: c.ty })
             .collect();
         // Inside its own CREATE TABLE the embedded engine wants bare column names: the alias is taken off.
         self.compiler.scopes.push(vec![Source { alias: CHECKED.to_owned(), fields, correlated: true }]);

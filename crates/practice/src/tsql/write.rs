@@ -36,7 +36,7 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) fn source(&self, alias: &str) -> Source {
-        let field = |c: &ShapeColumn| Field { name: c.name.clone(), inner: c.name.clone(), ty: c.ty };
+        let field = |c: &ShapeColumn| Field { name: c.name.clone(), inner: c.name.as_str().into(), ty: c.ty };
         Source { alias: alias.to_owned(), fields: self.columns.iter().map(field).collect(), correlated: true }
     }
 
@@ -520,7 +520,7 @@ impl Compiler {
     ) -> Result<(usize, String), SqlError> {
         let parts = self.parts(name)?;
         let (column, qualifier) = parts.split_last().expect("a parsed name has parts");
-        if column.value.starts_with('@') {
+        if column.value.starts_with('@') && column.quote_style.is_none() {
             return Err(self.no("UPDATE … SET @variable"));
         }
         let own = qualifier.last().is_none_or(|q| {
