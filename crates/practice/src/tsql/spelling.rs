@@ -52,7 +52,7 @@ fn money(tokens: &mut Vec<TokenWithSpan>) {
     while at < tokens.len() {
         if let Token::Placeholder(text) = &tokens[at].token
             && let Some(digits) = text.strip_prefix('$')
-            && digits.bytes().all(|b| b.is_ascii_digit())
+            && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
         {
             let span = tokens[at].span;
             let mut amount = digits.to_owned();
