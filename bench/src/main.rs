@@ -4,6 +4,7 @@ mod idle;
 mod latency;
 mod peak;
 mod plain;
+mod practice;
 mod report;
 mod rows;
 mod system;
@@ -21,7 +22,8 @@ struct Arguments {
     /// A smoke run: few repetitions, figures for nobody to quote.
     #[arg(long)]
     quick: bool,
-    /// Only these: a (latency), b (a million rows), c (bytes on the uplink), d (memory per idle Link).
+    /// Only these: a (latency), b (a million rows), c (bytes on the uplink), d (memory per idle Link),
+    /// e (the demo practice alone).
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
     /// Also write the figures to bench/last.json.
@@ -40,6 +42,7 @@ enum Part {
     B,
     C,
     D,
+    E,
 }
 
 /// Processes of the bench's own: it starts itself again.
@@ -110,6 +113,9 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     if wanted(Part::D) {
         idle::measure(&data, pick(quick, 5_000, 200), pick(quick, 30, 3), &mut report).await?;
+    }
+    if wanted(Part::E) {
+        practice::measure(&data, rows, &mut report).await?;
     }
     if arguments.json {
         report.write("bench/last.json".as_ref())?;
