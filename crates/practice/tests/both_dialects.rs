@@ -11,7 +11,11 @@ use practice::{
     DemoSession,
     events::{ColumnType, Ended, Enough, Events, Message, ResultColumn},
 };
-use proptest::{collection::vec, prelude::*, test_runner::{TestError, TestRunner}};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    test_runner::{TestError, TestRunner},
+};
 use rusqlite::{Connection, types::ValueRef};
 use std::{cell::RefCell, fmt::Write};
 
@@ -111,7 +115,10 @@ impl Pair {
     }
 
     /// Makes the tables anew with those rows.
-    fn fill(&self, rows: &[(bool, Option<i8>, Option<i8>, Option<u8>, Option<u8>)]) -> Result<(), TestCaseError> {
+    fn fill(
+        &self,
+        rows: &[(bool, Option<i8>, Option<i8>, Option<u8>, Option<u8>)],
+    ) -> Result<(), TestCaseError> {
         let columns: Vec<String> = COLUMNS
             .iter()
             .map(|(name, kind)| {
@@ -134,7 +141,8 @@ impl Pair {
         for (id, (second, a, b, s, r)) in rows.iter().enumerate() {
             let list = &mut lists[usize::from(*second)];
             let comma = if list.is_empty() { "" } else { ", " };
-            write!(list, "{comma}({id}, {}, {}, {}, {})", number(*a), number(*b), text(*s), text(*r)).unwrap();
+            write!(list, "{comma}({id}, {}, {}, {}, {})", number(*a), number(*b), text(*s), text(*r))
+                .unwrap();
         }
         for (table, list) in TABLES.iter().zip(&lists).filter(|(_, list)| !list.is_empty()) {
             let insert = format!("INSERT INTO {table} VALUES {list}");

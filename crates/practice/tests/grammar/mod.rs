@@ -174,7 +174,8 @@ impl<'a> Draw<'a> {
         let more = if outer.is_empty() { [0, 0, 1, 1, 2][self.pick(5)] } else { self.pick(2) };
         for _ in 0..more {
             let (right, source) = self.factor(depth);
-            let word = self.one(&["JOIN", "INNER JOIN", "LEFT JOIN", "CROSS JOIN", "RIGHT JOIN", "FULL JOIN", ","]);
+            let word =
+                self.one(&["JOIN", "INNER JOIN", "LEFT JOIN", "CROSS JOIN", "RIGHT JOIN", "FULL JOIN", ","]);
             // After a comma an ON sees its own side alone.
             commas |= word == "," && !joined;
             if word == "CROSS JOIN" || commas {
@@ -185,7 +186,8 @@ impl<'a> Draw<'a> {
             }
             joined = true;
             let word = if word == "," { "JOIN" } else { word };
-            let (l, r) = (self.column(Kind::Int, &sources), self.column(Kind::Int, std::slice::from_ref(&source)));
+            let (l, r) =
+                (self.column(Kind::Int, &sources), self.column(Kind::Int, std::slice::from_ref(&source)));
             sources.push(source);
             let mut on = match (l, r) {
                 (Some(l), Some(r)) => format!("{l} = {r}"),

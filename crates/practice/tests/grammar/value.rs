@@ -7,7 +7,9 @@ impl Draw<'_> {
     pub(super) fn column(&mut self, kind: Kind, sources: &[Source]) -> Option<String> {
         let all: Vec<String> = sources
             .iter()
-            .flat_map(|s| s.columns.iter().filter(|(_, k)| *k == kind).map(|(c, _)| format!("{}.{c}", s.alias)))
+            .flat_map(|s| {
+                s.columns.iter().filter(|(_, k)| *k == kind).map(|(c, _)| format!("{}.{c}", s.alias))
+            })
             .collect();
         if all.is_empty() { None } else { Some(all[self.pick(all.len())].clone()) }
     }
@@ -140,7 +142,12 @@ impl Draw<'_> {
             }
             4 => {
                 let not = self.one(&["", "NOT "]);
-                format!("{} {not}BETWEEN {} AND {}", value(self), self.leaf(kind, sources), self.leaf(kind, sources))
+                format!(
+                    "{} {not}BETWEEN {} AND {}",
+                    value(self),
+                    self.leaf(kind, sources),
+                    self.leaf(kind, sources)
+                )
             }
             5 => {
                 let text = self.leaf(Kind::Text, sources);
@@ -194,7 +201,11 @@ impl Draw<'_> {
     }
 
     /// Keys, list and HAVING of a grouped SELECT.
-    pub(super) fn grouped(&mut self, kinds: &[Kind], sources: &[Source]) -> (Vec<String>, Vec<String>, String) {
+    pub(super) fn grouped(
+        &mut self,
+        kinds: &[Kind],
+        sources: &[Source],
+    ) -> (Vec<String>, Vec<String>, String) {
         let mut keys: Vec<(String, Kind)> = Vec::new();
         for _ in 0..self.pick(3) {
             let kind = if self.chance(3) { Kind::Text } else { Kind::Int };
@@ -210,7 +221,8 @@ impl Draw<'_> {
         }
         let mut items = Vec::new();
         for kind in kinds {
-            let fitting: Vec<String> = keys.iter().filter(|(_, k)| k == kind).map(|(k, _)| k.clone()).collect();
+            let fitting: Vec<String> =
+                keys.iter().filter(|(_, k)| k == kind).map(|(k, _)| k.clone()).collect();
             let key = (!fitting.is_empty()).then(|| fitting[self.pick(fitting.len())].clone());
             items.push(match (self.pick(4), key) {
                 (0 | 1, Some(key)) => key,

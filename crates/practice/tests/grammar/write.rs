@@ -23,7 +23,8 @@ impl Draw<'_> {
             2 => {
                 let rows: Vec<String> = (0..=self.pick(3))
                     .map(|_| {
-                        let (a, s) = (self.value(Kind::Int, &[], 2, true), self.value(Kind::Text, &[], 2, true));
+                        let (a, s) =
+                            (self.value(Kind::Int, &[], 2, true), self.value(Kind::Text, &[], 2, true));
                         format!("({a}, {s}, {})", self.pick(200) + 1000)
                     })
                     .collect();
