@@ -1,4 +1,5 @@
 //! Batches that mean harm: endless ones, recursion without an end, and a reader's writes.
+#![allow(clippy::unwrap_used, reason = "in a test a failure is a panic")]
 
 mod common;
 mod told;

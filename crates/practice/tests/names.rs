@@ -1,4 +1,5 @@
 //! No name of a caller's is more than a name: nothing of the embedded engine, of the compiler or of the logins is reached.
+#![allow(clippy::unwrap_used, reason = "in a test a failure is a panic")]
 
 mod common;
 mod told;

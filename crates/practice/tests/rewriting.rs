@@ -1,4 +1,5 @@
 //! The compiler stands whatever comes.
+#![allow(clippy::unwrap_used, reason = "in a test a failure is a panic")]
 
 mod grammar;
 
