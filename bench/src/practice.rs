@@ -70,14 +70,26 @@ pub(crate) async fn measure(data: &Path, rows: u64, report: &mut Report) -> Resu
     let mut server = Child::start("practice", command, &data.join("practice.log"))?;
     let line = server.ready(Duration::from_secs(120))?;
     let built = SystemClock.monotonic() - start;
-    report.figure("5,000 patients, from nothing until it answers", "s", Aim::AtMost(10.0), built.as_secs_f64(), 2);
+    report.figure(
+        "5,000 patients, from nothing until it answers",
+        "s",
+        Aim::AtMost(10.0),
+        built.as_secs_f64(),
+        2,
+    );
     let ready: serde_json::Value = serde_json::from_str(&line)?;
     let said = |what: &str| ready[what].as_str().map(str::to_owned).with_context(|| format!("no {what}"));
     let (address, user, password) = (said("tds")?, said("user")?, said("password")?);
     let path = folder.join("practice.db");
 
     let raw = raw(&path, rows)?;
-    report.figure("rows, the embedded engine's own cursor", "per s", Aim::None, rows as f64 / raw.as_secs_f64(), 0);
+    report.figure(
+        "rows, the embedded engine's own cursor",
+        "per s",
+        Aim::None,
+        rows as f64 / raw.as_secs_f64(),
+        0,
+    );
     let engine = engine(&path, &user, &password, rows)?;
     report.figure("rows, through T-SQL", "per s", Aim::None, rows as f64 / engine.as_secs_f64(), 0);
     let ratio = raw.as_secs_f64() / engine.as_secs_f64();
@@ -86,7 +98,13 @@ pub(crate) async fn measure(data: &Path, rows: u64, report: &mut Report) -> Resu
         let peak = Peak::watch(&[server.id()]);
         let took = wire(&address, &user, &password, level, rows).await?;
         let peak = peak.end()?;
-        report.figure(&format!("rows, over TDS, {name}"), "per s", Aim::None, rows as f64 / took.as_secs_f64(), 0);
+        report.figure(
+            &format!("rows, over TDS, {name}"),
+            "per s",
+            Aim::None,
+            rows as f64 / took.as_secs_f64(),
+            0,
+        );
         let ratio = engine.as_secs_f64() / took.as_secs_f64();
         report.figure(&format!("over TDS ({name}) / through T-SQL"), "ratio", Aim::None, ratio, 2);
         report.figure("server, peak resident", "MB", Aim::AtMost(64.0), peak[0] as f64 / 1e6, 1);

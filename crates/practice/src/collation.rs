@@ -1,6 +1,9 @@
 //! How the demo's SQL Server compares text, decimals and moments with an offset: the embedded engine's collations.
 
-use crate::{calendar::{day_number, read_offset}, functions::compare_decimals};
+use crate::{
+    calendar::{day_number, read_offset},
+    functions::compare_decimals,
+};
 use database::Time;
 use rusqlite::Connection;
 use std::cmp::Ordering;

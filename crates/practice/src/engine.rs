@@ -18,8 +18,8 @@ use rusqlite::{
     limits::Limit,
 };
 use std::{
-    path::{Path, PathBuf},
     collections::HashMap,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering},

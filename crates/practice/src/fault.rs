@@ -77,7 +77,25 @@ impl From<SqlError> for Caught {
 impl Caught {
     /// SQL Server ends the whole batch at these, and rolls its transaction back: conversions above all.
     pub(crate) fn ends_batch(&self) -> bool {
-        matches!(self.number, 208 | 217 | 235 | 241 | 244 | 245 | 248 | 293 | 295 | 529 | 1205 | 1087 | 3930 | 3998 | 8114 | 8169 | 8623 | 8630)
-            || self.class >= 17
+        matches!(
+            self.number,
+            208 | 217
+                | 235
+                | 241
+                | 244
+                | 245
+                | 248
+                | 293
+                | 295
+                | 529
+                | 1205
+                | 1087
+                | 3930
+                | 3998
+                | 8114
+                | 8169
+                | 8623
+                | 8630
+        ) || self.class >= 17
     }
 }

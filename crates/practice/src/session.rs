@@ -26,6 +26,9 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
+/// Temporary tables with the depth of the scope that they end with.
+pub(crate) type Temps = Vec<(u32, Arc<Temp>)>;
+
 /// A session of the demo practice.
 pub struct DemoSession {
     pub(crate) connection: Connection,
@@ -40,9 +43,9 @@ pub struct DemoSession {
     /// Set while this crate itself makes or drops a temporary table: the fence lets it through.
     pub(crate) making: Arc<AtomicBool>,
     /// Temporary tables with the depth of the scope that they end with.
-    pub(crate) temps: Vec<(u32, Arc<Temp>)>,
+    pub(crate) temps: Temps,
     /// Temporary tables as they were when the transaction began, and at each savepoint.
-    pub(crate) before: Vec<(Option<String>, Vec<(u32, Arc<Temp>)>)>,
+    pub(crate) before: Vec<(Option<String>, Temps)>,
     /// The name that the outermost BEGIN TRANSACTION gave.
     pub(crate) own_name: Option<String>,
     /// How each table variable was made, by the engine's name of it.

@@ -12,6 +12,7 @@ mod declare;
 mod execute;
 mod expression;
 mod from;
+mod insert;
 mod literal;
 mod output;
 mod predicate;
@@ -26,6 +27,7 @@ mod spelling;
 mod statement;
 mod table;
 mod top;
+mod update;
 mod write;
 mod xml;
 
@@ -34,8 +36,7 @@ pub(crate) use batch::{Setting, WHEN_IT_RUNS, compile, late, parameters};
 pub(crate) use cut::Slice;
 use database::SqlError;
 pub(crate) use program::{
-    Action, Level, Node, Program, Returned, Shape, ShapeColumn, Shown, Temp, Text, Unit, Variable,
-    What,
+    Action, Level, Node, Program, Returned, Shape, ShapeColumn, Shown, Temp, Text, Unit, Variable, What,
 };
 
 /// Compiles a batch and writes what the embedded engine would get, statement by statement. Pure: for tests and fuzzing.

@@ -120,7 +120,10 @@ impl Type {
     /// The type of a text literal.
     pub(crate) fn text_of(name: &str, text: &str) -> Type {
         let length = u32::try_from(text.chars().count()).unwrap_or(0).max(1);
-        Type { length: if length > 4000 { 0 } else { length }, ..Type::by_name(name).unwrap_or(Type::NVARCHAR) }
+        Type {
+            length: if length > 4000 { 0 } else { length },
+            ..Type::by_name(name).unwrap_or(Type::NVARCHAR)
+        }
     }
 
     /// The decimal that a number becomes among decimals.
@@ -162,7 +165,8 @@ impl Type {
         let text = text.strip_suffix(" key").unwrap_or(text);
         let (name, rest) = text.split_once('(').unwrap_or((text, ""));
         let mut ty = Type::by_name(name).expect("our own lists name types that exist");
-        let (first, second) = rest.trim_end_matches(')').split_once(',').unwrap_or((rest.trim_end_matches(')'), ""));
+        let (first, second) =
+            rest.trim_end_matches(')').split_once(',').unwrap_or((rest.trim_end_matches(')'), ""));
         if let Ok(length) = first.parse() {
             ty.length = length;
             ty.scale = second.trim().parse().unwrap_or(0);

@@ -340,9 +340,12 @@ pub(crate) fn register(connection: &Connection) -> Result<()> {
     connection.create_window_function("ts_sum", 1, pure, Summing(Ending::Sum))?;
     connection.create_window_function("ts_avg", 1, pure, Summing(Ending::Average))?;
     connection.create_window_function("ts_avg_money", 1, pure, Summing(Ending::MoneyAverage))?;
-    for (name, population, root) in
-        [("ts_stdev", false, true), ("ts_stdevp", true, true), ("ts_var", false, false), ("ts_varp", true, false)]
-    {
+    for (name, population, root) in [
+        ("ts_stdev", false, true),
+        ("ts_stdevp", true, true),
+        ("ts_var", false, false),
+        ("ts_varp", true, false),
+    ] {
         connection.create_window_function(name, 1, pure, Spread { population, root })?;
     }
     connection.create_aggregate_function("ts_only", 1, pure, Only)

@@ -138,7 +138,12 @@ fn object_id(facts: &Facts, c: &Context<'_>) -> Option<i64> {
     let (database, name, schema) = named(&asked, &base)?;
     if name.starts_with('#') {
         let there = database.eq_ignore_ascii_case("tempdb");
-        return facts.temps.iter().rev().find(|(n, _)| there && n.eq_ignore_ascii_case(&name)).map(|(_, id)| *id);
+        return facts
+            .temps
+            .iter()
+            .rev()
+            .find(|(n, _)| there && n.eq_ignore_ascii_case(&name))
+            .map(|(_, id)| *id);
     }
     if schema.is_some_and(|s| !s.is_empty() && !s.eq_ignore_ascii_case("dbo")) {
         return None;
@@ -196,7 +201,11 @@ pub(crate) fn register(connection: &Connection, state: &Arc<State>) -> Result<()
         if let Some(given) = given {
             let mut facts = own.facts();
             let next = facts.counters.entry(inner).or_insert(seed);
-            *next = if step > 0 { (*next).max(given.saturating_add(step)) } else { (*next).min(given.saturating_add(step)) };
+            *next = if step > 0 {
+                (*next).max(given.saturating_add(step))
+            } else {
+                (*next).min(given.saturating_add(step))
+            };
             (facts.identity, facts.last_identity) = (Some(given), Some(given));
         }
         Ok(given)
@@ -219,9 +228,12 @@ pub(crate) fn register(connection: &Connection, state: &Arc<State>) -> Result<()
             read_any(t.as_bytes(), Type::DATETIME)
                 .map(|(d, t, _)| i128::from(day_number(d)) * i128::from(Time::DAY) + i128::from(t.0))
         };
-        let overflow = || Raised(8115, "Arithmetic overflow error converting expression to data type datetime.".to_owned());
+        let overflow = || {
+            Raised(8115, "Arithmetic overflow error converting expression to data type datetime.".to_owned())
+        };
         let (Some(a), Some(b)) = (ticks(&a), ticks(&b)) else { return Err(overflow().into()) };
-        let epoch = i128::from(day_number(database::Date { year: 1900, month: 1, day: 1 })) * i128::from(Time::DAY);
+        let epoch =
+            i128::from(day_number(database::Date { year: 1900, month: 1, day: 1 })) * i128::from(Time::DAY);
         let made = a - b + epoch;
         let whole = i64::try_from(made.div_euclid(i128::from(Time::DAY))).map_err(|_| overflow())?;
         let rest = Time(made.rem_euclid(i128::from(Time::DAY)) as u64);
@@ -229,7 +241,8 @@ pub(crate) fn register(connection: &Connection, state: &Arc<State>) -> Result<()
         Ok(Some(made.ok_or_else(overflow)?))
     })?;
     let own = Arc::clone(state);
-    connection.create_scalar_function("ts_object_id", 3, changing, move |c| Ok(object_id(&own.facts(), c)))?;
+    connection
+        .create_scalar_function("ts_object_id", 3, changing, move |c| Ok(object_id(&own.facts(), c)))?;
     connection.create_scalar_function("ts_object_name", 2, pure, |c| {
         let (Some(id), Some(base)) = (c.get::<Option<i64>>(0)?, text(c, 1)) else { return Ok(None) };
         Ok(Base::by_name(&base).and_then(|b| b.object_name(id)))
@@ -300,7 +313,11 @@ pub(crate) fn register(connection: &Connection, state: &Arc<State>) -> Result<()
         let (Some(whole), Some(by)) = (text(c, 0), text(c, 1)) else { return Ok("[]".to_owned()) };
         let mut letters = by.chars();
         let (Some(by), None) = (letters.next(), letters.next()) else {
-            return Err(Raised(214, "Procedure expects parameter 'separator' of type 'nchar(1)/nvarchar(1)'.".to_owned()).into());
+            return Err(Raised(
+                214,
+                "Procedure expects parameter 'separator' of type 'nchar(1)/nvarchar(1)'.".to_owned(),
+            )
+            .into());
         };
         let parts: Vec<String> = whole.split(by).map(json_string).collect();
         Ok(format!("[{}]", parts.join(",")))
@@ -313,7 +330,12 @@ pub(crate) fn register(connection: &Connection, state: &Arc<State>) -> Result<()
         };
         let count = if step == 0 { i64::MAX } else { (to.saturating_sub(from)) / step };
         if step == 0 || count > 1_000_000 {
-            return Err(Raised(4199, "Argument value 0 or too small is invalid for argument 3 of generate_series function.".to_owned()).into());
+            return Err(Raised(
+                4199,
+                "Argument value 0 or too small is invalid for argument 3 of generate_series function."
+                    .to_owned(),
+            )
+            .into());
         }
         let mut out = String::from("[");
         for i in 0..=count {

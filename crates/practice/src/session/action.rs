@@ -175,8 +175,12 @@ impl DemoSession {
             && self.unique_indexes.iter().any(|i| about.ends_with(&format!(": {i}")))
         {
             let object = written.map(|(_, object, _)| object).unwrap_or_default();
-            return fault(2601, line, format!("Cannot insert duplicate key row in object 'dbo.{object}' with unique index."))
-                .into();
+            return fault(
+                2601,
+                line,
+                format!("Cannot insert duplicate key row in object 'dbo.{object}' with unique index."),
+            )
+            .into();
         }
         value::stop(error, line, written)
     }
@@ -320,9 +324,8 @@ impl DemoSession {
     fn pause(&self, sql: &str, frame: &Frame, line: u64) -> Result<(), Stop> {
         let text = self.text(sql, frame, line)?;
         let time = crate::convert::parse_moment(text.trim(), 0).filter(|_| text.contains(':'));
-        let (_, time, _) = time.ok_or_else(|| {
-            fault(148, line, "Incorrect time syntax in time string used with WAITFOR.")
-        })?;
+        let (_, time, _) =
+            time.ok_or_else(|| fault(148, line, "Incorrect time syntax in time string used with WAITFOR."))?;
         if self.canceller.wait(Duration::from_millis(time.0 / (Time::SECOND / 1000))) {
             return Err(Stop::Broken(Broken::Cancelled));
         }

@@ -93,8 +93,15 @@ impl DemoSession {
         if !object.1 {
             self.check_not_doomed(line)?;
         }
-        let mut taker =
-            Taker { out, columns: Vec::new(), widths: Vec::new(), rows: Vec::new(), sets: Vec::new(), bytes: 0, full: false };
+        let mut taker = Taker {
+            out,
+            columns: Vec::new(),
+            widths: Vec::new(),
+            rows: Vec::new(),
+            sets: Vec::new(),
+            bytes: 0,
+            full: false,
+        };
         let called = self.call(call, line, frame, &mut taker);
         if taker.full {
             return Err(fault(
@@ -107,9 +114,12 @@ impl DemoSession {
         called?;
         let Taker { widths, rows, sets, .. } = taker;
         if widths.iter().any(|w| *w != types.len()) {
-            return Err(
-                fault(213, line, "Column name or number of supplied values does not match table definition.").into()
-            );
+            return Err(fault(
+                213,
+                line,
+                "Column name or number of supplied values does not match table definition.",
+            )
+            .into());
         }
         let written = Some(("INSERT", object.0, object.1));
         let stop = |e: rusqlite::Error| value::stop(&e, line, written);

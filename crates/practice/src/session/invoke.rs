@@ -317,7 +317,9 @@ impl DemoSession {
             ))
         };
         let unicode = |given: &Passed, what: &str| match &given.value {
-            Some((Value::Text(text), ty)) if ty.name.starts_with('n') || given.formal.is_none() && ty.length == 0 => {
+            Some((Value::Text(text), ty))
+                if ty.name.starts_with('n') || given.formal.is_none() && ty.length == 0 =>
+            {
                 Ok(text.clone())
             }
             Some((Value::Null, _)) | None => Ok(String::new()),
@@ -400,7 +402,9 @@ impl DemoSession {
             status: 0,
             outputs: wanted
                 .into_iter()
-                .filter_map(|(at, place)| Some((place, frame.values.get(at)?.clone(), frame.variables.get(at)?.ty)))
+                .filter_map(|(at, place)| {
+                    Some((place, frame.values.get(at)?.clone(), frame.variables.get(at)?.ty))
+                })
                 .collect(),
         })
     }

@@ -1,10 +1,6 @@
 //! The narrow door: one command, one result set, one count or one error.
 
-use super::{
-    DemoSession, Frame,
-    invoke::Passed,
-    value::typed,
-};
+use super::{DemoSession, Frame, invoke::Passed, value::typed};
 use crate::{
     events::{Broken, ColumnType, Ended, Enough, Events, Message, ResultColumn},
     parameter,
@@ -227,7 +223,9 @@ pub(super) fn procedure_name(text: &str, base: Base) -> Option<(String, Base)> {
     let mut count = 0;
     program.each(&mut |action| {
         count += 1;
-        if let Action::Call { procedure, named_by: None, database: Some(database), given, returned: None, .. } = action
+        if let Action::Call {
+            procedure, named_by: None, database: Some(database), given, returned: None, ..
+        } = action
             && given.is_empty()
         {
             found = Some((procedure.clone(), *database));

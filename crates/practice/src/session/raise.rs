@@ -78,9 +78,9 @@ impl DemoSession {
                 caught.text = self.text(words, frame, line)?;
                 Err(Stop::Raised(caught, Weight::Throw))
             }
-            Level::Raise { severity, state, log } => {
+            Level::Raise { severity, state } => {
                 let class = number(self, severity)?;
-                if class > 18 || *log && class > 18 {
+                if class > 18 {
                     return Err(fault(
                         2754,
                         line,
@@ -165,20 +165,18 @@ fn filled(format: &str, values: &[Value]) -> Result<String, String> {
         let width = number(&mut given).unwrap_or(0).min(LONGEST);
         let mut precision = None;
         if chars.next_if_eq(&'.').is_some() {
-            precision = Some(
+            precision = Some({
+                let mut digits = String::new();
+                if chars.next_if_eq(&'*').is_some()
+                    && let Some(Value::Integer(n)) = given.next()
                 {
-                    let mut digits = String::new();
-                    if chars.next_if_eq(&'*').is_some() {
-                        if let Some(Value::Integer(n)) = given.next() {
-                            digits = n.to_string();
-                        }
-                    }
-                    while let Some(digit) = chars.next_if(char::is_ascii_digit) {
-                        digits.push(digit);
-                    }
-                    digits.parse::<usize>().unwrap_or(0)
-                },
-            );
+                    digits = n.to_string();
+                }
+                while let Some(digit) = chars.next_if(char::is_ascii_digit) {
+                    digits.push(digit);
+                }
+                digits.parse::<usize>().unwrap_or(0)
+            });
         }
         while chars.next_if(|c| matches!(c, 'h' | 'l' | 'I' | '6' | '4')).is_some() {}
         let kind = chars.next();
@@ -248,5 +246,6 @@ fn filled(format: &str, values: &[Value]) -> Result<String, String> {
 }
 
 fn mismatch() -> String {
-    "The data type in substitution parameter does not match the expected type of the format specification.".to_owned()
+    "The data type in substitution parameter does not match the expected type of the format specification."
+        .to_owned()
 }

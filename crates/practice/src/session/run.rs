@@ -90,7 +90,11 @@ impl DemoSession {
         let doomed = self.state.facts().doomed;
         let end = if doomed {
             self.roll_back_all();
-            let error = fault(3998, 1, "Uncommittable transaction is detected at the end of the batch. The transaction is rolled back.");
+            let error = fault(
+                3998,
+                1,
+                "Uncommittable transaction is detected at the end of the batch. The transaction is rolled back.",
+            );
             self.report(&error.into(), out)
         } else {
             Ok(())

@@ -21,9 +21,8 @@ fn column_text(column: &ShapeColumn) -> String {
 }
 
 fn refused(error: &rusqlite::Error) -> Caught {
-    super::value::failed(error, None).unwrap_or_else(|| {
-        fault(701, 0, "There is insufficient memory to run this query.").into()
-    })
+    super::value::failed(error, None)
+        .unwrap_or_else(|| fault(701, 0, "There is insufficient memory to run this query.").into())
 }
 
 impl DemoSession {
@@ -64,8 +63,7 @@ impl DemoSession {
 
     /// `CREATE TABLE #t` and `SELECT … INTO #t`.
     pub(super) fn create(&mut self, shape: &Shape, depth: u32) -> Result<Arc<Temp>, Caught> {
-        let taken =
-            self.temps.iter().any(|(d, t)| *d == depth && t.name.eq_ignore_ascii_case(&shape.name));
+        let taken = self.temps.iter().any(|(d, t)| *d == depth && t.name.eq_ignore_ascii_case(&shape.name));
         if taken {
             return Err(fault(
                 2714,
@@ -97,7 +95,9 @@ impl DemoSession {
             return Err(fault(
                 3701,
                 0,
-                format!("Cannot drop the table '{name}', because it does not exist or you do not have permission."),
+                format!(
+                    "Cannot drop the table '{name}', because it does not exist or you do not have permission."
+                ),
             )
             .into());
         };
@@ -220,9 +220,8 @@ impl DemoSession {
 
     /// Drops what a scope leaves: its table variables, and below the caller's own its temporary tables.
     pub(super) fn end_scope(&mut self, depth: u32) {
-        let ends = |(scope, temp): &(u32, Arc<Temp>)| {
-            *scope == depth && (depth > 0 || temp.name.starts_with('@'))
-        };
+        let ends =
+            |(scope, temp): &(u32, Arc<Temp>)| *scope == depth && (depth > 0 || temp.name.starts_with('@'));
         if !self.temps.iter().any(ends) {
             return;
         }
@@ -288,8 +287,9 @@ impl DemoSession {
                 let _ = self.making(text);
             }
             let places = vec!["?"; table.width].join(", ");
-            let mut insert =
-                self.connection.prepare(&format!("INSERT INTO temp.{} VALUES ({places})", quote(&table.inner)))?;
+            let mut insert = self
+                .connection
+                .prepare(&format!("INSERT INTO temp.{} VALUES ({places})", quote(&table.inner)))?;
             for row in &table.rows {
                 insert.execute(rusqlite::params_from_iter(row))?;
             }

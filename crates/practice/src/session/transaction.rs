@@ -102,13 +102,16 @@ impl DemoSession {
                 self.restore(&kept, temps);
             }
             None => {
-                let own = name.is_none_or(|n| self.own_name.as_deref().is_some_and(|o| o.eq_ignore_ascii_case(n)));
+                let own =
+                    name.is_none_or(|n| self.own_name.as_deref().is_some_and(|o| o.eq_ignore_ascii_case(n)));
                 if !own {
                     let name = name.unwrap_or_default();
                     return Err(fault(
                         6401,
                         line,
-                        format!("Cannot roll back {name}. No transaction or savepoint of that name was found."),
+                        format!(
+                            "Cannot roll back {name}. No transaction or savepoint of that name was found."
+                        ),
                     )
                     .into());
                 }
@@ -145,7 +148,12 @@ impl DemoSession {
 
     pub(super) fn save(&mut self, name: String, line: u64) -> Result<(), Stop> {
         if self.state.facts().trancount == 0 {
-            return Err(fault(628, line, "Cannot issue SAVE TRANSACTION when there is no active transaction.").into());
+            return Err(fault(
+                628,
+                line,
+                "Cannot issue SAVE TRANSACTION when there is no active transaction.",
+            )
+            .into());
         }
         let at = self.before.len();
         self.connection

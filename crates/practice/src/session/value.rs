@@ -123,7 +123,10 @@ pub(super) fn stop(error: &Error, line: u64, write: Written<'_>) -> Stop {
     match code {
         Some(ErrorCode::OperationInterrupted) => Stop::Broken(Broken::Cancelled),
         Some(
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::CannotOpen | ErrorCode::SystemIoFailure,
+            ErrorCode::DatabaseCorrupt
+            | ErrorCode::NotADatabase
+            | ErrorCode::CannotOpen
+            | ErrorCode::SystemIoFailure,
         ) => Stop::Broken(Broken::Lost),
         _ => {
             let mut caught = failed(error, write).unwrap_or_else(internal);
@@ -157,27 +160,50 @@ pub(super) fn failed(error: &Error, write: Written<'_>) -> Option<Caught> {
         ErrorCode::ConstraintViolation => match code.extended_code {
             rusqlite::ffi::SQLITE_CONSTRAINT_NOTNULL => {
                 let column = about.rsplit('.').next().unwrap_or_default();
-                let table = if temp { format!("tempdb.dbo.{object}") } else { format!("BPSPatients.dbo.{object}") };
-                (515, format!("Cannot insert the value NULL into column '{column}', table '{table}'; column does not allow nulls. {verb} fails."))
+                let table =
+                    if temp { format!("tempdb.dbo.{object}") } else { format!("BPSPatients.dbo.{object}") };
+                (
+                    515,
+                    format!(
+                        "Cannot insert the value NULL into column '{column}', table '{table}'; column does not allow nulls. {verb} fails."
+                    ),
+                )
             }
-            rusqlite::ffi::SQLITE_CONSTRAINT_CHECK => {
-                (547, format!("The {verb} statement conflicted with a CHECK constraint. The conflict occurred in table \"{shown}\"."))
-            }
-            rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE => {
-                (2627, format!("Violation of UNIQUE KEY constraint. Cannot insert duplicate key in object '{shown}'."))
-            }
-            _ => (2627, format!("Violation of PRIMARY KEY constraint. Cannot insert duplicate key in object '{shown}'.")),
+            rusqlite::ffi::SQLITE_CONSTRAINT_CHECK => (
+                547,
+                format!(
+                    "The {verb} statement conflicted with a CHECK constraint. The conflict occurred in table \"{shown}\"."
+                ),
+            ),
+            rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE => (
+                2627,
+                format!(
+                    "Violation of UNIQUE KEY constraint. Cannot insert duplicate key in object '{shown}'."
+                ),
+            ),
+            _ => (
+                2627,
+                format!(
+                    "Violation of PRIMARY KEY constraint. Cannot insert duplicate key in object '{shown}'."
+                ),
+            ),
         },
-        ErrorCode::AuthorizationForStatementDenied | ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
-            (229, format!("The {verb} permission was denied on the object '{object}', database 'BPSPatients', schema 'dbo'."))
-        }
+        ErrorCode::AuthorizationForStatementDenied | ErrorCode::ReadOnly | ErrorCode::PermissionDenied => (
+            229,
+            format!(
+                "The {verb} permission was denied on the object '{object}', database 'BPSPatients', schema 'dbo'."
+            ),
+        ),
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
             (1222, "Lock request time out period exceeded.".to_owned())
         }
         // Only a key takes nothing but whole numbers.
-        ErrorCode::TypeMismatch => {
-            (515, format!("Cannot insert the value NULL into the key of table 'BPSPatients.dbo.{object}'; column does not allow nulls. {verb} fails."))
-        }
+        ErrorCode::TypeMismatch => (
+            515,
+            format!(
+                "Cannot insert the value NULL into the key of table 'BPSPatients.dbo.{object}'; column does not allow nulls. {verb} fails."
+            ),
+        ),
         ErrorCode::TooBig => (8623, "A text or a statement is too large for the demo practice.".to_owned()),
         ErrorCode::OutOfMemory | ErrorCode::DiskFull => {
             (701, "There is insufficient system memory to run this query.".to_owned())

@@ -11,17 +11,24 @@ use crate::{
 };
 use database::SqlError;
 use sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, OrderByExpr, WindowFrame,
-    WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, OrderByExpr,
+    WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
 };
 
-const AGGREGATES: &[&str] = &[
-    "COUNT", "COUNT_BIG", "SUM", "MIN", "MAX", "AVG", "STDEV", "STDEVP", "VAR", "VARP", "STRING_AGG",
-];
+const AGGREGATES: &[&str] =
+    &["COUNT", "COUNT_BIG", "SUM", "MIN", "MAX", "AVG", "STDEV", "STDEVP", "VAR", "VARP", "STRING_AGG"];
 
 /// Functions that only a window has.
 const RANKING: &[&str] = &[
-    "ROW_NUMBER", "RANK", "DENSE_RANK", "NTILE", "PERCENT_RANK", "CUME_DIST", "LAG", "LEAD", "FIRST_VALUE",
+    "ROW_NUMBER",
+    "RANK",
+    "DENSE_RANK",
+    "NTILE",
+    "PERCENT_RANK",
+    "CUME_DIST",
+    "LAG",
+    "LEAD",
+    "FIRST_VALUE",
     "LAST_VALUE",
 ];
 
@@ -117,7 +124,7 @@ impl Compiler {
     fn inside(&mut self, expr: &Expr) -> Result<Piece, SqlError> {
         let windows = std::mem::replace(&mut self.windows, false);
         let aggregates = std::mem::replace(&mut self.aggregates, false);
-        let seen = self.bare.len();
+        let (seen, outer) = (self.bare.len(), self.outer);
         let inner = self.value(expr).map_err(|error| {
             if error.number == 147 {
                 fault(
@@ -129,8 +136,13 @@ impl Compiler {
                 error
             }
         });
+        // Of outer columns alone it would be the outer query's aggregate.
+        let elsewhere = self.outer > outer && self.bare.len() == seen;
         self.bare.truncate(seen);
         (self.aggregates, self.windows) = (aggregates, windows);
+        if elsewhere && inner.is_ok() {
+            return Err(self.no("an aggregate of an outer query's column"));
+        }
         inner
     }
 
@@ -177,7 +189,10 @@ impl Compiler {
             "AVG" if number => Piece::new(format!("AVG({sql}){over}"), Type::FLOAT),
             "STDEV" | "STDEVP" | "VAR" | "VARP" if number || ty.family == Family::Decimal => {
                 let value = self.convert(Piece { collation: None, ..inner }, Type::FLOAT)?;
-                Piece::new(format!("ts_{}({each}{}){over}", name.to_ascii_lowercase(), value.sql), Type::FLOAT)
+                Piece::new(
+                    format!("ts_{}({each}{}){over}", name.to_ascii_lowercase(), value.sql),
+                    Type::FLOAT,
+                )
             }
             _ => {
                 return Err(fault(
@@ -319,7 +334,8 @@ impl Compiler {
         }
         if !spec.order_by.is_empty() {
             for term in &spec.order_by {
-                if matches!(&term.expr, Expr::Value(v) if matches!(v.value, sqlparser::ast::Value::Number(..))) {
+                if matches!(&term.expr, Expr::Value(v) if matches!(v.value, sqlparser::ast::Value::Number(..)))
+                {
                     return Err(fault(
                         5308,
                         self.line,

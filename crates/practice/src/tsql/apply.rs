@@ -23,8 +23,11 @@ impl Compiler {
                 let given: Vec<String> = alias.columns.iter().map(|c| c.name.value.clone()).collect();
                 let name = alias.name.value.clone();
                 let fields = self.fields(&name, &given, &columns)?;
-                let packed: Vec<String> =
-                    columns.iter().enumerate().map(|(i, (_, ty))| packed(&format!("\"c{i}\""), *ty)).collect();
+                let packed: Vec<String> = columns
+                    .iter()
+                    .enumerate()
+                    .map(|(i, (_, ty))| packed(&format!("\"c{i}\""), *ty))
+                    .collect();
                 let rows = format!("SELECT json_group_array(json_array({})) FROM ({sql})", packed.join(", "));
                 self.unpack(word, &rows, &name, fields)
             }
@@ -41,13 +44,7 @@ impl Compiler {
     }
 
     /// A JSON array of rows as a source whose columns are taken out of it.
-    fn unpack(
-        &mut self,
-        word: &str,
-        rows: &str,
-        name: &str,
-        fields: Vec<Field>,
-    ) -> Result<String, SqlError> {
+    fn unpack(&mut self, word: &str, rows: &str, name: &str, fields: Vec<Field>) -> Result<String, SqlError> {
         let alias = self.fresh();
         let fields = fields
             .into_iter()
@@ -101,8 +98,7 @@ impl Compiler {
                     format!("({})", cells.join(", "))
                 })
                 .collect();
-            let names: Vec<String> =
-                (0..width).map(|i| format!("\"column{}\" AS \"c{i}\"", i + 1)).collect();
+            let names: Vec<String> = (0..width).map(|i| format!("\"column{}\" AS \"c{i}\"", i + 1)).collect();
             format!("SELECT {} FROM (VALUES {})", names.join(", "), rows.join(", "))
         };
         Ok((sql, typed.into_iter().map(|(_, ty)| (String::new(), ty)).collect()))
@@ -137,7 +133,8 @@ impl Compiler {
                 let ty = if pieces[0].ty.name.starts_with('n') { Type::NVARCHAR } else { Type::VARCHAR };
                 let text = self.as_text(pieces[0].clone())?;
                 let by = self.as_text(pieces[1].clone())?;
-                let mut columns = vec![("value".to_owned(), ty, Inner::Text(format!("{}.value", quote(&inner))))];
+                let mut columns =
+                    vec![("value".to_owned(), ty, Inner::Text(format!("{}.value", quote(&inner))))];
                 if ordinal {
                     columns.push((
                         "ordinal".to_owned(),
@@ -159,12 +156,19 @@ impl Compiler {
                     numbers.push(format!("CASE WHEN {} <= {} THEN 1 ELSE -1 END", numbers[0], numbers[1]));
                 }
                 let value = Inner::Text(format!("{}.value", quote(&inner)));
-                (format!("json_each(ts_series({}))", numbers.join(", ")), vec![("value".to_owned(), Type::INT, value)])
+                (
+                    format!("json_each(ts_series({}))", numbers.join(", ")),
+                    vec![("value".to_owned(), Type::INT, value)],
+                )
             }
             _ => return Err(fault(208, self.line, format!("Invalid object name '{shown}'."))),
         };
         if given.len() > columns.len() {
-            return Err(fault(8158, self.line, format!("'{alias}' has more columns than were specified in the column list.")));
+            return Err(fault(
+                8158,
+                self.line,
+                format!("'{alias}' has more columns than were specified in the column list."),
+            ));
         }
         let fields = columns
             .into_iter()

@@ -158,7 +158,14 @@ impl Compiler {
             arithmetic_type(sign, p1, s1, p2, s2)
         };
         Ok(Piece::new(
-            format!("ts_exact('{sign}', {}, {}, {}, {}, {})", a.sql, b.sql, result.length, result.scale, i32::from(money)),
+            format!(
+                "ts_exact('{sign}', {}, {}, {}, {}, {})",
+                a.sql,
+                b.sql,
+                result.length,
+                result.scale,
+                i32::from(money)
+            ),
             result,
         ))
     }
@@ -231,7 +238,11 @@ fn arithmetic_type(sign: &str, p1: u32, s1: u32, p2: u32, s2: u32) -> Type {
         let whole = precision - scale;
         let scale = match sign {
             "*" | "/" => {
-                if whole < 32 { scale.min(38 - whole) } else { scale.min(6) }
+                if whole < 32 {
+                    scale.min(38 - whole)
+                } else {
+                    scale.min(6)
+                }
             }
             _ => scale.min(38u32.saturating_sub(whole)),
         };

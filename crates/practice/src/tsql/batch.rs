@@ -101,7 +101,11 @@ fn tokens(text: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
             }
             // The embedded engine reads U+0000 as an end, and this compiler keeps U+0001 for names of its own.
             Token::Word(w) if w.value.contains(['\0', '\u{1}']) => {
-                return Err(fault(102, token.span.start.line.max(1), "Incorrect syntax near an invisible character."));
+                return Err(fault(
+                    102,
+                    token.span.start.line.max(1),
+                    "Incorrect syntax near an invisible character.",
+                ));
             }
             _ => kept.push(token),
         }
@@ -167,11 +171,24 @@ fn chains(token: &Token) -> bool {
         Token::Word(w) => {
             w.quote_style.is_none()
                 && [
-                    "AND", "OR", "NOT", "UNION", "EXCEPT", "INTERSECT", "CASE", "COLLATE", "JOIN", "APPLY", "IS", "LIKE",
-                    "IN", "BETWEEN", "AT",
+                    "AND",
+                    "OR",
+                    "NOT",
+                    "UNION",
+                    "EXCEPT",
+                    "INTERSECT",
+                    "CASE",
+                    "COLLATE",
+                    "JOIN",
+                    "APPLY",
+                    "IS",
+                    "LIKE",
+                    "IN",
+                    "BETWEEN",
+                    "AT",
                 ]
-                    .iter()
-                    .any(|k| w.value.eq_ignore_ascii_case(k))
+                .iter()
+                .any(|k| w.value.eq_ignore_ascii_case(k))
         }
         _ => false,
     }
@@ -273,9 +290,28 @@ fn without_hints(tokens: &[TokenWithSpan], compiler: &mut Compiler) -> Result<Ve
     });
     let Some(found) = found else { return Ok(tokens.to_vec()) };
     const HINTS: &[&str] = &[
-        "MAXRECURSION", "MAXDOP", "RECOMPILE", "FAST", "FORCE", "ORDER", "HASH", "LOOP", "MERGE", "JOIN",
-        "GROUP", "CONCAT", "UNION", "KEEP", "KEEPFIXED", "PLAN", "OPTIMIZE", "FOR", "UNKNOWN", "ROBUST",
-        "EXPAND", "VIEWS",
+        "MAXRECURSION",
+        "MAXDOP",
+        "RECOMPILE",
+        "FAST",
+        "FORCE",
+        "ORDER",
+        "HASH",
+        "LOOP",
+        "MERGE",
+        "JOIN",
+        "GROUP",
+        "CONCAT",
+        "UNION",
+        "KEEP",
+        "KEEPFIXED",
+        "PLAN",
+        "OPTIMIZE",
+        "FOR",
+        "UNKNOWN",
+        "ROBUST",
+        "EXPAND",
+        "VIEWS",
     ];
     let inside = &tokens[found + 2..];
     let close = inside.iter().position(|t| t.token == Token::RParen);
@@ -291,16 +327,17 @@ fn without_hints(tokens: &[TokenWithSpan], compiler: &mut Compiler) -> Result<Ve
         }
         let known = match &t.token {
             Token::Number(..) | Token::Comma => true,
-            Token::Word(_) => {
-                super::cut::word_of(Some(t)).is_some_and(|w| HINTS.contains(&w.as_str()))
-            }
+            Token::Word(_) => super::cut::word_of(Some(t)).is_some_and(|w| HINTS.contains(&w.as_str())),
             _ => false,
         };
         if !known {
             return Err(fault(
                 102,
                 t.span.start.line.max(1),
-                format!("Incorrect syntax near '{}': the demo practice does not know this hint.", first_words(&t.token)),
+                format!(
+                    "Incorrect syntax near '{}': the demo practice does not know this hint.",
+                    first_words(&t.token)
+                ),
             ));
         }
     }

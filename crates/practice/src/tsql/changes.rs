@@ -8,9 +8,7 @@ use super::{
 };
 use crate::fault::fault;
 use database::SqlError;
-use sqlparser::ast::{
-    Cte, Expr, Ident, OutputClause, Query, Select, SelectItem, SetExpr, TableFactor, With,
-};
+use sqlparser::ast::{Cte, Expr, Ident, OutputClause, Query, Select, SelectItem, SetExpr, TableFactor, With};
 
 /// Alias of the rows of a write through a CTE.
 pub(super) const THROUGH: &str = "x";
@@ -47,7 +45,8 @@ impl Compiler {
         };
         let SetExpr::Select(select) = cte.query.body.as_ref() else { return Err(refused()) };
         let [from] = select.from.as_slice() else { return Err(refused()) };
-        let grouped = !matches!(&select.group_by, sqlparser::ast::GroupByExpr::Expressions(l, _) if l.is_empty());
+        let grouped =
+            !matches!(&select.group_by, sqlparser::ast::GroupByExpr::Expressions(l, _) if l.is_empty());
         if !from.joins.is_empty() || select.distinct.is_some() || grouped || !cte.alias.columns.is_empty() {
             return Err(refused());
         }

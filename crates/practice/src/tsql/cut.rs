@@ -193,10 +193,22 @@ impl Cutter<'_> {
                     Ok(Raw::Block(self.list(true)?))
                 }
             },
+            // What follows in the batch is the body of what may not be made: none of it runs.
+            Some("CREATE" | "ALTER") if self.makes_a_body() => {
+                let slice = Slice { tokens: self.tokens[self.at..].into(), line };
+                self.at = self.tokens.len();
+                Ok(Raw::Statement(slice))
+            }
             Some("ELSE") => Err(self.near()),
             Some("GOTO") => Err(unsupported(line, "GOTO")),
             _ => self.statement(),
         }
+    }
+
+    /// CREATE [OR ALTER] or ALTER of something that has statements inside.
+    fn makes_a_body(&self) -> bool {
+        let at = if self.is(self.at + 1, "OR") { self.at + 3 } else { self.at + 1 };
+        matches!(self.word(at).as_deref(), Some("PROC" | "PROCEDURE" | "VIEW" | "FUNCTION" | "TRIGGER"))
     }
 
     /// The inside of TRY or CATCH, which may be empty in CATCH, up to its two closing words.
@@ -269,8 +281,8 @@ impl Cutter<'_> {
             "IF" => !(matches!(before, Some("TABLE" | "VIEW" | "PROCEDURE" | "PROC" | "INDEX" | "FUNCTION"))),
             "WHILE" | "BEGIN" | "PRINT" | "RAISERROR" | "WAITFOR" | "DECLARE" | "COMMIT" | "ROLLBACK"
             | "BREAK" | "CONTINUE" | "RETURN" | "GOTO" | "TRUNCATE" | "CREATE" | "DROP" | "ALTER"
-            | "ELSE" | "END" | "KILL" | "GRANT" | "REVOKE" | "DENY" | "DEALLOCATE" | "BACKUP"
-            | "RESTORE" | "OPEN" | "CLOSE" => {
+            | "ELSE" | "END" | "KILL" | "GRANT" | "REVOKE" | "DENY" | "DEALLOCATE" | "BACKUP" | "RESTORE"
+            | "OPEN" | "CLOSE" => {
                 // ALTER TABLE … DROP / ALTER COLUMN.
                 !(open.kind == "ALTER" && matches!(word, "DROP" | "ALTER"))
             }
@@ -322,12 +334,65 @@ pub(super) fn is_reserved(word: Option<&str>) -> bool {
     matches!(
         word,
         Some(
-            "SELECT" | "FROM" | "WHERE" | "GROUP" | "ORDER" | "BY" | "HAVING" | "UNION" | "INTO" | "VALUES"
-                | "SET" | "AND" | "OR" | "NOT" | "IN" | "IS" | "NULL" | "LIKE" | "BETWEEN" | "CASE" | "WHEN"
-                | "THEN" | "ELSE" | "END" | "BEGIN" | "IF" | "WHILE" | "JOIN" | "ON" | "AS" | "INNER" | "LEFT"
-                | "RIGHT" | "FULL" | "OUTER" | "CROSS" | "DISTINCT" | "TOP" | "INSERT" | "UPDATE" | "DELETE"
-                | "CREATE" | "DROP" | "ALTER" | "TABLE" | "EXISTS" | "EXEC" | "EXECUTE" | "DECLARE" | "RETURN"
-                | "ASC" | "DESC" | "OVER" | "FOR" | "WITH" | "USE" | "KEY" | "DEFAULT" | "PRINT"
+            "SELECT"
+                | "FROM"
+                | "WHERE"
+                | "GROUP"
+                | "ORDER"
+                | "BY"
+                | "HAVING"
+                | "UNION"
+                | "INTO"
+                | "VALUES"
+                | "SET"
+                | "AND"
+                | "OR"
+                | "NOT"
+                | "IN"
+                | "IS"
+                | "NULL"
+                | "LIKE"
+                | "BETWEEN"
+                | "CASE"
+                | "WHEN"
+                | "THEN"
+                | "ELSE"
+                | "END"
+                | "BEGIN"
+                | "IF"
+                | "WHILE"
+                | "JOIN"
+                | "ON"
+                | "AS"
+                | "INNER"
+                | "LEFT"
+                | "RIGHT"
+                | "FULL"
+                | "OUTER"
+                | "CROSS"
+                | "DISTINCT"
+                | "TOP"
+                | "INSERT"
+                | "UPDATE"
+                | "DELETE"
+                | "CREATE"
+                | "DROP"
+                | "ALTER"
+                | "TABLE"
+                | "EXISTS"
+                | "EXEC"
+                | "EXECUTE"
+                | "DECLARE"
+                | "RETURN"
+                | "ASC"
+                | "DESC"
+                | "OVER"
+                | "FOR"
+                | "WITH"
+                | "USE"
+                | "KEY"
+                | "DEFAULT"
+                | "PRINT"
         )
     )
 }

@@ -28,9 +28,7 @@ impl Reader<'_> {
         }
         let is_variable = |t: &Token| matches!(t, Token::Word(w) if w.value.starts_with('@'));
         let mut returned = None;
-        if is_variable(&self.parser.peek_token().token)
-            && self.parser.peek_nth_token(1).token == Token::Eq
-        {
+        if is_variable(&self.parser.peek_token().token) && self.parser.peek_nth_token(1).token == Token::Eq {
             let name = self.identifier()?;
             returned = Some(self.compiler.variable(&name)?);
             self.parser.next_token();

@@ -76,7 +76,8 @@ impl Compiler {
                 Ok(Piece::new("ts_state('user')", Type { length: 128, ..Type::NVARCHAR }))
             }
             Expr::Identifier(ident)
-                if ident.quote_style.is_none() && super::cut::is_reserved(Some(&ident.value.to_ascii_uppercase())) =>
+                if ident.quote_style.is_none()
+                    && super::cut::is_reserved(Some(&ident.value.to_ascii_uppercase())) =>
             {
                 Err(fault(
                     156,

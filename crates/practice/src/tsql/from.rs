@@ -7,15 +7,33 @@ use super::{
 use crate::{fault::fault, schema::Relation, types::Type};
 use database::SqlError;
 use sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, JoinConstraint, JoinOperator, Query, SetExpr, TableAlias, TableFactor,
-    TableFunctionArgs, TableWithJoins,
+    Expr, FunctionArg, FunctionArgExpr, Ident, JoinConstraint, JoinOperator, Query, SetExpr, TableAlias,
+    TableFactor, TableFunctionArgs, TableWithJoins,
 };
 
 /// Table hints that change no answer here.
 const HINTS: &[&str] = &[
-    "NOLOCK", "READUNCOMMITTED", "READCOMMITTED", "READCOMMITTEDLOCK", "REPEATABLEREAD", "SERIALIZABLE", "HOLDLOCK",
-    "ROWLOCK", "PAGLOCK", "TABLOCK", "TABLOCKX", "UPDLOCK", "XLOCK", "NOWAIT", "READPAST", "FORCESEEK", "FORCESCAN",
-    "NOEXPAND", "KEEPIDENTITY", "KEEPDEFAULTS", "SNAPSHOT",
+    "NOLOCK",
+    "READUNCOMMITTED",
+    "READCOMMITTED",
+    "READCOMMITTEDLOCK",
+    "REPEATABLEREAD",
+    "SERIALIZABLE",
+    "HOLDLOCK",
+    "ROWLOCK",
+    "PAGLOCK",
+    "TABLOCK",
+    "TABLOCKX",
+    "UPDLOCK",
+    "XLOCK",
+    "NOWAIT",
+    "READPAST",
+    "FORCESEEK",
+    "FORCESCAN",
+    "NOEXPAND",
+    "KEEPIDENTITY",
+    "KEEPDEFAULTS",
+    "SNAPSHOT",
 ];
 
 impl Compiler {
@@ -181,7 +199,10 @@ impl Compiler {
                 return Err(fault(
                     1011,
                     self.line,
-                    format!("The correlation name '{}' is specified multiple times in a FROM clause.", source.alias),
+                    format!(
+                        "The correlation name '{}' is specified multiple times in a FROM clause.",
+                        source.alias
+                    ),
                 ));
             }
             return Err(fault(
@@ -212,13 +233,11 @@ impl Compiler {
                 .collect();
             return Ok((format!("temp.{}", quote(&temp.inner)), fields));
         }
-        if let Some((base, relation)) = self.system(parts).or_else(|| {
-            self.place(parts).and_then(|(base, name)| Some((base, base.relation(&name)?)))
-        }) {
-            return Ok((
-                format!("{}.{}", quote(base.schema()), quote(relation.name)),
-                fields_of(relation),
-            ));
+        if let Some((base, relation)) = self
+            .system(parts)
+            .or_else(|| self.place(parts).and_then(|(base, name)| Some((base, base.relation(&name)?))))
+        {
+            return Ok((format!("{}.{}", quote(base.schema()), quote(relation.name)), fields_of(relation)));
         }
         let mut error = self.invalid_object(parts);
         error.line = u32::try_from(line).unwrap_or(0);

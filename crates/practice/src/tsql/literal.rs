@@ -13,12 +13,14 @@ impl Compiler {
         Ok(match value {
             Value::Null => Piece::new("NULL", Type::NULL),
             Value::Number(digits, false) => self.number(digits)?,
-            Value::SingleQuotedString(text) => {
-                Piece { text: Some(text.clone()), ..Piece::new(literal(text), Type::text_of("varchar", text)) }
-            }
-            Value::NationalStringLiteral(text) => {
-                Piece { text: Some(text.clone()), ..Piece::new(literal(text), Type::text_of("nvarchar", text)) }
-            }
+            Value::SingleQuotedString(text) => Piece {
+                text: Some(text.clone()),
+                ..Piece::new(literal(text), Type::text_of("varchar", text))
+            },
+            Value::NationalStringLiteral(text) => Piece {
+                text: Some(text.clone()),
+                ..Piece::new(literal(text), Type::text_of("nvarchar", text))
+            },
             Value::HexStringLiteral(hex)
                 if hex.len() % 2 == 0 && hex.bytes().all(|b| b.is_ascii_hexdigit()) =>
             {

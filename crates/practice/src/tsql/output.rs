@@ -74,7 +74,11 @@ impl Compiler {
         targets: Vec<usize>,
     ) -> Result<Action, SqlError> {
         let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(list, _) if list.is_empty());
-        if grouped || select.having.is_some() || select.distinct.is_some() || query.fetch.is_some() || query.limit_clause.is_some()
+        if grouped
+            || select.having.is_some()
+            || select.distinct.is_some()
+            || query.fetch.is_some()
+            || query.limit_clause.is_some()
         {
             return Err(self.no("a grouped SELECT that reads the variable that it sets"));
         }
@@ -120,7 +124,7 @@ impl Compiler {
     }
 
     /// `SELECT … INTO #t`.
-    pub(super) fn into_table(&mut self, query: &Query, into: &SelectInto) -> Result<Action, SqlError> {
+    pub(super) fn select_into(&mut self, query: &Query, into: &SelectInto) -> Result<Action, SqlError> {
         let name = match into.targets.as_slice() {
             [Expr::Identifier(name)] => name.value.clone(),
             [Expr::CompoundIdentifier(path)] => path.last().map(|i| i.value.clone()).unwrap_or_default(),
@@ -146,7 +150,10 @@ impl Compiler {
                 return Err(fault(
                     2705,
                     self.line,
-                    format!("Column names in each table must be unique. Column name '{column}' in table '{}' is specified more than once.", shape.name),
+                    format!(
+                        "Column names in each table must be unique. Column name '{column}' in table '{}' is specified more than once.",
+                        shape.name
+                    ),
                 ));
             }
             let ty = if ty.family == Family::Null { Type::INT } else { *ty };
@@ -193,12 +200,15 @@ impl Compiler {
                 SelectItem::QualifiedWildcard(kind, _) => {
                     let said = kind.to_string();
                     let said = said.trim_end_matches(".*");
-                    let source = self.scopes.last().into_iter().flatten().find(|s| s.alias.eq_ignore_ascii_case(said));
+                    let source =
+                        self.scopes.last().into_iter().flatten().find(|s| s.alias.eq_ignore_ascii_case(said));
                     let Some(source) = source else {
                         return Err(fault(
                             107,
                             self.line,
-                            format!("The column prefix '{said}' does not match with a table name or alias name used in the query."),
+                            format!(
+                                "The column prefix '{said}' does not match with a table name or alias name used in the query."
+                            ),
                         ));
                     };
                     for field in &source.fields {
@@ -210,7 +220,9 @@ impl Compiler {
                 other => return Err(self.no(&format!("OUTPUT {other}"))),
             };
             let name = name.unwrap_or_else(|| match expr {
-                Expr::CompoundIdentifier(path) => path.last().map(|i: &Ident| i.value.clone()).unwrap_or_default(),
+                Expr::CompoundIdentifier(path) => {
+                    path.last().map(|i: &Ident| i.value.clone()).unwrap_or_default()
+                }
                 Expr::Identifier(i) if !i.value.starts_with('@') => i.value.clone(),
                 _ => String::new(),
             });
@@ -224,7 +236,7 @@ impl Compiler {
                 let (name, names) = match into.targets.as_slice() {
                     [Expr::Identifier(name)] => (vec![name.clone()], Vec::new()),
                     [Expr::CompoundIdentifier(path)] => (path.clone(), Vec::new()),
-                    [Expr::Function(f)] => (self.parts(&f.name)?, super::write::names_of(f)),
+                    [Expr::Function(f)] => (self.parts(&f.name)?, super::insert::names_of(f)),
                     _ => return Err(self.no("OUTPUT … INTO")),
                 };
                 Some(self.row_into(&name, &names, &columns)?)

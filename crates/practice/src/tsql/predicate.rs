@@ -1,9 +1,6 @@
 //! Conditions and comparisons.
 
-use super::{
-    expression::Piece,
-    scope::Compiler,
-};
+use super::{expression::Piece, scope::Compiler};
 use crate::{fault::fault, types::Type};
 use database::SqlError;
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};

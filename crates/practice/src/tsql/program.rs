@@ -112,66 +112,141 @@ pub(crate) struct Returned {
 /// How much a message weighs: from a number, a text, or what was caught.
 #[derive(Debug)]
 pub(crate) enum Level {
-    Raise { severity: Text, state: Text, log: bool },
+    Raise { severity: Text, state: Text },
     Throw { number: Text, state: Text },
 }
 
 #[derive(Debug)]
 pub(crate) enum Action {
     /// A result set.
-    Rows { sql: Text, columns: Shown },
+    Rows {
+        sql: Text,
+        columns: Shown,
+    },
     /// `SELECT @a = …`: the last row's values; without a row nothing changes. `counts`: it sets @@ROWCOUNT.
-    Assign { sql: Text, targets: Vec<usize> },
+    Assign {
+        sql: Text,
+        targets: Vec<usize>,
+    },
     /// `SELECT @a = @a + …`: row after row, each seeing what the one before has set.
-    Running { sql: Text, targets: Vec<usize> },
+    Running {
+        sql: Text,
+        targets: Vec<usize>,
+    },
     /// A condition: gives 1 or 0.
-    Test { sql: Text },
+    Test {
+        sql: Text,
+    },
     /// INSERT, UPDATE, DELETE; verb and object for the error of who may not.
-    Write { sql: Text, verb: Ended, object: String, temp: bool, keyed: Option<bool>, returned: Option<Returned> },
+    Write {
+        sql: Text,
+        verb: Ended,
+        object: String,
+        temp: bool,
+        keyed: Option<bool>,
+        returned: Option<Returned>,
+    },
     /// An UPDATE that tells rows as they were and as they are: keep them, write, tell.
-    Change { keep: Text, tell: Text, write: Box<Action>, returned: Returned },
+    Change {
+        keep: Text,
+        tell: Text,
+        write: Box<Action>,
+        returned: Returned,
+    },
     /// `SELECT … INTO #t`; the text gives the rows.
-    Into { shape: Shape, sql: Text },
+    Into {
+        shape: Shape,
+        sql: Text,
+    },
     /// `CREATE TABLE #t`.
-    Create { shape: Shape },
+    Create {
+        shape: Shape,
+    },
     /// `DROP TABLE #t`.
-    Drop { name: String, if_exists: bool },
+    Drop {
+        name: String,
+        if_exists: bool,
+    },
     /// `CREATE INDEX` on a temporary table.
-    Index { table: String, unique: bool, columns: Vec<(String, bool)> },
+    Index {
+        table: String,
+        unique: bool,
+        columns: Vec<(String, bool)>,
+    },
     /// `TRUNCATE TABLE #t`, `ALTER TABLE #t ADD`.
-    Truncate { name: String },
-    Alter { name: String, column: ShapeColumn },
+    Truncate {
+        name: String,
+    },
+    Alter {
+        name: String,
+        column: ShapeColumn,
+    },
     /// A stored procedure, by name or by a variable that holds the name;
     /// `written` is the name as the caller wrote it.
-    Call { procedure: String, written: String, named_by: Option<usize>, database: Option<Base>, returned: Option<usize>, given: Vec<Given> },
+    Call {
+        procedure: String,
+        written: String,
+        named_by: Option<usize>,
+        database: Option<Base>,
+        returned: Option<usize>,
+        given: Vec<Given>,
+    },
     /// `EXEC ('…')`: a text that gives the batch.
-    Execute { sql: Text },
+    Execute {
+        sql: Text,
+    },
     /// `INSERT … EXEC`: the text puts one row (`?1` …) in.
-    Fill { sql: Text, types: Vec<Type>, object: String, temp: bool, call: Box<Action> },
+    Fill {
+        sql: Text,
+        types: Vec<Type>,
+        object: String,
+        temp: bool,
+        call: Box<Action>,
+    },
     /// `WAITFOR DELAY`: a text that gives milliseconds.
-    Wait { sql: Text },
+    Wait {
+        sql: Text,
+    },
     /// `RETURN`, with a text that gives one value.
-    Return { value: Option<Text> },
+    Return {
+        value: Option<Text>,
+    },
     /// `SET NOCOUNT`, `SET XACT_ABORT`, `SET LOCK_TIMEOUT`, `SET ROWCOUNT`, `USE`.
     NoCount(bool),
     XactAbort(bool),
     LockTimeout(i64),
     /// `SET IDENTITY_INSERT #t ON`.
-    IdentityInsert { table: String, on: bool },
+    IdentityInsert {
+        table: String,
+        on: bool,
+    },
     Use(Base),
     /// An error that is the caller's when the statement runs.
     Fail(SqlError),
     /// A SET that changes nothing here.
     Nothing,
     /// Transactions. A name is a text that gives it.
-    Begin { name: Option<Text> },
+    Begin {
+        name: Option<Text>,
+    },
     Commit,
-    Rollback { name: Option<Text> },
-    Save { name: Text },
+    Rollback {
+        name: Option<Text>,
+    },
+    Save {
+        name: Text,
+    },
     /// `PRINT`.
-    Print { sql: Text },
+    Print {
+        sql: Text,
+    },
     /// `RAISERROR` or `THROW` with words; `arguments` go into the words' places.
-    Raise { words: Text, words_type: Type, arguments: Vec<(Text, Type)>, level: Level },
+    Raise {
+        words: Text,
+        words_type: Type,
+        arguments: Vec<(Text, Type)>,
+        level: Level,
+    },
     /// `THROW` in a CATCH.
     Rethrow,
 }

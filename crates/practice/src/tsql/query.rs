@@ -41,7 +41,7 @@ impl Compiler {
             body => {
                 if let Some(into) = leftmost_into(body) {
                     let into = into.clone();
-                    return self.into_table(query, &into).map(|a| vec![a]);
+                    return self.select_into(query, &into).map(|a| vec![a]);
                 }
                 let (sql, columns) = self.query(query)?;
                 Ok(vec![Action::Rows { sql, columns }])
@@ -196,7 +196,11 @@ impl Compiler {
                     let mut fields = self.fields(&name, &given, &columns)?;
                     // How deep each row is, counted for MAXRECURSION where no caller can see it.
                     let at = columns.len();
-                    let depth = Field { name: DEPTH.to_owned(), inner: format!("c{at}").as_str().into(), ty: Type::BIGINT };
+                    let depth = Field {
+                        name: DEPTH.to_owned(),
+                        inner: format!("c{at}").as_str().into(),
+                        ty: Type::BIGINT,
+                    };
                     fields.push(depth);
                     self.ctes.push(Named { name: name.clone(), inner: inner.clone(), fields });
                     let arm = self.arm(right, &name);
@@ -210,7 +214,8 @@ impl Compiler {
                         ));
                     }
                     if recursive
-                        && let Some(((name, _), _)) = columns.iter().zip(&others).find(|((_, a), (_, b))| differ(*a, *b))
+                        && let Some(((name, _), _)) =
+                            columns.iter().zip(&others).find(|((_, a), (_, b))| differ(*a, *b))
                     {
                         return Err(fault(
                             240,
@@ -224,7 +229,13 @@ impl Compiler {
                     if recursive {
                         hidden = true;
                         let names: Vec<String> = (0..at).map(|i| format!("\"c{i}\"")).collect();
-                        (format!("SELECT {}, 0 AS \"c{at}\" FROM ({anchor}) UNION ALL {arm}", names.join(", ")), columns)
+                        (
+                            format!(
+                                "SELECT {}, 0 AS \"c{at}\" FROM ({anchor}) UNION ALL {arm}",
+                                names.join(", ")
+                            ),
+                            columns,
+                        )
                     } else {
                         // It names itself nowhere: a plain UNION ALL.
                         let known = self.ctes.len();
@@ -251,9 +262,10 @@ impl Compiler {
     /// whether it does name it.
     fn arm(&mut self, arm: &SetExpr, name: &str) -> Result<(String, Columns, bool), SqlError> {
         if let SetExpr::Select(select) = arm {
-            let from = select.from.iter().flat_map(|t| {
-                std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation))
-            });
+            let from = select
+                .from
+                .iter()
+                .flat_map(|t| std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation)));
             let mut alias = None;
             for factor in from {
                 if let TableFactor::Table { name: table, alias: given, args: None, .. } = factor
@@ -269,7 +281,9 @@ impl Compiler {
                     return Err(fault(
                         460,
                         self.line,
-                        format!("DISTINCT, TOP or GROUP BY is not allowed in the recursive part of a recursive common table expression '{name}'."),
+                        format!(
+                            "DISTINCT, TOP or GROUP BY is not allowed in the recursive part of a recursive common table expression '{name}'."
+                        ),
                     ));
                 }
                 let mut select = select.clone();
@@ -287,7 +301,12 @@ impl Compiler {
     }
 
     /// The columns of a derived table or CTE: each needs a name, no two alike.
-    pub(super) fn fields(&self, name: &str, given: &[String], columns: &Columns) -> Result<Vec<Field>, SqlError> {
+    pub(super) fn fields(
+        &self,
+        name: &str,
+        given: &[String],
+        columns: &Columns,
+    ) -> Result<Vec<Field>, SqlError> {
         if !given.is_empty() && given.len() != columns.len() {
             let (number, word) = if columns.len() > given.len() { (8158, "more") } else { (8159, "fewer") };
             return Err(fault(

@@ -18,7 +18,9 @@ impl Reader<'_> {
         let expr = self.expression()?;
         let piece = self.compiler.value(&expr)?;
         let text = Type { length: 4000, ..Type::NVARCHAR };
-        Ok(vec![Action::Print { sql: format!("SELECT {}", cast_text("ts_cast", &piece.sql, piece.ty, text, 0)) }])
+        Ok(vec![Action::Print {
+            sql: format!("SELECT {}", cast_text("ts_cast", &piece.sql, piece.ty, text, 0)),
+        }])
     }
 
     pub(super) fn raise(&mut self) -> Result<Vec<Action>, SqlError> {
@@ -37,12 +39,10 @@ impl Reader<'_> {
             arguments.push(self.simple_text()?);
         }
         self.need(&Token::RParen)?;
-        let mut log = false;
         if self.word("WITH") {
             loop {
                 match super::cut::word_of(Some(&self.parser.next_token())).as_deref() {
-                    Some("NOWAIT") => {}
-                    Some("LOG") => log = true,
+                    Some("NOWAIT" | "LOG") => {}
                     Some("SETERROR") => return Err(self.compiler.no("SETERROR")),
                     _ => return Err(self.near_next()),
                 }
@@ -51,7 +51,7 @@ impl Reader<'_> {
                 }
             }
         }
-        Ok(vec![Action::Raise { words, words_type, arguments, level: Level::Raise { severity, state, log } }])
+        Ok(vec![Action::Raise { words, words_type, arguments, level: Level::Raise { severity, state } }])
     }
 
     pub(super) fn throw(&mut self) -> Result<Vec<Action>, SqlError> {

@@ -84,6 +84,8 @@ pub(super) struct Compiler {
     pub(super) groups: Option<Vec<String>>,
     /// Columns seen outside of any aggregate and of the GROUP BY.
     pub(super) bare: Vec<String>,
+    /// How many columns of outer queries have been seen.
+    pub(super) outer: usize,
     /// Whether an aggregate may stand here, and whether one stood.
     pub(super) aggregates: bool,
     pub(super) aggregated: bool,
@@ -121,6 +123,7 @@ impl Compiler {
             ctes: Vec::new(),
             groups: None,
             bare: Vec::new(),
+            outer: 0,
             aggregates: false,
             aggregated: false,
             windows: false,
@@ -306,7 +309,9 @@ impl Compiler {
             }
             let mut text = field.text(&source.alias);
             let ty = field.ty;
-            if depth + 1 == self.scopes.len() && let Some(lifted) = &mut self.lifted {
+            if depth + 1 == self.scopes.len()
+                && let Some(lifted) = &mut self.lifted
+            {
                 // An outer text reads what this one lists.
                 let at = lifted.iter().position(|(t, _)| *t == text).unwrap_or_else(|| {
                     lifted.push((text.clone(), ty));
@@ -317,6 +322,8 @@ impl Compiler {
             }
             if depth == 0 {
                 self.bare.push(format!("{}.{}", source.alias, field.name));
+            } else {
+                self.outer += 1;
             }
             return Ok((text, ty));
         }

@@ -71,8 +71,8 @@ impl Compiler {
             ("SCOPE_IDENTITY", 0) => ("identity", Type { length: 38, ..Type::DECIMAL }),
             ("ROWCOUNT_BIG", 0) => ("rowcount", Type::BIGINT),
             (
-                "SUSER_SNAME" | "SUSER_NAME" | "SYSTEM_USER" | "ORIGINAL_LOGIN" | "USER_NAME" | "CURRENT_USER"
-                | "SESSION_USER" | "USER",
+                "SUSER_SNAME" | "SUSER_NAME" | "SYSTEM_USER" | "ORIGINAL_LOGIN" | "USER_NAME"
+                | "CURRENT_USER" | "SESSION_USER" | "USER",
                 0,
             ) => ("user", text(128)),
             ("DB_NAME", 0) => {
@@ -89,7 +89,10 @@ impl Compiler {
                     texts.push("NULL".to_owned());
                 }
                 let base = super::scope::literal(self.base.database());
-                return Ok(Some(Piece::new(format!("ts_object_id({}, {base})", texts.join(", ")), Type::INT)));
+                return Ok(Some(Piece::new(
+                    format!("ts_object_id({}, {base})", texts.join(", ")),
+                    Type::INT,
+                )));
             }
             ("OBJECT_NAME", 1 | 2) => {
                 let piece = self.value(arguments[0])?;

@@ -10,9 +10,21 @@ use sqlparser::{
 
 /// Options that are on or off.
 const SWITCHES: &[&str] = &[
-    "NOCOUNT", "XACT_ABORT", "ANSI_NULLS", "QUOTED_IDENTIFIER", "ANSI_WARNINGS", "ARITHABORT", "ANSI_PADDING",
-    "CONCAT_NULL_YIELDS_NULL", "ANSI_NULL_DFLT_ON", "ANSI_NULL_DFLT_OFF", "ANSI_DEFAULTS", "NUMERIC_ROUNDABORT",
-    "CURSOR_CLOSE_ON_COMMIT", "ARITHIGNORE", "FORCEPLAN",
+    "NOCOUNT",
+    "XACT_ABORT",
+    "ANSI_NULLS",
+    "QUOTED_IDENTIFIER",
+    "ANSI_WARNINGS",
+    "ARITHABORT",
+    "ANSI_PADDING",
+    "CONCAT_NULL_YIELDS_NULL",
+    "ANSI_NULL_DFLT_ON",
+    "ANSI_NULL_DFLT_OFF",
+    "ANSI_DEFAULTS",
+    "NUMERIC_ROUNDABORT",
+    "CURSOR_CLOSE_ON_COMMIT",
+    "ARITHIGNORE",
+    "FORCEPLAN",
 ];
 
 impl Reader<'_> {
@@ -146,7 +158,9 @@ impl Reader<'_> {
                     return Err(fault(
                         1088,
                         line,
-                        format!("Cannot find the object \"{name}\" because it does not exist or you do not have permissions."),
+                        format!(
+                            "Cannot find the object \"{name}\" because it does not exist or you do not have permissions."
+                        ),
                     ));
                 }
                 let on = self.word("ON");
@@ -194,8 +208,14 @@ impl Reader<'_> {
             ("NOCOUNT", on) => Ok(Action::NoCount(on)),
             ("XACT_ABORT", on) => Ok(Action::XactAbort(on)),
             (
-                "ANSI_NULLS" | "QUOTED_IDENTIFIER" | "ANSI_WARNINGS" | "ARITHABORT" | "ANSI_PADDING"
-                | "CONCAT_NULL_YIELDS_NULL" | "ANSI_NULL_DFLT_ON" | "ANSI_DEFAULTS",
+                "ANSI_NULLS"
+                | "QUOTED_IDENTIFIER"
+                | "ANSI_WARNINGS"
+                | "ARITHABORT"
+                | "ANSI_PADDING"
+                | "CONCAT_NULL_YIELDS_NULL"
+                | "ANSI_NULL_DFLT_ON"
+                | "ANSI_DEFAULTS",
                 true,
             )
             | ("NUMERIC_ROUNDABORT" | "CURSOR_CLOSE_ON_COMMIT" | "ARITHIGNORE" | "FORCEPLAN", false)
@@ -211,7 +231,10 @@ impl Reader<'_> {
             fault(
                 911,
                 self.compiler.line,
-                format!("Database '{}' does not exist. Make sure that the name is entered correctly.", name.value),
+                format!(
+                    "Database '{}' does not exist. Make sure that the name is entered correctly.",
+                    name.value
+                ),
             )
         })?;
         // Statements after it are compiled for that database.

@@ -105,20 +105,36 @@ fn check(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
         let now = word_of(Some(token));
         let begins = matches!(
             now.as_deref(),
-            Some("FROM" | "WHERE" | "GROUP" | "ORDER" | "HAVING" | "AND" | "OR" | "UNION" | "THEN" | "WHEN" | "JOIN")
+            Some(
+                "FROM"
+                    | "WHERE"
+                    | "GROUP"
+                    | "ORDER"
+                    | "HAVING"
+                    | "AND"
+                    | "OR"
+                    | "UNION"
+                    | "THEN"
+                    | "WHEN"
+                    | "JOIN"
+            )
         );
         if !begins || at == 0 {
             continue;
         }
         let before = &tokens[at - 1];
         let dangles = match &before.token {
-            Token::Comma | Token::Eq | Token::Plus | Token::Minus | Token::Div | Token::Lt | Token::Gt => true,
+            Token::Comma | Token::Eq | Token::Plus | Token::Minus | Token::Div | Token::Lt | Token::Gt => {
+                true
+            }
             _ => {
                 let word = word_of(Some(before));
                 let after_dot = at > 1 && tokens[at - 2].token == Token::Period;
                 !after_dot
                     && match word.as_deref() {
-                        Some("AS" | "WHERE" | "AND" | "OR" | "ON" | "HAVING" | "BY" | "NOT" | "LIKE" | "IN") => true,
+                        Some(
+                            "AS" | "WHERE" | "AND" | "OR" | "ON" | "HAVING" | "BY" | "NOT" | "LIKE" | "IN",
+                        ) => true,
                         Some("SELECT") => now.as_deref() != Some("DISTINCT"),
                         Some("FROM") => true,
                         Some("CASE") => now.as_deref() != Some("WHEN"),
@@ -167,7 +183,9 @@ fn verb(tokens: &[TokenWithSpan]) -> Option<(usize, String)> {
             Token::LParen => depth += 1,
             Token::RParen => depth -= 1,
             Token::Word(_) if depth == 0 => {
-                if let Some(word @ ("SELECT" | "INSERT" | "UPDATE" | "DELETE")) = word_of(Some(token)).as_deref() {
+                if let Some(word @ ("SELECT" | "INSERT" | "UPDATE" | "DELETE")) =
+                    word_of(Some(token)).as_deref()
+                {
                     return Some((at, word.to_owned()));
                 }
             }
@@ -243,7 +261,14 @@ fn compound(tokens: &mut Vec<TokenWithSpan>) {
         }
         let operator = matches!(
             tokens[i].token,
-            Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::Ampersand | Token::Pipe | Token::Caret
+            Token::Plus
+                | Token::Minus
+                | Token::Mul
+                | Token::Div
+                | Token::Mod
+                | Token::Ampersand
+                | Token::Pipe
+                | Token::Caret
         );
         if depth == 0 && operator && tokens[i + 1].token == Token::Eq && i > at {
             // The column's name goes back to the comma or the SET before it.
@@ -314,7 +339,9 @@ fn xml_values(tokens: &mut Vec<TokenWithSpan>) -> Result<(), SqlError> {
             && tokens[at + 3].token == Token::LParen;
         if found {
             let path = match (&tokens[at + 4].token, &tokens[at + 5].token) {
-                (Token::SingleQuotedString(path) | Token::NationalStringLiteral(path), Token::Comma) => path.trim(),
+                (Token::SingleQuotedString(path) | Token::NationalStringLiteral(path), Token::Comma) => {
+                    path.trim()
+                }
                 _ => return Err(near(&tokens[at + 4])),
             };
             if !matches!(path, "." | "text()[1]" | "(text())[1]" | "./text()[1]" | "(./text())[1]") {

@@ -18,8 +18,9 @@ impl Reader<'_> {
     pub(super) fn create(&mut self) -> Result<Vec<Action>, SqlError> {
         self.parser.next_token();
         let line = self.compiler.line;
-        let denied =
-            |what: &str| fault(262, line, format!("CREATE {what} permission denied in database 'BPSPatients'."));
+        let denied = |what: &str| {
+            fault(262, line, format!("CREATE {what} permission denied in database 'BPSPatients'."))
+        };
         if self.word("TABLE") {
             let name = self.parser.parse_object_name(false);
             let name = self.expect(name)?;
@@ -31,6 +32,9 @@ impl Reader<'_> {
             let mut shape = self.shape()?;
             shape.name = last;
             return Ok(vec![Action::Create { shape }]);
+        }
+        if self.word("OR") {
+            self.word("ALTER");
         }
         let unique = self.word("UNIQUE");
         while self.word("CLUSTERED") || self.word("NONCLUSTERED") {}
@@ -44,7 +48,11 @@ impl Reader<'_> {
             let parts = self.compiler.parts(&name)?;
             let table = self.compiler.temp_of(&parts).ok_or_else(|| match parts.last() {
                 Some(p) if p.value.starts_with('#') => self.compiler.invalid_object(&parts),
-                _ => fault(1088, line, "Cannot find the object because it does not exist or you do not have permissions."),
+                _ => fault(
+                    1088,
+                    line,
+                    "Cannot find the object because it does not exist or you do not have permissions.",
+                ),
             })?;
             let columns = self.key_columns()?;
             let columns = columns
@@ -132,7 +140,10 @@ impl Reader<'_> {
             return Err(fault(
                 2705,
                 self.compiler.line,
-                format!("Column names in each table must be unique. Column name '{}' is specified more than once.", column.name),
+                format!(
+                    "Column names in each table must be unique. Column name '{}' is specified more than once.",
+                    column.name
+                ),
             ));
         }
         shape.columns.push(column);
@@ -284,7 +295,9 @@ impl Reader<'_> {
                     return Err(fault(
                         3701,
                         line,
-                        format!("Cannot drop the table '{last}', because it does not exist or you do not have permission."),
+                        format!(
+                            "Cannot drop the table '{last}', because it does not exist or you do not have permission."
+                        ),
                     ));
                 }
                 actions.push(Action::Nothing);
@@ -314,7 +327,9 @@ impl Reader<'_> {
             _ => Err(fault(
                 1088,
                 line,
-                format!("Cannot find the object \"{name}\" because it does not exist or you do not have permissions."),
+                format!(
+                    "Cannot find the object \"{name}\" because it does not exist or you do not have permissions."
+                ),
             )),
         }
     }
@@ -326,7 +341,11 @@ impl Reader<'_> {
             while !self.ends() {
                 self.parser.next_token();
             }
-            return Err(fault(15151, line, "Cannot alter the object, because it does not exist or you do not have permission."));
+            return Err(fault(
+                15151,
+                line,
+                "Cannot alter the object, because it does not exist or you do not have permission.",
+            ));
         }
         let name = self.parser.parse_object_name(false);
         let name = self.expect(name)?;
@@ -338,7 +357,9 @@ impl Reader<'_> {
             return Err(fault(
                 4902,
                 line,
-                format!("Cannot find the object \"{name}\" because it does not exist or you do not have permissions."),
+                format!(
+                    "Cannot find the object \"{name}\" because it does not exist or you do not have permissions."
+                ),
             ));
         }
         let temp = self.compiler.temp_of(&parts).ok_or_else(|| self.compiler.invalid_object(&parts))?;

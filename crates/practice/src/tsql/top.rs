@@ -16,8 +16,7 @@ impl Compiler {
         terms: &[String],
     ) -> Result<String, SqlError> {
         let columns = list.join(", ");
-        let order =
-            if terms.is_empty() { String::new() } else { format!(" ORDER BY {}", terms.join(", ")) };
+        let order = if terms.is_empty() { String::new() } else { format!(" ORDER BY {}", terms.join(", ")) };
         let count = match (&top.quantity, top.percent) {
             (Some(TopQuantity::Constant(n)), false) if i64::try_from(*n).is_ok() => n.to_string(),
             (Some(TopQuantity::Expr(expr)), false) => self.amount(expr)?,
@@ -52,8 +51,9 @@ impl Compiler {
             let terms = terms.iter().enumerate();
             let kept: Vec<String> =
                 terms.clone().map(|(i, t)| format!("{} AS \"o{i}\"", t.trim_end_matches(" DESC"))).collect();
-            let ranked: Vec<String> =
-                terms.map(|(i, t)| format!("\"o{i}\"{}", if t.ends_with(" DESC") { " DESC" } else { "" })).collect();
+            let ranked: Vec<String> = terms
+                .map(|(i, t)| format!("\"o{i}\"{}", if t.ends_with(" DESC") { " DESC" } else { "" }))
+                .collect();
             return Ok(format!(
                 "SELECT {0} FROM (SELECT *, RANK() OVER (ORDER BY {1}) AS \"r\" FROM (SELECT {columns}, {2}{tail})) WHERE \"r\" <= {count} ORDER BY \"r\"",
                 names.join(", "),
@@ -75,7 +75,9 @@ impl Compiler {
 
     /// The same, for a TOP, an offset or a fetch: each has errors of its own.
     pub(super) fn amount_of(&mut self, expr: &Expr, of: &str) -> Result<String, SqlError> {
-        if of != "fetch" && let Some(number) = plain_number(expr) {
+        if of != "fetch"
+            && let Some(number) = plain_number(expr)
+        {
             return Ok(number);
         }
         let piece = self.alone(expr)?;

@@ -19,9 +19,13 @@ impl Compiler {
     ) -> Result<(String, Columns), SqlError> {
         let (path, root, typed) = match clause {
             ForClause::Browse => return Ok((format!("{with}{sql}"), columns.clone())),
-            ForClause::Xml { for_xml: ForXml::Path(path), elements: false, binary_base64: false, root, r#type } => {
-                (path.as_deref().unwrap_or("row"), root, *r#type)
-            }
+            ForClause::Xml {
+                for_xml: ForXml::Path(path),
+                elements: false,
+                binary_base64: false,
+                root,
+                r#type,
+            } => (path.as_deref().unwrap_or("row"), root, *r#type),
             ForClause::Xml { .. } => return Err(self.no("FOR XML other than PATH")),
             ForClause::Json { .. } => return Err(self.no("FOR JSON")),
         };
@@ -51,7 +55,8 @@ impl Compiler {
         }
         let mut whole = "group_concat(\"x\", '')".to_owned();
         if let Some(root) = root {
-            whole = format!("{} || {whole} || {}", literal(&format!("<{root}>")), literal(&format!("</{root}>")));
+            whole =
+                format!("{} || {whole} || {}", literal(&format!("<{root}>")), literal(&format!("</{root}>")));
         }
         let ty = if typed { Type::by_name("xml").unwrap_or(Type::NVARCHAR) } else { Type::NVARCHAR };
         Ok((
