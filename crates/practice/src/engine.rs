@@ -4,7 +4,7 @@ use crate::{
     build::drugs_path,
     collation,
     fault::fault,
-    functions::{self, Shared, State, StatementClock},
+    functions::{self, State, StatementClock},
     login,
     schema::Base,
     session::{Canceller, DemoSession, Programs},
@@ -22,7 +22,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -92,12 +92,7 @@ impl DemoEngine {
             connection.set_limit(*limit, *most)?;
         }
         let clock = Arc::new(StatementClock::new(Arc::clone(&self.clock)));
-        let shared = Arc::new(Shared {
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            rowcount: AtomicI64::new(0),
-            identity: AtomicI64::new(0),
-        });
-        functions::register(&connection, &shared)?;
+        functions::register(&connection, &clock)?;
         let state = Arc::new(State::default());
         {
             let mut facts = state.facts();

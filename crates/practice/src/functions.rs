@@ -26,10 +26,7 @@ use rusqlite::{
     functions::{Context, FunctionFlags},
     types::{Value, ValueRef},
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
+use std::sync::Arc;
 
 pub(crate) use exact::compare as compare_decimals;
 pub(crate) use session::{Facts, State, StatementClock};
@@ -38,15 +35,6 @@ pub(crate) use session::{Facts, State, StatementClock};
 pub(crate) fn register_session(connection: &Connection, state: &Arc<State>) -> Result<()> {
     exact::register(connection)?;
     session::register(connection, state)
-}
-
-/// What functions know of their session.
-pub(crate) struct Shared {
-    pub(crate) clock: Arc<dyn Clock>,
-    /// Rows of the last statement: `@@ROWCOUNT`.
-    pub(crate) rowcount: AtomicI64,
-    /// Key of the last inserted row: `SCOPE_IDENTITY()`; 0 before the first.
-    pub(crate) identity: AtomicI64,
 }
 
 /// The practice stands in Queensland: ten hours east the year round.
@@ -71,8 +59,8 @@ fn text<'a>(context: &'a Context<'_>, at: usize) -> Option<std::borrow::Cow<'a, 
     }
 }
 
-/// Registers all of them on a connection.
-pub(crate) fn register(connection: &Connection, shared: &Arc<Shared>) -> Result<()> {
+/// Registers those that look at nothing but their arguments, and at the clock.
+pub(crate) fn register(connection: &Connection, clock: &Arc<StatementClock>) -> Result<()> {
     let pure =
         FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     let changing = FunctionFlags::SQLITE_UTF8;
@@ -82,36 +70,21 @@ pub(crate) fn register(connection: &Connection, shared: &Arc<Shared>) -> Result<
     numbers::register(connection, pure)?;
     dates::register(connection, pure)?;
     format::register(connection, pure)?;
-    connection.create_scalar_function("ts_raise", 1, changing, |_| -> Result<Value> {
-        Err(Raised(512, "Subquery returned more than 1 value. This is not permitted when the subquery follows =, !=, <, <= , >, >= or when the subquery is used as an expression.".to_owned()).into())
-    })?;
     connection.create_scalar_function("ts_no_json", 0, changing, |_| -> Result<Value> {
         Err(Raised(13609, "JSON text is not properly formatted.".to_owned()).into())
-    })?;
-    connection.create_scalar_function("ts_amount", 1, pure, |c| match c.get_raw(0) {
-        ValueRef::Integer(n) if n >= 0 => Ok(n),
-        _ => Err(Raised(1060, "The number of rows provided for a TOP or FETCH clauses row count parameter must be an integer that is not negative.".to_owned()).into()),
     })?;
     connection.create_scalar_function("ts_like", 3, pure, |c| {
         let (Some(value), Some(pattern)) = (text(c, 0), text(c, 1)) else { return Ok(None) };
         let escape = text(c, 2).and_then(|e| e.chars().next());
         Ok(Some(like::matches(&value, &pattern, escape)))
     })?;
-    let own = Arc::clone(shared);
+    let clock = Arc::clone(clock);
     connection.create_scalar_function("ts_now", 2, changing, move |c| {
         let to = ty(c, 0)?;
         let offset = if c.get::<i64>(1)? == 1 { 0 } else { ZONE_MINUTES };
-        let millis = own.clock.now().0 + i64::from(offset) * 60_000;
+        let millis = clock.now().0 + i64::from(offset) * 60_000;
         let day = calendar::day(millis.div_euclid(86_400_000));
         let time = Time(millis.rem_euclid(86_400_000) as u64 * 10_000);
         Ok(day.and_then(|d| write_moment(d, time, offset, to)))
-    })?;
-    let own = Arc::clone(shared);
-    connection.create_scalar_function("ts_rowcount", 0, changing, move |_| {
-        Ok(own.rowcount.load(Ordering::Relaxed))
-    })?;
-    let own = Arc::clone(shared);
-    connection.create_scalar_function("ts_identity", 0, changing, move |_| {
-        Ok(Some(own.identity.load(Ordering::Relaxed)).filter(|id| *id != 0))
     })
 }

@@ -80,7 +80,7 @@ impl Compiler {
             TableFactor::Table {
                 name,
                 alias,
-                args: None,
+                args,
                 with_hints,
                 version: None,
                 with_ordinality: false,
@@ -88,17 +88,7 @@ impl Compiler {
                 json_path: None,
                 sample: None,
                 index_hints,
-            } if partitions.is_empty() && index_hints.is_empty() => {
-                self.hints(with_hints)?;
-                let parts = self.parts(name)?;
-                let last = parts.last().map(|p| (p.value.clone(), self.line_of(p))).unwrap_or_default();
-                let (text, fields) = self.relation(&parts, last.1)?;
-                let correlated = alias.is_some();
-                let alias = self.alias(alias.as_ref(), &last.0)?;
-                self.add(Source { alias: alias.clone(), fields, correlated })?;
-                Ok(format!("{text} AS {}", quote(&alias)))
-            }
-            TableFactor::Table { name, alias, args: Some(args), with_hints, .. } if hints_only(args) => {
+            } if partitions.is_empty() && index_hints.is_empty() && args.as_ref().is_none_or(hints_only) => {
                 self.hints(with_hints)?;
                 let parts = self.parts(name)?;
                 let last = parts.last().map(|p| (p.value.clone(), self.line_of(p))).unwrap_or_default();

@@ -94,9 +94,7 @@ impl Reader<'_> {
         Ok(Some(match name {
             "TRANSACTION" => {
                 // Every level is at least read committed here; snapshots are what the embedded engine gives.
-                while !self.ends() {
-                    self.parser.next_token();
-                }
+                self.skip();
                 Action::Nothing
             }
             "LOCK_TIMEOUT" => {
@@ -144,9 +142,7 @@ impl Reader<'_> {
                 Action::Nothing
             }
             "DEADLOCK_PRIORITY" | "CONTEXT_INFO" => {
-                while !self.ends() {
-                    self.parser.next_token();
-                }
+                self.skip();
                 Action::Nothing
             }
             "IDENTITY_INSERT" => {
@@ -170,9 +166,7 @@ impl Reader<'_> {
                 Action::IdentityInsert { table, on }
             }
             "STATISTICS" => {
-                while !self.ends() {
-                    self.parser.next_token();
-                }
+                self.skip();
                 Action::Nothing
             }
             "FMTONLY" | "SHOWPLAN_ALL" | "SHOWPLAN_TEXT" | "SHOWPLAN_XML" | "NOEXEC" | "PARSEONLY" => {

@@ -182,9 +182,7 @@ impl<'c> Reader<'c> {
         };
         if self.word("WITH") {
             // WITH MARK ['…'], WITH (DELAYED_DURABILITY = ON): nothing to do here.
-            while !self.ends() {
-                self.parser.next_token();
-            }
+            self.skip();
         }
         Ok(vec![match (verb.as_str(), name) {
             ("BEGIN", name) => Action::Begin { name },
@@ -247,6 +245,13 @@ impl<'c> Reader<'c> {
 
     pub(super) fn ends(&self) -> bool {
         matches!(self.parser.peek_token_ref().token, Token::EOF)
+    }
+
+    /// Reads over the rest of the statement.
+    pub(super) fn skip(&mut self) {
+        while !self.ends() {
+            self.parser.next_token();
+        }
     }
 
     pub(super) fn peek_word(&self, ahead: usize, word: &str) -> bool {

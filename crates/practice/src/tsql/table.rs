@@ -68,9 +68,7 @@ impl Reader<'_> {
             return Ok(vec![Action::Index { table: table.inner.clone(), unique, columns }]);
         }
         let word = super::cut::word_of(Some(&self.parser.peek_token())).unwrap_or_default();
-        while !self.ends() {
-            self.parser.next_token();
-        }
+        self.skip();
         Err(denied(if word == "PROC" { "PROCEDURE" } else { &word }))
     }
 
@@ -271,9 +269,7 @@ impl Reader<'_> {
         self.parser.next_token();
         let line = self.compiler.line;
         if !self.word("TABLE") {
-            while !self.ends() {
-                self.parser.next_token();
-            }
+            self.skip();
             return Err(fault(
                 3701,
                 line,
@@ -338,9 +334,7 @@ impl Reader<'_> {
         self.parser.next_token();
         let line = self.compiler.line;
         if !self.word("TABLE") {
-            while !self.ends() {
-                self.parser.next_token();
-            }
+            self.skip();
             return Err(fault(
                 15151,
                 line,
@@ -351,9 +345,7 @@ impl Reader<'_> {
         let name = self.expect(name)?;
         let parts = self.compiler.parts(&name)?;
         if parts.last().is_none_or(|p| !p.value.starts_with('#')) {
-            while !self.ends() {
-                self.parser.next_token();
-            }
+            self.skip();
             return Err(fault(
                 4902,
                 line,

@@ -122,10 +122,6 @@ impl Compiler {
 
     pub(super) fn system_call(&mut self, call: &mut Call<'_>) -> Result<Option<Piece>, SqlError> {
         Ok(Some(match call.name {
-            "SCOPE_IDENTITY" => {
-                self.arity(call, 0, 0)?;
-                Piece::new("ts_identity()", Type::INT)
-            }
             "DB_NAME" => {
                 self.arity(call, 0, 1)?;
                 let Some(id) = call.pieces.first().cloned() else {
