@@ -163,6 +163,9 @@ fn fill(
     progress("logins", 0.95);
     login::store(&transaction, options.seed, &options.logins)?;
     // A thousand rows of each index tell the planner enough.
+    for file in ["main", "drugs"] {
+        transaction.pragma_update(Some(file), "user_version", collation::VERSION)?;
+    }
     transaction.execute_batch("PRAGMA analysis_limit = 1000; ANALYZE main; ANALYZE drugs;")?;
     transaction.commit()?;
     // Readers and a writer at once, from here on.

@@ -39,6 +39,9 @@ pub enum OpenError {
     /// No readable demo practice at that path.
     #[error("can't open the demo practice: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// Built by another version: tables and the order of indexes are not the same.
+    #[error("the demo practice at {} was built by another version of this program: remove its folder, and start again to build it anew", .0.display())]
+    Version(PathBuf),
 }
 
 impl DemoEngine {
@@ -51,6 +54,13 @@ impl DemoEngine {
     pub fn open_with_clock(path: &Path, clock: Arc<dyn Clock>) -> Result<DemoEngine, OpenError> {
         let engine = DemoEngine { path: path.to_owned(), clock };
         let connection = engine.raw(true)?;
+        for file in ["main", "drugs"] {
+            let version: i32 =
+                connection.query_row(&format!("PRAGMA {file}.user_version"), [], |r| r.get(0))?;
+            if version != collation::VERSION {
+                return Err(OpenError::Version(path.to_owned()));
+            }
+        }
         connection.query_row("SELECT COUNT(*) FROM main.PRACTICE, drugs.VAXDISEASES", [], |_| Ok(()))?;
         Ok(engine)
     }
@@ -125,7 +135,6 @@ impl DemoEngine {
             before: Vec::new(),
             own_name: None,
             made: HashMap::new(),
-            unique_indexes: Vec::new(),
             next_table: 0,
             silent: false,
             xact_abort: false,

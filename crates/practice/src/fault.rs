@@ -5,8 +5,10 @@ use database::{Dialect, SqlError};
 /// An error with SQL Server's number and words.
 pub(crate) fn fault(number: i32, line: u64, message: impl Into<String>) -> SqlError {
     let class = match number {
-        102 | 156 | 170 | 191 | 195 | 8145 | 8156 | 8120 | 4145 => 15,
-        229 | 262 | 3701 | 2627 | 18456 => 14,
+        102 | 105 | 107 | 113 | 134 | 135 | 136 | 137 | 145 | 147 | 156 | 170 | 174 | 178 | 191 | 195
+        | 319 | 1033 | 4108 | 4145 | 10753 => 15,
+        229 | 262 | 2601 | 2627 | 18456 => 14,
+        3701 => 11,
         _ => 16,
     };
     SqlError {

@@ -73,10 +73,10 @@ pub(crate) fn register(connection: &Connection, clock: &Arc<StatementClock>) -> 
     connection.create_scalar_function("ts_no_json", 0, changing, |_| -> Result<Value> {
         Err(Raised(13609, "JSON text is not properly formatted.".to_owned()).into())
     })?;
-    connection.create_scalar_function("ts_like", 3, pure, |c| {
+    connection.create_scalar_function("ts_like", 4, pure, |c| {
         let (Some(value), Some(pattern)) = (text(c, 0), text(c, 1)) else { return Ok(None) };
         let escape = text(c, 2).and_then(|e| e.chars().next());
-        Ok(Some(like::matches(&value, &pattern, escape)))
+        Ok(Some(like::matches(&value, &pattern, escape, c.get(3)?)))
     })?;
     let clock = Arc::clone(clock);
     connection.create_scalar_function("ts_now", 2, changing, move |c| {

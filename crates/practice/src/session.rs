@@ -50,8 +50,6 @@ pub struct DemoSession {
     pub(crate) own_name: Option<String>,
     /// How each table variable was made, by the engine's name of it.
     pub(crate) made: HashMap<String, String>,
-    /// Unique indexes of temporary tables, as the engine's errors name their columns.
-    pub(crate) unique_indexes: Vec<String>,
     pub(crate) next_table: u64,
     /// SET options.
     pub(crate) silent: bool,

@@ -29,18 +29,20 @@ pub(crate) struct Type {
     pub(crate) name: &'static str,
     /// Declared length, for text and binary; precision of a decimal. 0: none declared, or `max`.
     pub(crate) length: u32,
-    /// Scale of a decimal.
+    /// Scale of a decimal; digits of a second's fraction.
     pub(crate) scale: u32,
+    /// A text whose collation tells cases apart.
+    pub(crate) sensitive: bool,
 }
 
 impl Type {
     const fn of(family: Family, name: &'static str) -> Self {
-        Type { family, name, length: 0, scale: 0 }
+        Type { family, name, length: 0, scale: 0, sensitive: false }
     }
 
     /// With the digits that it has when none are declared.
     const fn digits(family: Family, name: &'static str, length: u32, scale: u32) -> Self {
-        Type { family, name, length, scale }
+        Type { family, name, length, scale, sensitive: false }
     }
 
     pub(crate) const NULL: Type = Type::of(Family::Null, "int");
@@ -142,6 +144,7 @@ impl Type {
     /// The embedded engine's clause by which values of this type are compared, sorted and grouped.
     pub(crate) fn collate(self) -> &'static str {
         match self.family {
+            Family::Text if self.sensitive => " COLLATE MSCASE",
             Family::Text => " COLLATE MSSQL",
             Family::Decimal => " COLLATE MSDEC",
             Family::Offset => " COLLATE MSOFFSET",
@@ -152,7 +155,8 @@ impl Type {
     /// The embedded engine's column type: one that changes no value.
     pub(crate) fn stored(self) -> &'static str {
         match self.family {
-            Family::Bit | Family::Int => "INTEGER",
+            // Not INTEGER: a primary key of that type would be the row's own number, which must stay as it is.
+            Family::Bit | Family::Int => "INT",
             Family::Real | Family::Float => "REAL",
             Family::Binary => "BLOB",
             Family::Text if self.name == "sql_variant" => "BLOB",
@@ -310,13 +314,13 @@ impl Type {
             }
             Family::Text | Family::Binary if low.family == self.family => {
                 let max = self.length == 0 || low.length == 0;
-                let fixed = matches!(self.name, "char" | "nchar") && self.length != low.length;
-                let name = match self.name {
-                    "char" if fixed => "varchar",
-                    "nchar" if fixed => "nvarchar",
-                    name => name,
+                // Of char and varchar the result varies; of two chars it is the longer char.
+                let name = match (self.name, low.name) {
+                    ("nchar", "varchar") => "nvarchar",
+                    (name, _) => name,
                 };
-                Type { length: if max { 0 } else { self.length.max(low.length) }, name, ..self }
+                let sensitive = self.sensitive || low.sensitive;
+                Type { length: if max { 0 } else { self.length.max(low.length) }, name, sensitive, ..self }
             }
             Family::DateTime | Family::Offset | Family::Time if low.family == self.family => {
                 Type { scale: self.scale.max(low.scale), ..self }

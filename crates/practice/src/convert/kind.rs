@@ -10,7 +10,7 @@ pub(crate) fn kind(spelled: &str) -> Type {
         Some((name, rest)) => (name, rest.trim_end_matches(')').parse().ok()),
         None => (spelled, None),
     };
-    let of = |family, name| Type { family, name, length: 0, scale: 0 };
+    let of = |family, name| Type { family, name, length: 0, scale: 0, sensitive: false };
     match name {
         "int" => Type::INT,
         "varchar" => Type::VARCHAR,

@@ -1,5 +1,7 @@
 //! LIKE, REPLACE and CHARINDEX, all without case.
 
+use crate::collation::weight;
+
 /// A character without its case.
 pub(super) fn lower_one(c: char) -> char {
     if c.is_ascii() { c.to_ascii_lowercase() } else { c.to_lowercase().next().unwrap_or(c) }
@@ -66,11 +68,14 @@ fn parse(pattern: &str, escape: Option<char>) -> Vec<Part> {
 }
 
 /// Whether a value is LIKE a pattern. Spaces at the value's end do not matter, as with SQL Server's non-Unicode text.
-pub(super) fn matches(value: &str, pattern: &str, escape: Option<char>) -> bool {
+pub(super) fn matches(value: &str, pattern: &str, escape: Option<char>, unicode: bool) -> bool {
     let parts = parse(pattern, escape);
     let value = lower(value);
     if run(&value, &parts) {
         return true;
+    }
+    if unicode {
+        return false;
     }
     let trimmed = value.iter().rposition(|c| *c != ' ').map_or(0, |p| p + 1);
     trimmed < value.len() && run(&value[..trimmed], &parts)
@@ -92,7 +97,13 @@ fn run(value: &[char], parts: &[Part]) -> bool {
             Some(part) => value.get(v).is_some_and(|c| match part {
                 Part::Any | Part::One => true,
                 Part::Char(own) => own == c,
-                Part::Set(negated, ranges) => ranges.iter().any(|(a, b)| (a..=b).contains(&c)) != *negated,
+                Part::Set(negated, ranges) => {
+                    // A range holds what sorts between its ends: é lies in a-z.
+                    let within = |(a, b): &(char, char)| {
+                        *c == *a || *c == *b || a != b && (weight(*a)..=weight(*b)).contains(&weight(*c))
+                    };
+                    ranges.iter().any(within) != *negated
+                }
             }),
         };
         if fits {

@@ -160,6 +160,25 @@ fn object_id(facts: &Facts, c: &Context<'_>) -> Option<i64> {
     base.object_id(&name)
 }
 
+/// The span between two datetimes, or a datetime and a span: both told from 1 January 1900.
+fn moments(c: &Context<'_>, sign: i128) -> Result<Option<String>> {
+    let (Some(a), Some(b)) = (text(c, 0), text(c, 1)) else { return Ok(None) };
+    let day_ticks = i128::from(Time::DAY);
+    let ticks = |t: &str| {
+        read_any(t.as_bytes(), Type::DATETIME)
+            .map(|(d, t, _)| i128::from(day_number(d)) * day_ticks + i128::from(t.0))
+    };
+    let overflow =
+        || Raised(8115, "Arithmetic overflow error converting expression to data type datetime.".to_owned());
+    let (Some(a), Some(b)) = (ticks(&a), ticks(&b)) else { return Err(overflow().into()) };
+    let epoch = i128::from(day_number(database::Date { year: 1900, month: 1, day: 1 })) * day_ticks;
+    let made = a + sign * (b - epoch);
+    let whole = i64::try_from(made.div_euclid(day_ticks)).map_err(|_| overflow())?;
+    let rest = Time(made.rem_euclid(day_ticks) as u64);
+    let made = day(whole).and_then(|d| write_moment(d, rest, 0, Type::DATETIME));
+    Ok(Some(made.ok_or_else(overflow)?))
+}
+
 pub(crate) fn register(connection: &Connection, state: &Arc<State>) -> Result<()> {
     let pure =
         FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
@@ -210,6 +229,13 @@ pub(crate) fn register(connection: &Connection, state: &Arc<State>) -> Result<()
         }
         Ok(given)
     })?;
+    connection.create_scalar_function("ts_key", 2, pure, |c| match c.get_raw(0) {
+        ValueRef::Null => {
+            let table = text(c, 1).unwrap_or_default();
+            Err(Raised(515, format!("Cannot insert the value NULL into the key of table 'BPSPatients.dbo.{table}'; column does not allow nulls.")).into())
+        }
+        value => Ok(crate::convert::owned(value)),
+    })?;
     connection.create_scalar_function("ts_depth", 2, pure, |c| {
         let (depth, most): (i64, i64) = (c.get(0)?, c.get(1)?);
         if most > 0 && depth >= most {
@@ -222,24 +248,9 @@ pub(crate) fn register(connection: &Connection, state: &Arc<State>) -> Result<()
             t.replace("&lt;", "<").replace("&gt;", ">").replace("&#x0D;", "\r").replace("&amp;", "&")
         }))
     })?;
-    connection.create_scalar_function("ts_between", 2, pure, |c| {
-        let (Some(a), Some(b)) = (text(c, 0), text(c, 1)) else { return Ok(None) };
-        let ticks = |t: &str| {
-            read_any(t.as_bytes(), Type::DATETIME)
-                .map(|(d, t, _)| i128::from(day_number(d)) * i128::from(Time::DAY) + i128::from(t.0))
-        };
-        let overflow = || {
-            Raised(8115, "Arithmetic overflow error converting expression to data type datetime.".to_owned())
-        };
-        let (Some(a), Some(b)) = (ticks(&a), ticks(&b)) else { return Err(overflow().into()) };
-        let epoch =
-            i128::from(day_number(database::Date { year: 1900, month: 1, day: 1 })) * i128::from(Time::DAY);
-        let made = a - b + epoch;
-        let whole = i64::try_from(made.div_euclid(i128::from(Time::DAY))).map_err(|_| overflow())?;
-        let rest = Time(made.rem_euclid(i128::from(Time::DAY)) as u64);
-        let made = day(whole).and_then(|d| write_moment(d, rest, 0, Type::DATETIME));
-        Ok(Some(made.ok_or_else(overflow)?))
-    })?;
+    for (name, sign) in [("ts_between", -1i128), ("ts_together", 1)] {
+        connection.create_scalar_function(name, 2, pure, move |c| moments(c, sign))?;
+    }
     let own = Arc::clone(state);
     connection
         .create_scalar_function("ts_object_id", 3, changing, move |c| Ok(object_id(&own.facts(), c)))?;

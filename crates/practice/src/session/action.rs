@@ -60,7 +60,7 @@ impl DemoSession {
                     self.check_not_doomed(line)?;
                 }
                 let count = match returned {
-                    None => self.write(sql, frame).map_err(|e| self.refused_write(&e, line, written))?,
+                    None => self.write(sql, frame).map_err(|e| value::stop(&e, line, written))?,
                     Some(returned) => self.returning(sql, returned, written, frame, out, line)?,
                 };
                 let mut facts = self.state.facts();
@@ -81,25 +81,57 @@ impl DemoSession {
                 }
                 let written = Some((verb(*what), object.as_str(), *temp));
                 let stop = |e: Error| value::stop(&e, line, written);
-                let count = self.keeping(
-                    |s| {
-                        let mut statement = s.connection.prepare(keep).map_err(stop)?;
-                        bind(&mut statement, &frame.values).map_err(stop)?;
-                        statement.raw_execute().map_err(stop)?;
-                        Ok(())
-                    },
-                    |s| {
-                        s.write(sql, frame).map_err(stop)?;
-                        s.returning(tell, returned, written, frame, out, line)
-                    },
-                )?;
+                let count = self.whole(line, |s| {
+                    s.keeping(
+                        |s| s.run_text(keep, frame).map(drop).map_err(stop),
+                        |s| {
+                            s.write(sql, frame).map_err(stop)?;
+                            s.returning(tell, returned, written, frame, out, line)
+                        },
+                    )
+                })?;
                 self.state.facts().rowcount = count;
                 self.ended(*what, count, out)?;
             }
+            Action::Rekey { keep, delete, insert, object, temp } => {
+                if !temp {
+                    self.check_not_doomed(line)?;
+                }
+                let written = Some(("UPDATE", object.as_str(), *temp));
+                let stop = |e: Error| value::stop(&e, line, written);
+                let count = self.whole(line, |s| {
+                    s.keeping(
+                        |s| s.run_text(keep, frame).map(drop).map_err(stop),
+                        |s| {
+                            s.run_text(delete, frame).map_err(stop)?;
+                            s.run_text(insert, frame).map_err(stop)
+                        },
+                    )
+                })?;
+                self.state.facts().rowcount = count;
+                self.ended(Ended::Update, count, out)?;
+            }
             Action::IdentityInsert { table, on } => self.identity_insert(table, *on)?,
-            Action::Into { shape, sql } => {
+            Action::Into { shape, sql, numbered } => {
                 let temp = self.create(shape, frame.depth)?;
-                let sql = format!("INSERT INTO temp.\"{}\" {sql}", temp.inner);
+                let columns: Vec<String> = (0..shape.columns.len())
+                    .map(|i| match shape.columns[i].identity {
+                        Some((seed, step)) if *numbered == Some(i) => {
+                            format!("ts_next('{}', {seed}, {step})", temp.inner)
+                        }
+                        _ => format!("\"c{i}\""),
+                    })
+                    .collect();
+                let sql = match numbered {
+                    Some(_) => {
+                        format!(
+                            "INSERT INTO temp.\"{}\" SELECT {} FROM ({sql})",
+                            temp.inner,
+                            columns.join(", ")
+                        )
+                    }
+                    None => format!("INSERT INTO temp.\"{}\" {sql}", temp.inner),
+                };
                 let count = match self.write(&sql, frame) {
                     Ok(count) => count,
                     Err(error) => {
@@ -113,9 +145,16 @@ impl DemoSession {
             }
             Action::Create { shape } => {
                 self.create(shape, frame.depth)?;
+                self.state.facts().rowcount = 0;
             }
-            Action::Drop { name, if_exists } => self.drop_table(name, *if_exists)?,
-            Action::Truncate { name } => self.truncate(name)?,
+            Action::Drop { name, if_exists } => {
+                self.drop_table(name, *if_exists)?;
+                self.state.facts().rowcount = 0;
+            }
+            Action::Truncate { name } => {
+                self.truncate(name)?;
+                self.state.facts().rowcount = 0;
+            }
             Action::Alter { name, column } => self.add_column(name, column)?,
             Action::Index { table, unique, columns } => self.index(table, *unique, columns)?,
             Action::Call { .. } | Action::Execute { .. } => {
@@ -168,21 +207,36 @@ impl DemoSession {
         Ok(Flow::Next)
     }
 
-    /// A write's error: whether an index or a constraint of a temporary table was hurt, the engine does not tell.
-    fn refused_write(&self, error: &Error, line: u64, written: Written<'_>) -> Stop {
-        if let Error::SqliteFailure(code, Some(about)) = error
-            && code.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
-            && self.unique_indexes.iter().any(|i| about.ends_with(&format!(": {i}")))
-        {
-            let object = written.map(|(_, object, _)| object).unwrap_or_default();
-            return fault(
-                2601,
-                line,
-                format!("Cannot insert duplicate key row in object 'dbo.{object}' with unique index."),
-            )
-            .into();
-        }
-        value::stop(error, line, written)
+    /// Several steps that happen whole or not at all, inside a transaction of the caller's or not.
+    pub(super) fn whole<T>(
+        &mut self,
+        line: u64,
+        steps: impl FnOnce(&mut Self) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        let stop = |e: Error| value::stop(&e, line, None);
+        // With a transaction of its own the first write waits for its turn here, and no later one has to.
+        let own = self.connection.is_autocommit() && !self.read_only;
+        let begin = if own { "BEGIN IMMEDIATE" } else { "SAVEPOINT \"whole\"" };
+        self.patiently(|| self.connection.execute_batch(begin)).map_err(stop)?;
+        let done = steps(self);
+        let end = match (own, done.is_ok()) {
+            (true, true) => "COMMIT",
+            (true, false) => "ROLLBACK",
+            (false, true) => "RELEASE \"whole\"",
+            (false, false) => "ROLLBACK TO \"whole\"; RELEASE \"whole\"",
+        };
+        let ended = self.connection.execute_batch(end);
+        // The engine may have rolled the whole transaction back itself: the steps' own error tells more.
+        let value = done?;
+        ended.map_err(stop)?;
+        Ok(value)
+    }
+
+    /// Runs a text once, without keeping it prepared: the number of rows that it changed.
+    fn run_text(&self, sql: &str, frame: &Frame) -> Result<i64, Error> {
+        let mut statement = self.connection.prepare(sql)?;
+        bind(&mut statement, &frame.values)?;
+        statement.raw_execute().map(|n| i64::try_from(n).unwrap_or(i64::MAX))
     }
 
     fn ended(&self, what: Ended, count: i64, out: &mut dyn Events) -> Result<(), Stop> {

@@ -124,10 +124,8 @@ impl DemoSession {
         let written = Some(("INSERT", object.0, object.1));
         let stop = |e: rusqlite::Error| value::stop(&e, line, written);
         let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-        // All rows or none, inside a transaction of the caller's or not.
-        self.patiently(|| self.connection.execute_batch("SAVEPOINT \"fill\"")).map_err(stop)?;
-        let done = (|| {
-            let mut insert = self.connection.prepare_cached(sql).map_err(stop)?;
+        self.whole(line, |s| {
+            let mut insert = s.connection.prepare_cached(sql).map_err(stop)?;
             for (row, set) in rows {
                 let cells: Result<Vec<Value>, Stop> = row
                     .iter()
@@ -142,9 +140,6 @@ impl DemoSession {
                 insert.raw_execute().map_err(stop)?;
             }
             Ok(count)
-        })();
-        let end = if done.is_ok() { "RELEASE \"fill\"" } else { "ROLLBACK TO \"fill\"; RELEASE \"fill\"" };
-        self.connection.execute_batch(end).map_err(stop)?;
-        done
+        })
     }
 }

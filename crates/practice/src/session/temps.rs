@@ -20,6 +20,12 @@ fn column_text(column: &ShapeColumn) -> String {
     format!("{} {}{}{needed}", quote(&column.name), column.ty.stored(), column.ty.collate())
 }
 
+/// A column as a unique index holds it: SQL Server takes NULL for a value like any other there. (An index of an
+/// expression is named in the embedded engine's error, which tells constraints and indexes apart.)
+fn keyed(column: &ShapeColumn) -> String {
+    format!("ifnull({}, x'00'){}", quote(&column.name), column.ty.collate())
+}
+
 fn refused(error: &rusqlite::Error) -> Caught {
     super::value::failed(error, None)
         .unwrap_or_else(|| fault(701, 0, "There is insufficient memory to run this query.").into())
@@ -39,19 +45,29 @@ impl DemoSession {
             return Err(fault(701, 0, "The demo practice takes at most 200 temporary tables at once.").into());
         }
         let mut parts: Vec<String> = shape.columns.iter().map(column_text).collect();
+        let mut uniques = Vec::new();
         for (primary, names) in &shape.keys {
-            let names: Vec<String> = names
+            let columns: Vec<&ShapeColumn> = names
                 .iter()
-                .map(|n| {
-                    let column = shape.columns.iter().find(|c| c.name.eq_ignore_ascii_case(n));
-                    quote(column.map_or(n, |c| &c.name))
-                })
+                .filter_map(|n| shape.columns.iter().find(|c| c.name.eq_ignore_ascii_case(n)))
                 .collect();
-            let word = if *primary { "PRIMARY KEY" } else { "UNIQUE" };
-            parts.push(format!("{word} ({})", names.join(", ")));
+            if *primary {
+                let names: Vec<String> = columns.iter().map(|c| quote(&c.name)).collect();
+                parts.push(format!("PRIMARY KEY ({})", names.join(", ")));
+            } else {
+                self.next_table += 1;
+                let keyed: Vec<String> = columns.iter().map(|c| keyed(c)).collect();
+                uniques.push(format!(
+                    "; CREATE UNIQUE INDEX temp.\"k{}\" ON {} ({})",
+                    self.next_table,
+                    quote(&temp.inner),
+                    keyed.join(", ")
+                ));
+            }
         }
         parts.extend(shape.checks.iter().map(|c| format!("CHECK ({c})")));
-        let text = format!("CREATE TABLE temp.{} ({})", quote(&temp.inner), parts.join(", "));
+        let text =
+            format!("CREATE TABLE temp.{} ({}){}", quote(&temp.inner), parts.join(", "), uniques.concat());
         self.making(&text)?;
         if temp.name.starts_with('@') {
             self.made.insert(temp.inner.clone(), text);
@@ -78,6 +94,7 @@ impl DemoSession {
             inner: format!("t{}", self.next_table),
             columns: shape.columns.clone(),
             identity_insert: false,
+            keys: shape.key_columns(),
         });
         self.make_table(&temp, shape, depth)?;
         Ok(temp)
@@ -201,13 +218,20 @@ impl DemoSession {
         columns: &[(String, bool)],
     ) -> Result<(), Caught> {
         self.next_table += 1;
-        if unique {
-            let named: Vec<String> = columns.iter().map(|(c, _)| format!("{table}.{c}")).collect();
-            self.unique_indexes.push(named.join(", "));
+        let found = self.temps.iter().position(|(_, t)| t.inner == table);
+        if let Some(at) = found.filter(|_| unique) {
+            let mut temp = (*self.temps[at].1).clone();
+            temp.keys.extend(columns.iter().map(|(c, _)| c.clone()));
+            self.temps[at].1 = Arc::new(temp);
         }
+        let shape = found.map(|at| self.temps[at].1.columns.clone()).unwrap_or_default();
         let columns: Vec<String> = columns
             .iter()
-            .map(|(c, descending)| format!("{}{}", quote(c), if *descending { " DESC" } else { "" }))
+            .map(|(c, descending)| {
+                let column = shape.iter().find(|s| unique && s.name.eq_ignore_ascii_case(c));
+                let text = column.map_or_else(|| quote(c), keyed);
+                format!("{text}{}", if *descending { " DESC" } else { "" })
+            })
             .collect();
         self.making(&format!(
             "CREATE {}INDEX temp.\"i{}\" ON {} ({})",
@@ -240,7 +264,6 @@ impl DemoSession {
             let _ = self.making(&format!("DROP TABLE IF EXISTS temp.{}", quote(&temp.inner)));
         }
         self.made.clear();
-        self.unique_indexes.clear();
         self.state.facts().counters.clear();
         self.tell_temps();
     }

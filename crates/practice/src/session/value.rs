@@ -175,6 +175,9 @@ pub(super) fn failed(error: &Error, write: Written<'_>) -> Option<Caught> {
                     "The {verb} statement conflicted with a CHECK constraint. The conflict occurred in table \"{shown}\"."
                 ),
             ),
+            rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE if about.contains("index 'i") => {
+                (2601, format!("Cannot insert duplicate key row in object '{shown}' with unique index."))
+            }
             rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE => (
                 2627,
                 format!(

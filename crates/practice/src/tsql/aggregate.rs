@@ -124,7 +124,7 @@ impl Compiler {
     fn inside(&mut self, expr: &Expr) -> Result<Piece, SqlError> {
         let windows = std::mem::replace(&mut self.windows, false);
         let aggregates = std::mem::replace(&mut self.aggregates, false);
-        let (seen, outer) = (self.bare.len(), self.outer);
+        let (seen, outer) = (self.bare.len(), self.outer.len());
         let inner = self.value(expr).map_err(|error| {
             if error.number == 147 {
                 fault(
@@ -137,7 +137,7 @@ impl Compiler {
             }
         });
         // Of outer columns alone it would be the outer query's aggregate.
-        let elsewhere = self.outer > outer && self.bare.len() == seen;
+        let elsewhere = self.outer.len() > outer && self.bare.len() == seen;
         self.bare.truncate(seen);
         (self.aggregates, self.windows) = (aggregates, windows);
         if elsewhere && inner.is_ok() {
@@ -188,7 +188,7 @@ impl Compiler {
             }
             "AVG" if number => Piece::new(format!("AVG({sql}){over}"), Type::FLOAT),
             "STDEV" | "STDEVP" | "VAR" | "VARP" if number || ty.family == Family::Decimal => {
-                let value = self.convert(Piece { collation: None, ..inner }, Type::FLOAT)?;
+                let value = self.convert(inner, Type::FLOAT)?;
                 Piece::new(
                     format!("ts_{}({each}{}){over}", name.to_ascii_lowercase(), value.sql),
                     Type::FLOAT,

@@ -71,8 +71,7 @@ impl Compiler {
             let length = if a.ty.length > 0 && b.ty.length > 0 { a.ty.length + b.ty.length } else { 0 };
             let name = if ty.name.starts_with('n') { "nvarchar" } else { "varchar" };
             let ty = Type { length: if length > 8000 { 0 } else { length }, name, ..ty };
-            let collation = a.collation.or(b.collation);
-            return Ok(Piece { collation, ..Piece::new(format!("({} || {})", a.sql, b.sql), ty) });
+            return Ok(Piece::new(format!("({} || {})", a.sql, b.sql), ty));
         }
         if a.ty.is_time() || b.ty.is_time() {
             return self.moments(a, sign, b);
@@ -101,8 +100,9 @@ impl Compiler {
                 // A span, told as SQL Server does: so much after 1 January 1900.
                 return Ok(Piece::new(format!("ts_between({}, {})", a.sql, b.sql), Type::DATETIME));
             }
+            // A date and a time of day: how callers put the two together.
             if datetime(&b) {
-                return Err(self.no("the sum of two datetimes"));
+                return Ok(Piece::new(format!("ts_together({}, {})", a.sql, b.sql), Type::DATETIME));
             }
         }
         Err(self.clash(if a.ty.is_time() { a.ty } else { b.ty }, if a.ty.is_time() { b.ty } else { a.ty }))

@@ -232,7 +232,17 @@ impl Maker<'_> {
 
     fn unit(&mut self, slice: &Slice, test: bool, first: bool) -> Result<Unit, SqlError> {
         match unit(self.compiler, slice, test, self.returns, first) {
-            Ok(actions) => Ok(Unit::Ready(actions)),
+            Ok(actions) => {
+                // What a batch makes or drops is not what was there before: later statements look when they run.
+                for action in &actions {
+                    if let Action::Create { shape } | Action::Into { shape, .. } = action {
+                        self.compiler.temps.retain(|t| !t.name.eq_ignore_ascii_case(&shape.name));
+                    } else if let Action::Drop { name, .. } = action {
+                        self.compiler.temps.retain(|t| !t.name.eq_ignore_ascii_case(name));
+                    }
+                }
+                Ok(Unit::Ready(actions))
+            }
             // SQL Server too looks for a table that is missing again when the statement's turn has come.
             Err(error) if error.number == 208 => Ok(Unit::Late { slice: slice.clone(), test }),
             Err(error) if WHEN_IT_RUNS.contains(&error.number) => Ok(Unit::Ready(vec![Action::Fail(error)])),

@@ -73,7 +73,18 @@ impl Compiler {
         if name == "IIF" {
             return self.iif(arguments);
         }
+        if matches!(name, "ROLLUP" | "CUBE") {
+            return Err(self.no(name));
+        }
         let pieces = arguments.iter().map(|a| self.value(a)).collect::<Result<Vec<_>, _>>()?;
+        // These compare inside, and do so without case.
+        let compares = matches!(
+            name,
+            "REPLACE" | "CHARINDEX" | "PATINDEX" | "TRANSLATE" | "TRIM" | "GREATEST" | "LEAST"
+        );
+        if compares && pieces.iter().any(|p| p.ty.sensitive) {
+            return Err(self.no(&format!("{name} with a COLLATE that tells cases apart")));
+        }
         let mut call = Call { name, written: arguments, pieces };
         for group in [
             Compiler::choice_call,

@@ -10,8 +10,8 @@ use crate::fault::fault;
 use database::SqlError;
 use sqlparser::ast::{Cte, Expr, Ident, OutputClause, Query, Select, SelectItem, SetExpr, TableFactor, With};
 
-/// Alias of the rows of a write through a CTE.
-pub(super) const THROUGH: &str = "x";
+/// Alias, that no caller can write, of the rows of a write through a CTE.
+pub(super) const THROUGH: &str = "\u{1}through";
 
 impl Compiler {
     /// ` LIMIT n` of a write that has a TOP.
@@ -84,8 +84,9 @@ impl Compiler {
         action: Action,
     ) -> Result<Action, SqlError> {
         let names: Vec<String> = target.columns.iter().map(|c| quote(&c.name)).collect();
+        let row = target.row();
         let keep = format!(
-            "CREATE TABLE temp.\"before\" AS SELECT rowid AS \"r\", {} FROM {} WHERE rowid IN ({which})",
+            "CREATE TABLE temp.\"before\" AS SELECT {row} AS \"\u{1}r\", {} FROM {} WHERE {row} IN ({which})",
             names.join(", "),
             target.text
         );
@@ -94,7 +95,7 @@ impl Compiler {
         self.scopes.pop();
         let (texts, returned) = made?;
         let tell = format!(
-            "SELECT {} FROM temp.\"before\" AS \"deleted\" JOIN {} AS \"inserted\" ON \"inserted\".rowid = \"deleted\".\"r\" ORDER BY \"r\"",
+            "SELECT {} FROM temp.\"before\" AS \"deleted\" JOIN {} AS \"inserted\" ON \"inserted\".{row} = \"deleted\".\"\u{1}r\" ORDER BY \"\u{1}r\"",
             texts.join(", "),
             target.text
         );

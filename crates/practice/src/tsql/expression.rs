@@ -22,18 +22,16 @@ pub(super) struct Piece {
     pub(super) ty: Type,
     /// A string literal's content: it converts while compiling.
     pub(super) text: Option<String>,
-    /// The embedded engine's clause for a COLLATE that the caller said.
-    pub(super) collation: Option<&'static str>,
 }
 
 impl Piece {
     pub(super) fn new(sql: impl Into<String>, ty: Type) -> Piece {
-        Piece { sql: sql.into(), ty, text: None, collation: None }
+        Piece { sql: sql.into(), ty, text: None }
     }
 
     /// The clause with which such values are compared, sorted and grouped.
     pub(super) fn collate(&self) -> &'static str {
-        self.collation.unwrap_or(self.ty.collate())
+        self.ty.collate()
     }
 }
 
@@ -213,17 +211,17 @@ impl Compiler {
                     ));
                 }
                 let name = collation.to_string();
-                let clause = if is_default_collation(&name) {
-                    Type::VARCHAR.collate()
+                let sensitive = if is_default_collation(&name) {
+                    false
                 } else if name.to_ascii_uppercase().ends_with("_CS_AS")
                     || name.to_ascii_uppercase().ends_with("_BIN")
                     || name.to_ascii_uppercase().ends_with("_BIN2")
                 {
-                    " COLLATE MSCASE"
+                    true
                 } else {
                     return Err(self.no(&format!("COLLATE {name}")));
                 };
-                Ok(Piece { collation: Some(clause), ..piece })
+                Ok(Piece { ty: Type { sensitive, ..piece.ty }, ..piece })
             }
             Expr::AtTimeZone { timestamp, time_zone } => self.at_time_zone(timestamp, time_zone),
             Expr::Like { .. }
@@ -314,17 +312,19 @@ impl Compiler {
         let same = piece.ty.family == to.family
             && match to.family {
                 Family::Decimal => (piece.ty.length, piece.ty.scale) == (to.length, to.scale),
+                // A longer char is padded.
+                Family::Text => !matches!(to.name, "char" | "nchar") || piece.ty.length == to.length,
                 Family::DateTime => !matches!(to.name, "smalldatetime"),
                 _ => true,
             };
         if piece.ty.family == Family::Null || same {
             return Ok(Piece { ty: to, ..piece });
         }
-        let collation = piece.collation;
         if let Some(text) = &piece.text {
-            let made = convert(ValueRef::Text(text.as_bytes()), piece.ty, to, 0, false)
-                .map_err(|raised| fault(raised.0, self.line, raised.1))?;
-            return Ok(Piece::new(stored_literal(&made), to));
+            // What does not convert is an error of the row that meets it, not of the batch.
+            if let Ok(made) = convert(ValueRef::Text(text.as_bytes()), piece.ty, to, 0, false) {
+                return Ok(Piece::new(stored_literal(&made), to));
+            }
         }
         let plain_number = matches!(
             (piece.ty.family, to.family),
@@ -337,7 +337,7 @@ impl Compiler {
                 to,
             ));
         }
-        Ok(Piece { collation, ..Piece::new(cast_text("ts_cast", &piece.sql, piece.ty, to, 0), to) })
+        Ok(Piece::new(cast_text("ts_cast", &piece.sql, piece.ty, to, 0), to))
     }
 
     /// All pieces as the one type they share.
@@ -367,9 +367,18 @@ impl Compiler {
         let groups = self.groups.take();
         let bare = std::mem::take(&mut self.bare);
         let flags = (self.aggregates, self.aggregated, self.windows);
+        let reached = self.outer.len();
         let result = self.deeper(|c| c.query(query));
         self.groups = groups;
         self.bare = bare;
+        // What it read of the query around it counts there as read outside of any aggregate.
+        if let (Some(own), Some(groups)) = (self.scopes.len().checked_sub(1), &self.groups) {
+            for (scope, text, name) in &self.outer[reached..] {
+                if *scope == own && !groups.contains(text) {
+                    self.bare.push(name.clone());
+                }
+            }
+        }
         (self.aggregates, self.aggregated, self.windows) = flags;
         result
     }

@@ -39,16 +39,32 @@ const HINTS: &[&str] = &[
 impl Compiler {
     /// All of a FROM, with its word; opens a scope that the caller closes.
     pub(super) fn from(&mut self, tables: &[TableWithJoins]) -> Result<String, SqlError> {
+        let outer = self.group_start;
+        let made = self.from_inner(tables);
+        self.group_start = outer;
+        made
+    }
+
+    fn from_inner(&mut self, tables: &[TableWithJoins]) -> Result<String, SqlError> {
         self.scopes.push(Vec::new());
         let mut from = String::new();
         for (i, table) in tables.iter().enumerate() {
             from.push_str(if i == 0 { " FROM " } else { " CROSS JOIN " });
+            // The comma binds weakest: what an outer join after it leaves open is its own side only.
+            self.group_start = self.scopes.last().map_or(0, Vec::len);
+            let apart = i > 0 && table.joins.iter().any(|j| reaches_left(&j.join_operator));
+            if apart {
+                from.push('(');
+            }
             from.push_str(&self.factor(&table.relation)?);
             for join in &table.joins {
                 if join.global {
                     return Err(self.no("GLOBAL"));
                 }
                 from.push_str(&self.join(&join.join_operator, &join.relation)?);
+            }
+            if apart {
+                from.push(')');
             }
         }
         Ok(from)
@@ -70,7 +86,18 @@ impl Compiler {
         let table = self.factor(relation)?;
         let JoinConstraint::On(test) = constraint else { return Err(self.no("JOIN without ON")) };
         let aggregates = std::mem::replace(&mut self.aggregates, false);
-        let test = self.predicate(test)?;
+        // Tables before the last comma are out of its sight.
+        let (start, depth) = (self.group_start, self.scopes.len());
+        let all = self.scopes.last_mut().map(|s| std::mem::take(s)).unwrap_or_default();
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.extend_from_slice(&all[start.min(all.len())..]);
+        }
+        let test = self.predicate(test);
+        self.group_start = start;
+        if let Some(scope) = self.scopes.get_mut(depth - 1) {
+            *scope = all;
+        }
+        let test = test?;
         self.aggregates = aggregates;
         Ok(format!("{word}{table} ON {test}"))
     }
@@ -223,6 +250,14 @@ impl Compiler {
                 .collect();
             return Ok((format!("temp.{}", quote(&temp.inner)), fields));
         }
+        if let [database, schema, name] = parts
+            && database.value.eq_ignore_ascii_case("tempdb")
+            && crate::schema::Base::Patients.system(&schema.value, &name.value).is_some()
+        {
+            return Err(
+                self.no("tempdb's views (OBJECT_ID('tempdb..#t') tells whether a temporary table is there)")
+            );
+        }
         if let Some((base, relation)) = self
             .system(parts)
             .or_else(|| self.place(parts).and_then(|(base, name)| Some((base, base.relation(&name)?))))
@@ -245,12 +280,17 @@ impl Compiler {
         };
         let base = match database {
             None => self.base,
-            Some(d) if d.eq_ignore_ascii_case("master") || d.eq_ignore_ascii_case("tempdb") => self.base,
+            Some(d) if d.eq_ignore_ascii_case("master") => self.base,
             Some(d) => Base::by_name(d)?,
         };
         let schema = if schema.is_empty() { "dbo" } else { schema };
         base.system(schema, &name.value).map(|r| (base, r))
     }
+}
+
+/// A join that keeps rows of its right side which have none on the left.
+fn reaches_left(operator: &JoinOperator) -> bool {
+    matches!(operator, JoinOperator::Right(_) | JoinOperator::RightOuter(_) | JoinOperator::FullOuter(_))
 }
 
 /// `t (NOLOCK)` reads like a call.

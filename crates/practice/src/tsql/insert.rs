@@ -257,7 +257,7 @@ impl Compiler {
             (Some((seed, step)), Some(inner)) => {
                 format!("ts_given({}, {text}, {seed}, {step})", literal(inner))
             }
-            _ => text,
+            _ => self.needed(target, &column.name, text),
         })
     }
 

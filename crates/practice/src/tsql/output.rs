@@ -13,7 +13,8 @@ use crate::{
 };
 use database::SqlError;
 use sqlparser::ast::{
-    Expr, GroupByExpr, Ident, OutputClause, Query, Select, SelectInto, SelectItem, SetExpr, visit_expressions,
+    Expr, FunctionArguments, GroupByExpr, Ident, OutputClause, Query, Select, SelectInto, SelectItem,
+    SetExpr, visit_expressions,
 };
 use std::ops::ControlFlow;
 
@@ -45,7 +46,7 @@ impl Compiler {
             })
             .is_break()
         });
-        if reads_itself && !select.from.is_empty() {
+        if reads_itself {
             return self.running(query, select, &exprs, targets);
         }
         let mut query = query.clone();
@@ -133,8 +134,10 @@ impl Compiler {
         if !name.starts_with('#') {
             return Err(fault(262, self.line, "CREATE TABLE permission denied in database 'BPSPatients'."));
         }
+        let mut query = query.clone();
+        let numbered = take_identity(&mut query).map_err(|()| self.no("IDENTITY"))?;
         self.into = true;
-        let made = self.query(query);
+        let made = self.query(&query);
         self.into = false;
         let (sql, columns) = made?;
         let mut shape = Shape { name, ..Shape::default() };
@@ -165,7 +168,13 @@ impl Compiler {
                 default: None,
             });
         }
-        Ok(Action::Into { shape, sql })
+        if let Some((at, seed, step)) = numbered
+            && let Some(column) = shape.columns.get_mut(at)
+        {
+            column.identity = Some((seed, step));
+            column.nullable = false;
+        }
+        Ok(Action::Into { shape, sql, numbered: numbered.map(|(at, ..)| at) })
     }
 
     /// OUTPUT of an INSERT or DELETE, as the embedded engine's RETURNING: the scope holds the written row as `inserted`
@@ -244,4 +253,31 @@ impl Compiler {
         };
         Ok((texts, Returned { columns, into }))
     }
+}
+
+/// `IDENTITY(int, 1, 1) AS id` in the list of a SELECT … INTO: its place, seed and step; a number stands for it then.
+fn take_identity(query: &mut Query) -> Result<Option<(usize, i64, i64)>, ()> {
+    let SetExpr::Select(select) = query.body.as_mut() else { return Ok(None) };
+    let found = select.projection.iter().enumerate().find_map(|(at, item)| match item {
+        SelectItem::ExprWithAlias { expr: Expr::Function(f), .. }
+            if f.name.to_string().eq_ignore_ascii_case("IDENTITY") =>
+        {
+            Some((at, f.args.clone()))
+        }
+        _ => None,
+    });
+    let Some((at, FunctionArguments::List(list))) = found else { return Ok(None) };
+    let mut numbers = [1i64; 2];
+    for (number, argument) in numbers.iter_mut().zip(list.args.iter().skip(1)) {
+        *number = argument.to_string().parse().map_err(|_| ())?;
+    }
+    // A wildcard before it would hide its place.
+    let hides = |i: &SelectItem| matches!(i, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+    if select.projection[..at].iter().any(hides) {
+        return Err(());
+    }
+    if let SelectItem::ExprWithAlias { expr, .. } = &mut select.projection[at] {
+        *expr = Expr::value(sqlparser::ast::Value::Number("0".to_owned(), false));
+    }
+    Ok(Some((at, numbers[0], numbers[1])))
 }

@@ -1,17 +1,16 @@
 //! Conditions and comparisons.
 
 use super::{expression::Piece, scope::Compiler};
-use crate::{fault::fault, types::Type};
+use crate::fault::fault;
 use database::SqlError;
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
 impl Compiler {
     /// A comparison of two values.
     pub(super) fn compare(&mut self, a: Piece, op: &str, b: Piece) -> Result<String, SqlError> {
-        let collation = a.collation.or(b.collation);
         let (pieces, ty) = self.unify(vec![a, b])?;
         let [a, b] = pieces.as_slice() else { return Err(self.no(op)) };
-        let collate = collation.unwrap_or(ty.collate());
+        let collate = ty.collate();
         Ok(format!("({}{collate} {op} {})", a.sql, b.sql))
     }
 
@@ -57,10 +56,9 @@ impl Compiler {
                 for item in list {
                     pieces.push(self.value(item)?);
                 }
-                let collation = pieces[0].collation;
                 let (pieces, ty) = self.unify(pieces)?;
                 let (first, rest) = pieces.split_first().expect("one was pushed");
-                let collate = collation.unwrap_or(ty.collate());
+                let collate = ty.collate();
                 let rest: Vec<&str> = rest.iter().map(|p| p.sql.as_str()).collect();
                 Ok(format!("({}{collate} {}IN ({}))", first.sql, not(*negated), rest.join(", ")))
             }
@@ -79,9 +77,11 @@ impl Compiler {
             }
             Expr::Like { negated, any: false, expr, pattern, escape_char } => {
                 let (value, pattern) = (self.value(expr)?, self.value(pattern)?);
-                if value.collation.or(pattern.collation).is_some_and(|c| c != Type::VARCHAR.collate()) {
+                if value.ty.sensitive || pattern.ty.sensitive {
                     return Err(self.no("LIKE with a COLLATE that tells cases apart"));
                 }
+                // Spaces at the end count where either side is Unicode.
+                let unicode = i32::from(value.ty.name.starts_with('n') || pattern.ty.name.starts_with('n'));
                 let value = self.as_text(value)?;
                 let pattern = self.as_text(pattern)?;
                 let escape = match escape_char {
@@ -91,7 +91,7 @@ impl Compiler {
                     }
                     None => "NULL".to_owned(),
                 };
-                Ok(format!("({}ts_like({}, {}, {escape}))", not(*negated), value.sql, pattern.sql))
+                Ok(format!("({}ts_like({}, {}, {escape}, {unicode}))", not(*negated), value.sql, pattern.sql))
             }
             Expr::AnyOp { left, compare_op, right, .. } => self.quantified(left, compare_op, right, false),
             Expr::AllOp { left, compare_op, right } => self.quantified(left, compare_op, right, true),

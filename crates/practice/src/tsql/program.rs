@@ -66,6 +66,15 @@ pub(crate) struct Temp {
     pub(crate) columns: Vec<ShapeColumn>,
     /// SET IDENTITY_INSERT is on for it.
     pub(crate) identity_insert: bool,
+    /// Columns of its keys and unique indexes.
+    pub(crate) keys: Vec<String>,
+}
+
+impl Shape {
+    /// Columns that some key names.
+    pub(crate) fn key_columns(&self) -> Vec<String> {
+        self.keys.iter().flat_map(|(_, names)| names.iter().cloned()).collect()
+    }
 }
 
 /// A temporary table to be made.
@@ -153,10 +162,20 @@ pub(crate) enum Action {
         write: Box<Action>,
         returned: Returned,
     },
-    /// `SELECT … INTO #t`; the text gives the rows.
+    /// An UPDATE of a key, whose new values may be another row's old ones: the new rows are worked out, the old ones taken
+    /// out, the new ones put in.
+    Rekey {
+        keep: Text,
+        delete: Text,
+        insert: Text,
+        object: String,
+        temp: bool,
+    },
+    /// `SELECT … INTO #t`; the text gives the rows. `numbered`: the column that counts itself.
     Into {
         shape: Shape,
         sql: Text,
+        numbered: Option<usize>,
     },
     /// `CREATE TABLE #t`.
     Create {

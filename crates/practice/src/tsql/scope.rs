@@ -84,8 +84,8 @@ pub(super) struct Compiler {
     pub(super) groups: Option<Vec<String>>,
     /// Columns seen outside of any aggregate and of the GROUP BY.
     pub(super) bare: Vec<String>,
-    /// How many columns of outer queries have been seen.
-    pub(super) outer: usize,
+    /// Columns of outer queries that have been seen: the number of their scope, their text, their name.
+    pub(super) outer: Vec<(usize, String, String)>,
     /// Whether an aggregate may stand here, and whether one stood.
     pub(super) aggregates: bool,
     pub(super) aggregated: bool,
@@ -95,6 +95,8 @@ pub(super) struct Compiler {
     pub(super) running: Vec<usize>,
     /// Whether the next SELECT may have an INTO.
     pub(super) into: bool,
+    /// Where the tables since the last comma of the innermost FROM begin.
+    pub(super) group_start: usize,
     /// Numbers of FETCH NEXT, and the TOP of a write, which the parser has no place for.
     pub(super) fetches: Vec<Expr>,
     pub(super) top_of_write: Option<Expr>,
@@ -123,12 +125,13 @@ impl Compiler {
             ctes: Vec::new(),
             groups: None,
             bare: Vec::new(),
-            outer: 0,
+            outer: Vec::new(),
             aggregates: false,
             aggregated: false,
             windows: false,
             running: Vec::new(),
             into: false,
+            group_start: 0,
             fetches: Vec::new(),
             top_of_write: None,
             max_recursion: 100,
@@ -146,6 +149,7 @@ impl Compiler {
         self.ctes.clear();
         self.groups = None;
         self.bare.clear();
+        self.outer.clear();
         (self.aggregates, self.aggregated, self.windows) = (false, false, false);
         self.running.clear();
         self.into = false;
@@ -290,7 +294,8 @@ impl Compiler {
         if last.value == ROWID
             && let Some([source]) = self.scopes.last().map(Vec::as_slice)
         {
-            return Ok((format!("{}.rowid", quote(&source.alias)), Type::BIGINT));
+            let row = super::write::row_number(source.fields.iter().map(|f| f.name.as_str()));
+            return Ok((format!("{}.{row}", quote(&source.alias)), Type::BIGINT));
         }
         for (depth, scope) in self.scopes.iter().rev().enumerate() {
             let mut found = scope
@@ -323,7 +328,11 @@ impl Compiler {
             if depth == 0 {
                 self.bare.push(format!("{}.{}", source.alias, field.name));
             } else {
-                self.outer += 1;
+                self.outer.push((
+                    self.scopes.len() - 1 - depth,
+                    text.clone(),
+                    format!("{}.{}", source.alias, field.name),
+                ));
             }
             return Ok((text, ty));
         }

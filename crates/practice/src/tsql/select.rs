@@ -132,10 +132,21 @@ impl Compiler {
         };
         let each = if distinct { "DISTINCT " } else { "" };
         let tail = format!("{from}{selection}{group}{having}");
+        // The embedded engine takes a HAVING without groups only where an aggregate stands in the list.
+        let counted = !having.is_empty() && group_texts.is_empty();
+        if counted {
+            list.push("COUNT(*) AS \"h\"".to_owned());
+        }
         let sql = match &select.top {
             Some(top) => self.top(top, each, &list, &tail, &order_terms)?,
             None if order_terms.is_empty() => format!("SELECT {each}{}{tail}", list.join(", ")),
             None => format!("SELECT {each}{}{tail} ORDER BY {}", list.join(", "), order_terms.join(", ")),
+        };
+        let sql = if counted {
+            let names: Vec<String> = (0..items.len()).map(|i| format!("\"c{i}\"")).collect();
+            format!("SELECT {} FROM ({sql})", names.join(", "))
+        } else {
+            sql
         };
         Ok((sql, items.into_iter().map(|(name, piece)| (name, piece.ty)).collect()))
     }
@@ -209,8 +220,16 @@ impl Compiler {
         for term in order {
             let piece = match &term.expr {
                 Expr::Identifier(ident) => {
-                    match items.iter().find(|(name, _)| name.eq_ignore_ascii_case(&ident.value)) {
-                        Some((_, piece)) => piece.clone(),
+                    let mut named = items.iter().filter(|(name, _)| name.eq_ignore_ascii_case(&ident.value));
+                    match named.next() {
+                        Some((_, piece)) if named.all(|(_, other)| other.sql == piece.sql) => piece.clone(),
+                        Some(_) => {
+                            return Err(fault(
+                                209,
+                                self.line_of(ident),
+                                format!("Ambiguous column name '{}'.", ident.value),
+                            ));
+                        }
                         None => self.value(&term.expr)?,
                     }
                 }

@@ -36,6 +36,8 @@ fn keyword(text: &str, span: Span) -> TokenWithSpan {
 /// The statement as the parser reads it.
 pub(super) fn respell(mut tokens: Vec<TokenWithSpan>) -> Result<(Vec<TokenWithSpan>, Aside), SqlError> {
     money(&mut tokens);
+    escapes(&mut tokens)?;
+    join_hints(&mut tokens);
     check(&tokens)?;
     let mut aside = Aside::default();
     take_top(&mut tokens, &mut aside)?;
@@ -44,6 +46,67 @@ pub(super) fn respell(mut tokens: Vec<TokenWithSpan>) -> Result<(Vec<TokenWithSp
     take_fetches(&mut tokens, &mut aside);
     xml_values(&mut tokens)?;
     Ok((tokens, aside))
+}
+
+/// `{ts '…'}`, `{d '…'}` and `{fn NOW()}`, as ODBC writes them.
+fn escapes(tokens: &mut Vec<TokenWithSpan>) -> Result<(), SqlError> {
+    let mut at = 0;
+    while at < tokens.len() {
+        if tokens[at].token == Token::LBrace {
+            let span = tokens[at].span;
+            let close = tokens[at..].iter().position(|t| t.token == Token::RBrace).map(|p| at + p);
+            let Some(close) = close else { return Err(near(&tokens[at])) };
+            match word_of(tokens.get(at + 1)).as_deref() {
+                Some("TS" | "D") if close == at + 3 => {
+                    let text = tokens[at + 2].clone();
+                    let put = [
+                        keyword("CAST", span),
+                        TokenWithSpan { token: Token::LParen, span },
+                        text,
+                        keyword("AS", span),
+                        keyword("datetime", span),
+                        TokenWithSpan { token: Token::RParen, span },
+                    ];
+                    tokens.splice(at..=close, put);
+                }
+                Some("FN") => {
+                    let mut inner = tokens[at + 2..close].to_vec();
+                    let own = match word_of(inner.first()).as_deref() {
+                        Some("NOW") => Some("GETDATE"),
+                        Some("UCASE") => Some("UPPER"),
+                        Some("LCASE") => Some("LOWER"),
+                        Some("IFNULL") => Some("ISNULL"),
+                        Some("LENGTH") => Some("LEN"),
+                        _ => None,
+                    };
+                    if let Some(own) = own {
+                        inner[0] = word(own, span);
+                    }
+                    tokens.splice(at..=close, inner);
+                }
+                _ => return Err(near(&tokens[at])),
+            }
+        }
+        at += 1;
+    }
+    Ok(())
+}
+
+/// `INNER HASH JOIN` and its like: how to join is the embedded engine's to choose.
+fn join_hints(tokens: &mut Vec<TokenWithSpan>) {
+    let mut at = 1;
+    while at + 1 < tokens.len() {
+        let hint = matches!(word_of(tokens.get(at)).as_deref(), Some("HASH" | "LOOP" | "MERGE" | "REMOTE"))
+            && word_of(tokens.get(at + 1)).as_deref() == Some("JOIN")
+            && matches!(
+                word_of(tokens.get(at - 1)).as_deref(),
+                Some("INNER" | "LEFT" | "RIGHT" | "FULL" | "OUTER")
+            );
+        if hint {
+            tokens.remove(at);
+        }
+        at += 1;
+    }
 }
 
 /// `$1.50` becomes `CAST('1.50' AS money)`.
@@ -248,7 +311,7 @@ fn give_from(tokens: &mut Vec<TokenWithSpan>) {
 /// `SET a += 1` becomes `SET a = a + (1)`.
 fn compound(tokens: &mut Vec<TokenWithSpan>) {
     let Some((at, verb)) = verb(tokens) else { return };
-    if verb != "UPDATE" {
+    if !matches!(verb.as_str(), "UPDATE" | "SELECT") {
         return;
     }
     let mut i = at;
@@ -270,12 +333,15 @@ fn compound(tokens: &mut Vec<TokenWithSpan>) {
                 | Token::Pipe
                 | Token::Caret
         );
-        if depth == 0 && operator && tokens[i + 1].token == Token::Eq && i > at {
+        // In a SELECT only a variable is set.
+        let set = verb == "UPDATE"
+            || matches!(&tokens[i.max(1) - 1].token, Token::Word(w) if w.value.starts_with('@'));
+        if depth == 0 && operator && tokens[i + 1].token == Token::Eq && i > at && set {
             // The column's name goes back to the comma or the SET before it.
             let mut start = i;
             while start > at + 1
                 && !matches!(tokens[start - 1].token, Token::Comma)
-                && word_of(tokens.get(start - 1)).as_deref() != Some("SET")
+                && !matches!(word_of(tokens.get(start - 1)).as_deref(), Some("SET" | "SELECT"))
             {
                 start -= 1;
             }

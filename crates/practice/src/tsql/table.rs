@@ -92,6 +92,10 @@ impl Reader<'_> {
         if self.word("ON") || self.word("WITH") {
             return Err(self.compiler.no("CREATE TABLE … ON or WITH"));
         }
+        let names = ["rowid", "_rowid_", "oid"];
+        if names.iter().all(|n| shape.columns.iter().any(|c| c.name.eq_ignore_ascii_case(n))) {
+            return Err(self.compiler.no("a table with columns rowid, _rowid_ and oid"));
+        }
         for (primary, names) in &shape.keys {
             for name in names {
                 let column = shape.columns.iter_mut().find(|c| c.name.eq_ignore_ascii_case(name));
@@ -259,7 +263,13 @@ impl Reader<'_> {
         let mut shape = self.shape()?;
         shape.name = name.clone();
         let inner = self.compiler.fresh_table();
-        let temp = Arc::new(Temp { name, inner, columns: shape.columns.clone(), identity_insert: false });
+        let temp = Arc::new(Temp {
+            name,
+            inner,
+            columns: shape.columns.clone(),
+            identity_insert: false,
+            keys: shape.key_columns(),
+        });
         self.compiler.temps.push(Arc::clone(&temp));
         self.compiler.declared.push((temp, shape));
         Ok(())

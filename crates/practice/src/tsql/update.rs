@@ -13,6 +13,12 @@ use sqlparser::ast::{
 };
 use std::ops::ControlFlow;
 
+/// An UPDATE so far.
+enum Made {
+    Update { sql: String, which: String },
+    Rekey(Action),
+}
+
 impl Compiler {
     pub(super) fn update(&mut self, update: &Update, with: Option<&With>) -> Result<Action, SqlError> {
         let odd = !update.optimizer_hints.is_empty()
@@ -61,10 +67,12 @@ impl Compiler {
                     c.scopes.push(vec![target.source(&alias)]);
                     (
                         format!(" FROM {} AS {}", target.text, quote(&alias)),
-                        format!("{}.rowid", quote(&alias)),
+                        format!("{}.{}", quote(&alias), target.row()),
                     )
                 }
-                None => (c.from(from)?, format!("{}.rowid", quote(&alias))),
+                None => {
+                    (c.from_beside(&target, &alias, from)?, format!("{}.{}", quote(&alias), target.row()))
+                }
             };
             let selection = match &update.selection {
                 Some(test) => format!(" WHERE {}", c.predicate(test)?),
@@ -82,6 +90,12 @@ impl Compiler {
             }
             let limit = limit.as_deref().unwrap_or_default();
             let which = format!("{with}SELECT {row}{text}{selection}{limit}");
+            let rekeys = sets.iter().any(|(n, _)| target.keys.iter().any(|k| k.eq_ignore_ascii_case(n)));
+            if rekeys {
+                return c
+                    .rekey(&target, &sets, &format!("{text}{selection}{limit}"), &with, &alias)
+                    .map(Made::Rekey);
+            }
             let sql = if listed {
                 // Of several joined rows for one row any may win, as in SQL Server.
                 let values: Vec<String> =
@@ -92,10 +106,11 @@ impl Compiler {
                     .map(|(i, (n, _))| format!("{} = \"s\".\"v{i}\"", quote(n)))
                     .collect();
                 format!(
-                    "{with}UPDATE {} AS \"u\" SET {} FROM (SELECT {row} AS \"r\", {}{text}{selection}{limit}) AS \"s\" WHERE \"u\".rowid = \"s\".\"r\"",
+                    "{with}UPDATE {} AS \"u\" SET {} FROM (SELECT {row} AS \"r\", {}{text}{selection}{limit}) AS \"s\" WHERE \"u\".{} = \"s\".\"r\"",
                     target.text,
                     sets.join(", "),
-                    values.join(", ")
+                    values.join(", "),
+                    target.row()
                 )
             } else {
                 let sets: Vec<String> = sets.iter().map(|(n, v)| format!("{} = {v}", quote(n))).collect();
@@ -106,18 +121,69 @@ impl Compiler {
                     sets.join(", ")
                 )
             };
-            Ok((sql, which))
+            Ok(Made::Update { sql, which })
         })(self);
         self.scopes.clear();
-        let action = made.and_then(|(sql, which)| match &update.output {
-            None => Ok(target.write(sql, Ended::Update)),
-            Some(output) => {
-                let action = target.write(String::new(), Ended::Update);
-                self.told_change(&target, sql, &which, output, action)
-            }
+        let action = made.and_then(|made| match (made, &update.output) {
+            (Made::Rekey(action), None) => Ok(action),
+            (Made::Rekey(_), Some(_)) => Err(self.no("OUTPUT of an UPDATE of a key")),
+            (Made::Update { sql, which }, output) => match output {
+                None => Ok(target.write(sql, Ended::Update)),
+                Some(output) => {
+                    let action = target.write(String::new(), Ended::Update);
+                    self.told_change(&target, sql, &which, output, action)
+                }
+            },
         });
         self.ctes.truncate(known);
         action
+    }
+
+    /// An UPDATE that changes a key.
+    fn rekey(
+        &mut self,
+        target: &Target,
+        sets: &[(String, String)],
+        tail: &str,
+        with: &str,
+        alias: &str,
+    ) -> Result<Action, SqlError> {
+        if alias == THROUGH {
+            return Err(self.no("an UPDATE of a key through a CTE"));
+        }
+        let names: Vec<String> = target.columns.iter().map(|c| quote(&c.name)).collect();
+        let values: Vec<String> = target
+            .columns
+            .iter()
+            .map(|c| {
+                let set = sets.iter().find(|(n, _)| *n == c.name).map(|(_, text)| text.clone());
+                let set = set.map(|text| self.needed(target, &c.name, text));
+                let value = set.unwrap_or_else(|| format!("{}.{}", quote(alias), quote(&c.name)));
+                format!("{value} AS {}", quote(&c.name))
+            })
+            .collect();
+        Ok(Action::Rekey {
+            keep: format!(
+                "CREATE TABLE temp.\"before\" AS {with}SELECT {}.{} AS \"\u{1}r\", {}{tail}",
+                quote(alias),
+                target.row(),
+                values.join(", ")
+            ),
+            delete: format!(
+                "DELETE FROM {} WHERE {} IN (SELECT \"\u{1}r\" FROM temp.\"before\")",
+                target.text,
+                target.row()
+            ),
+            // Of several joined rows for one row any may win.
+            insert: format!(
+                "INSERT INTO {} ({}) SELECT {} FROM temp.\"before\" GROUP BY \"\u{1}r\"",
+                target.text,
+                names.join(", "),
+                names.join(", ")
+            ),
+            object: target.shown.clone(),
+            temp: target.temp.is_some(),
+        })
     }
 
     /// The FROM of a CTE that a write goes through, and how its rows' numbers are read.
@@ -127,7 +193,7 @@ impl Compiler {
             .iter()
             .find(|f| f.name == ROWID)
             .map(|f| f.text(THROUGH))
-            .unwrap_or_else(|| format!("{}.rowid", quote(THROUGH)));
+            .ok_or_else(|| self.no("a write through this CTE"))?;
         self.scopes.push(vec![Source { alias: THROUGH.to_owned(), fields, correlated: true }]);
         Ok((format!(" FROM {text} AS {}", quote(THROUGH)), row))
     }
@@ -230,12 +296,14 @@ impl Compiler {
         let made = (|c: &mut Self| {
             let (text, row) = match &through {
                 Some(_) => c.through_cte(&name)?,
-                None if joined => (c.from(from)?, format!("{}.rowid", quote(&alias))),
+                None if joined => {
+                    (c.from_beside(&target, &alias, from)?, format!("{}.{}", quote(&alias), target.row()))
+                }
                 None => {
                     c.scopes.push(vec![target.source(&alias)]);
                     (
                         format!(" FROM {} AS {}", target.text, quote(&alias)),
-                        format!("{}.rowid", quote(&alias)),
+                        format!("{}.{}", quote(&alias), target.row()),
                     )
                 }
             };
@@ -247,8 +315,9 @@ impl Compiler {
             let limit = limit.as_deref().unwrap_or_default();
             Ok(if listed {
                 format!(
-                    "{with}DELETE FROM {} WHERE rowid IN (SELECT {row}{text}{selection}{limit})",
-                    target.text
+                    "{with}DELETE FROM {} WHERE {} IN (SELECT {row}{text}{selection}{limit})",
+                    target.text,
+                    target.row()
                 )
             } else {
                 format!("{with}DELETE FROM {} AS {}{selection}", target.text, quote(&alias))

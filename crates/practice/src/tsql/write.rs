@@ -3,7 +3,7 @@
 use super::{
     expression::{Piece, cast_text},
     program::{Action, ShapeColumn},
-    scope::{Compiler, Field, Source, quote},
+    scope::{Compiler, Field, Source, literal, quote},
 };
 use crate::{
     events::Ended,
@@ -26,9 +26,23 @@ pub(super) struct Target {
     pub(super) keyed: bool,
     /// SET IDENTITY_INSERT is on.
     pub(super) identity_insert: bool,
+    /// Columns of its keys.
+    pub(super) keys: Vec<String>,
+}
+
+/// How the embedded engine calls a row's own number in a table with these columns: a caller's column may have one of
+/// its names. (No table has all three: its CREATE is refused.)
+pub(super) fn row_number<'n>(columns: impl Iterator<Item = &'n str> + Clone) -> &'static str {
+    let taken = |name: &str| columns.clone().any(|c| c.eq_ignore_ascii_case(name));
+    ["rowid", "_rowid_", "oid"].into_iter().find(|name| !taken(name)).unwrap_or("rowid")
 }
 
 impl Target {
+    /// The row's own number.
+    pub(super) fn row(&self) -> &'static str {
+        row_number(self.columns.iter().map(|c| c.name.as_str()))
+    }
+
     pub(super) fn source(&self, alias: &str) -> Source {
         let field = |c: &ShapeColumn| Field { name: c.name.clone(), inner: c.name.as_str().into(), ty: c.ty };
         Source { alias: alias.to_owned(), fields: self.columns.iter().map(field).collect(), correlated: true }
@@ -57,6 +71,7 @@ impl Compiler {
                 columns: temp.columns.clone(),
                 keyed: false,
                 identity_insert: temp.identity_insert,
+                keys: temp.keys.clone(),
             });
         }
         let line = parts.last().map_or(self.line, |p| self.line_of(p));
@@ -92,8 +107,36 @@ impl Compiler {
             temp: None,
             columns,
             identity_insert: false,
+            keys: relation
+                .columns
+                .iter()
+                .filter(|(_, declared)| declared.ends_with(" key"))
+                .map(|(name, _)| (*name).to_owned())
+                .collect(),
             keyed: relation.columns.iter().any(|(_, declared)| declared.ends_with(" key")),
         })
+    }
+
+    /// The FROM of a write; a table that it does not name stands beside the others.
+    pub(super) fn from_beside(
+        &mut self,
+        target: &Target,
+        alias: &str,
+        tables: &[TableWithJoins],
+    ) -> Result<String, SqlError> {
+        let text = self.from(tables)?;
+        let scope = self.scopes.last_mut().expect("the FROM opened its scope");
+        if scope.iter().any(|s| s.alias.eq_ignore_ascii_case(alias)) {
+            return Ok(text);
+        }
+        scope.push(target.source(alias));
+        Ok(format!("{text} CROSS JOIN {} AS {}", target.text, quote(alias)))
+    }
+
+    /// A value that a lasting table's key takes: never NULL, for which the embedded engine would count on.
+    pub(super) fn needed(&self, target: &Target, column: &str, text: String) -> String {
+        let key = target.temp.is_none() && target.keys.iter().any(|k| k == column);
+        if key { format!("ts_key({text}, {})", literal(&target.shown)) } else { text }
     }
 
     /// A value as a column takes it: too long a text is refused, `char` is padded.
@@ -161,10 +204,8 @@ impl Compiler {
         }
         match by_name {
             Some((parts, alias)) => Ok((self.target(&parts)?, alias)),
-            None => {
-                self.target(name)?;
-                Err(self.no("a write of a table that its FROM does not name"))
-            }
+            // Its FROM does not name it: the two are joined by the WHERE alone.
+            None => Ok((self.target(name)?, said.to_owned())),
         }
     }
 }
