@@ -40,12 +40,12 @@ impl Compiler {
     /// All of a FROM, with its word; opens a scope that the caller closes.
     pub(super) fn from(&mut self, tables: &[TableWithJoins]) -> Result<String, SqlError> {
         let outer = self.group_start;
-        let made = self.from_inner(tables);
+        let made = self.tables_of(tables);
         self.group_start = outer;
         made
     }
 
-    fn from_inner(&mut self, tables: &[TableWithJoins]) -> Result<String, SqlError> {
+    fn tables_of(&mut self, tables: &[TableWithJoins]) -> Result<String, SqlError> {
         self.scopes.push(Vec::new());
         let mut from = String::new();
         for (i, table) in tables.iter().enumerate() {
@@ -88,7 +88,7 @@ impl Compiler {
         let aggregates = std::mem::replace(&mut self.aggregates, false);
         // Tables before the last comma are out of its sight.
         let (start, depth) = (self.group_start, self.scopes.len());
-        let all = self.scopes.last_mut().map(|s| std::mem::take(s)).unwrap_or_default();
+        let all = self.scopes.last_mut().map(std::mem::take).unwrap_or_default();
         if let Some(scope) = self.scopes.last_mut() {
             scope.extend_from_slice(&all[start.min(all.len())..]);
         }

@@ -70,9 +70,7 @@ impl Compiler {
                         format!("{}.{}", quote(&alias), target.row()),
                     )
                 }
-                None => {
-                    (c.from_beside(&target, &alias, from)?, format!("{}.{}", quote(&alias), target.row()))
-                }
+                None => (c.beside(&target, &alias, from)?, format!("{}.{}", quote(&alias), target.row())),
             };
             let selection = match &update.selection {
                 Some(test) => format!(" WHERE {}", c.predicate(test)?),
@@ -297,7 +295,7 @@ impl Compiler {
             let (text, row) = match &through {
                 Some(_) => c.through_cte(&name)?,
                 None if joined => {
-                    (c.from_beside(&target, &alias, from)?, format!("{}.{}", quote(&alias), target.row()))
+                    (c.beside(&target, &alias, from)?, format!("{}.{}", quote(&alias), target.row()))
                 }
                 None => {
                     c.scopes.push(vec![target.source(&alias)]);

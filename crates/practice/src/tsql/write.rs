@@ -118,7 +118,7 @@ impl Compiler {
     }
 
     /// The FROM of a write; a table that it does not name stands beside the others.
-    pub(super) fn from_beside(
+    pub(super) fn beside(
         &mut self,
         target: &Target,
         alias: &str,
