@@ -209,6 +209,7 @@ impl Type {
             DataType::Int(None) | DataType::Integer(None) => Type::INT,
             DataType::BigInt(None) => Type::BIGINT,
             DataType::Real => Type::by_name("real")?,
+            DataType::Float(ExactNumberInfo::Precision(n)) if *n <= 24 => Type::by_name("real")?,
             DataType::Float(_) | DataType::DoublePrecision => Type::FLOAT,
             DataType::Numeric(info) => exact("numeric", info)?,
             DataType::Decimal(info) | DataType::Dec(info) => exact("decimal", info)?,

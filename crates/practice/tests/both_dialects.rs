@@ -129,7 +129,8 @@ impl Pair {
             self.ours(&both)?;
             self.theirs.execute_batch(&both).unwrap();
         }
-        const WORDS: &[&str] = &["a", "b", "ab", "ba", "", "abc", "x", "a_b", "100%"];
+        // No digits: which of a sign and a digit sorts first, the dialects do not agree on.
+        const WORDS: &[&str] = &["a", "b", "ab", "ba", "", "abc", "x", "a_b", "z%"];
         let text = |at: Option<u8>| match at {
             Some(at) => format!("'{}'", WORDS[usize::from(at) % WORDS.len()]),
             None => "NULL".to_owned(),

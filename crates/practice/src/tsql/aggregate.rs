@@ -312,7 +312,8 @@ impl Compiler {
                     texts.push(self.convert(by, Type::INT)?.sql);
                 }
                 if let Some(other) = arguments.get(2).cloned() {
-                    texts.push(self.convert(other, ty)?.sql);
+                    // It takes the column's type, cut where it is longer.
+                    texts.push(self.for_variable(&other, ty)?);
                 }
                 Ok(Piece::new(format!("{name}({}){over}", texts.join(", ")), ty))
             }

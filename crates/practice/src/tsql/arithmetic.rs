@@ -83,6 +83,9 @@ impl Compiler {
     fn moments(&mut self, a: Piece, sign: &str, b: Piece) -> Result<Piece, SqlError> {
         let (a, b) = if sign == "+" && b.ty.is_time() && !a.ty.is_time() { (b, a) } else { (a, b) };
         let datetime = |p: &Piece| matches!(p.ty.name, "datetime" | "smalldatetime");
+        // A text beside it becomes a datetime: the error that everybody knows.
+        let text = datetime(&a) && b.ty.family == Family::Text;
+        let b = if text { self.convert(b, Type::DATETIME)? } else { b };
         if datetime(&a) && matches!(sign, "+" | "-") {
             if b.ty.family == Family::Int || b.ty.family == Family::Null {
                 let days = if sign == "-" { format!("(- {})", b.sql) } else { b.sql };

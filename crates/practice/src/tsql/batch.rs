@@ -237,7 +237,7 @@ impl Maker<'_> {
                 for action in &actions {
                     if let Action::Create { shape } | Action::Into { shape, .. } = action {
                         self.compiler.temps.retain(|t| !t.name.eq_ignore_ascii_case(&shape.name));
-                    } else if let Action::Drop { name, .. } = action {
+                    } else if let Action::Drop { name, .. } | Action::Alter { name, .. } = action {
                         self.compiler.temps.retain(|t| !t.name.eq_ignore_ascii_case(name));
                     }
                 }

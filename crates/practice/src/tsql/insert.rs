@@ -189,7 +189,7 @@ impl Compiler {
                     )
                 });
             }
-            let mut rows = Vec::new();
+            let mut cells: Vec<Vec<Option<Piece>>> = Vec::new();
             for row in &values.rows {
                 if row.content.len() != places.len() {
                     return Err(if !listed {
@@ -205,15 +205,33 @@ impl Compiler {
                         count(row.content.len())
                     });
                 }
-                let mut texts = Vec::new();
-                for (expr, at) in row.content.iter().zip(places) {
-                    let column = &target.columns[*at];
+                let mut pieces = Vec::new();
+                for expr in &row.content {
                     let is_default = matches!(expr, Expr::Identifier(i) if i.quote_style.is_none() && i.value.eq_ignore_ascii_case("DEFAULT"));
-                    texts.push(if is_default {
-                        column.default.clone().unwrap_or_else(|| "NULL".to_owned())
-                    } else {
-                        let piece = self.value(expr)?;
-                        self.kept_ahead(target, column, piece)?
+                    pieces.push(if is_default { None } else { Some(self.value(expr)?) });
+                }
+                cells.push(pieces);
+            }
+            // Several rows are one table first: each of its columns has one type.
+            if cells.len() > 1 {
+                for at in 0..places.len() {
+                    let given: Vec<Piece> = cells.iter().filter_map(|row| row[at].clone()).collect();
+                    let mut unified = self.unify(given)?.0.into_iter();
+                    for row in &mut cells {
+                        if row[at].is_some() {
+                            row[at] = unified.next();
+                        }
+                    }
+                }
+            }
+            let mut rows = Vec::new();
+            for pieces in cells {
+                let mut texts = Vec::new();
+                for (piece, at) in pieces.into_iter().zip(places) {
+                    let column = &target.columns[*at];
+                    texts.push(match piece {
+                        None => column.default.clone().unwrap_or_else(|| "NULL".to_owned()),
+                        Some(piece) => self.kept_ahead(target, column, piece)?,
                     });
                 }
                 texts.extend(extra.iter().map(|(_, text)| text.clone()));

@@ -162,6 +162,16 @@ fn check(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
             }
             _ => {}
         }
+        // The parser takes these for functions of other dialects' names.
+        if let Some(name @ ("SUBSTR" | "CEIL")) = word_of(Some(token)).as_deref()
+            && tokens.get(at + 1).is_some_and(|t| t.token == Token::LParen)
+        {
+            return Err(super::super::fault::fault(
+                195,
+                token.span.start.line.max(1),
+                format!("'{name}' is not a recognized built-in function name."),
+            ));
+        }
         if token.token == Token::DoubleEq {
             return Err(near(&TokenWithSpan { token: Token::Eq, span: token.span }));
         }

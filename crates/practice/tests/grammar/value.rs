@@ -15,7 +15,7 @@ impl Draw<'_> {
     }
 
     fn text_literal(&mut self) -> String {
-        format!("'{}'", self.one(&["", "a", "b", "ab", "ba", "x", "it''s", "a_b", "100%"]))
+        format!("'{}'", self.one(&["", "a", "b", "ab", "ba", "x", "it''s", "a_b", "z%"]))
     }
 
     fn leaf(&mut self, kind: Kind, sources: &[Source]) -> String {
