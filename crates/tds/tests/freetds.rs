@@ -3,41 +3,18 @@
 
 mod common;
 
-use common::{PASSWORD, USER, serve};
-use std::{io::Write, net::SocketAddr, process::Stdio};
+use common::{PASSWORD, USER, serve, tsql::Tsql};
+use std::net::SocketAddr;
 use tds::{Options, Tls};
 
-/// What tsql says, both streams together, to a script.
 async fn tsql(
     address: SocketAddr,
     version: &'static str,
     encryption: &'static str,
     password: &'static str,
-    script: &'static str,
+    script: &str,
 ) -> String {
-    tokio::task::spawn_blocking(move || {
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("freetds.conf");
-        let text = format!(
-            "[global]\n[kit]\nhost = 127.0.0.1\nport = {}\ntds version = {version}\nencryption = {encryption}\nclient charset = UTF-8\n",
-            address.port()
-        );
-        std::fs::write(&config, text).unwrap();
-        let mut child = std::process::Command::new("tsql")
-            .args(["-S", "kit", "-U", USER, "-P", password])
-            .env("FREETDSCONF", &config)
-            .env("LC_ALL", "C.UTF-8")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("tsql is missing: apt-get install freetds-bin");
-        child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
-    })
-    .await
-    .unwrap()
+    Tsql { address, version, encryption, user: USER, password }.says(script).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

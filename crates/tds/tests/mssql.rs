@@ -5,15 +5,16 @@ mod common;
 
 use common::{
     PASSWORD, Served, USER,
+    mssql::{connect_as, first},
     samples::{expected, samples},
     serve,
+    shown::mssql as shown,
 };
 use mssql_tds::{
     connection::{
         client_context::ClientContext,
         tds_client::{ExecuteOptions, PreparedStatement, ResultSet, StatementResult, TdsClient},
     },
-    connection_provider::tds_connection_provider::TdsConnectionProvider,
     core::{CancelHandle, EncryptionOptions, EncryptionSetting, TdsResult},
     datatypes::{
         column_values::{ColumnValues, SqlTime},
@@ -31,29 +32,11 @@ use std::time::Duration;
 use tds::{Options, Tls};
 
 async fn connect_with(served: &Served, change: impl FnOnce(&mut ClientContext)) -> TdsResult<TdsClient> {
-    let source = format!("tcp:127.0.0.1,{}", served.address.port());
-    let mut context = ClientContext::with_data_source(&source);
-    context.user_name = USER.to_owned();
-    context.password = PASSWORD.to_owned();
-    context.connect_retry_count = 0;
-    context.encryption_options = EncryptionOptions {
-        mode: EncryptionSetting::PreferOff,
-        trust_server_certificate: true,
-        ..EncryptionOptions::new()
-    };
-    change(&mut context);
-    TdsConnectionProvider::new().create_client(context, &source, None).await
+    connect_as(served, USER, PASSWORD, change).await
 }
 
 async fn connect(served: &Served) -> TdsClient {
     connect_with(served, |_| {}).await.unwrap()
-}
-
-async fn first(client: &mut TdsClient, text: &str) -> ColumnValues {
-    client.execute(text.to_owned(), ()).await.unwrap();
-    let row = client.next_row().await.unwrap().unwrap();
-    client.close_query().await.unwrap();
-    row.into_iter().next().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,43 +79,6 @@ async fn strict_encryption_is_tls_from_the_first_byte_on() {
     .unwrap();
     assert!(client.is_encrypted());
     assert_eq!(first(&mut client, "one").await, ColumnValues::Int(1));
-}
-
-fn shown(value: ColumnValues) -> String {
-    let ticks = |t: &SqlTime| t.time_nanoseconds;
-    match value {
-        ColumnValues::Null => "null".to_owned(),
-        ColumnValues::TinyInt(v) => v.to_string(),
-        ColumnValues::SmallInt(v) => v.to_string(),
-        ColumnValues::Int(v) => v.to_string(),
-        ColumnValues::BigInt(v) => v.to_string(),
-        ColumnValues::Real(v) => v.to_string(),
-        ColumnValues::Float(v) => v.to_string(),
-        ColumnValues::Decimal(v) | ColumnValues::Numeric(v) => v.to_string(),
-        ColumnValues::Bit(v) => v.to_string(),
-        ColumnValues::String(v) => v.to_utf8_string(),
-        ColumnValues::DateTime(v) => format!("day {} thirds {}", v.days, v.time),
-        ColumnValues::Date(v) => format!("day {}", v.get_days()),
-        ColumnValues::Time(v) => format!("time {}", ticks(&v)),
-        ColumnValues::DateTime2(v) => format!("day {} time {}", v.days, ticks(&v.time)),
-        ColumnValues::DateTimeOffset(v) => {
-            let utc = &v.datetime2;
-            format!("day {} time {} offset {}", utc.days, ticks(&utc.time), v.offset)
-        }
-        ColumnValues::SmallDateTime(v) => format!("day {} minutes {}", v.days, v.time),
-        ColumnValues::SmallMoney(v) => money(v.int_val.into()),
-        ColumnValues::Money(v) => money(i64::from(v.msb_part) << 32 | i64::from(v.lsb_part as u32)),
-        ColumnValues::Bytes(v) => format!("{v:?}"),
-        ColumnValues::Xml(v) => v.as_string(),
-        ColumnValues::Uuid(v) => v.to_string(),
-        other => panic!("{other:?}"),
-    }
-}
-
-fn money(amount: i64) -> String {
-    let sign = if amount < 0 { "-" } else { "" };
-    let amount = amount.unsigned_abs();
-    format!("{sign}{}.{:04}", amount / 10_000, amount % 10_000)
 }
 
 #[tokio::test(flavor = "multi_thread")]

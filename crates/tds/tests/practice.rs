@@ -1,43 +1,19 @@
-//! Real clients against the real demo practice.
+//! tiberius against the real demo practice.
 #![allow(clippy::unwrap_used, reason = "in a test a failure is a panic")]
 
 mod common;
 
-use common::{Served, serve_backend};
+use common::{
+    demo::{ENDLESS, MILLION, Practice, READER, SECRET, WRITER, practice, types_row},
+    shown,
+};
 use futures::TryStreamExt;
-use practice::{BuildOptions, DemoEngine, PracticeLogin, build};
-use std::{sync::Arc, time::Duration};
-use tds::Options;
+use std::time::Duration;
 use tiberius::{AuthMethod, Client, Command, Config, EncryptionLevel, Query, error::Error};
 use tokio::net::TcpStream;
 use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 
 type Connection = Client<Compat<TcpStream>>;
-
-struct Practice {
-    served: Served,
-    _folder: tempfile::TempDir,
-}
-
-async fn practice() -> Practice {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("practice.db");
-    let login = |user: &str, read_only| PracticeLogin {
-        user: user.into(),
-        password: "open sesame".to_owned().into(),
-        read_only,
-    };
-    let options = BuildOptions {
-        patients: 500,
-        seed: 7,
-        today: database::Date { year: 2026, month: 2, day: 3 },
-        logins: vec![login("bpsrawdata", false), login("bpsviewer", true)],
-    };
-    build(&path, &options, &mut |_, _| {}).unwrap();
-    let engine = Arc::new(DemoEngine::open(&path).unwrap());
-    let served = serve_backend(engine, Arc::default(), Options::default()).await;
-    Practice { served, _folder: folder }
-}
 
 impl Practice {
     async fn connect_as(&self, user: &str, password: &str, database: &str) -> tiberius::Result<Connection> {
@@ -52,7 +28,7 @@ impl Practice {
     }
 
     async fn connect(&self) -> Connection {
-        self.connect_as("bpsrawdata", "open sesame", "BPSPatients").await.unwrap()
+        self.connect_as(WRITER, SECRET, "BPSPatients").await.unwrap()
     }
 }
 
@@ -85,7 +61,7 @@ async fn a_practices_login_opens_its_databases_and_no_other_does() {
         };
         assert_eq!(error.code(), wanted);
     }
-    let mut viewer = practice.connect_as("bpsviewer", "open sesame", "").await.unwrap();
+    let mut viewer = practice.connect_as(READER, SECRET, "").await.unwrap();
     let refused = error(&mut viewer, "UPDATE PATIENTS SET SURNAME = 'X'").await;
     assert_eq!(refused.0, 229);
 }
@@ -103,26 +79,71 @@ async fn errors_say_their_number_and_line_and_the_connection_goes_on() {
 async fn what_runs_is_stopped_and_the_connection_goes_on() {
     let practice = practice().await;
     let mut client = practice.connect().await;
-    for _ in 0..3 {
-        let many = "SELECT a.N FROM Numbers a CROSS JOIN Numbers b CROSS JOIN Numbers c";
-        let mut stream = client.simple_query(many).await.unwrap();
-        for _ in 0..10 {
+    for text in [ENDLESS, MILLION] {
+        let mut stream = client.simple_query(text).await.unwrap();
+        // Its description and a row are there; the rest is not waited for.
+        for _ in 0..2 {
             stream.try_next().await.unwrap();
         }
         drop(stream);
         tokio::time::timeout(Duration::from_secs(20), client.cancel_query()).await.unwrap().unwrap();
-        assert_eq!(number(&mut client, "SELECT 1").await, 1);
+        assert_eq!(number(&mut client, "SELECT 1").await, 1, "{text}");
+    }
+    // What tells nothing for an hour: the asking itself is left.
+    for text in ["EXEC DEMO_Wait 3600", "WAITFOR DELAY '01:00:00'"] {
+        assert!(tokio::time::timeout(Duration::from_millis(100), client.simple_query(text)).await.is_err());
+        tokio::time::timeout(Duration::from_secs(20), client.cancel_query()).await.unwrap().unwrap();
+        assert_eq!(number(&mut client, "SELECT 1").await, 1, "{text}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_thousand_rows() {
+async fn who_leaves_in_the_middle_leaves_nothing_running() {
     let practice = practice().await;
     let mut client = practice.connect().await;
-    let text = "SELECT TOP 100000 a.N, b.N FROM Numbers a CROSS JOIN Numbers b";
-    let rows = client.simple_query(text).await.unwrap().into_row_stream();
-    let count = rows.try_fold(0, |count, _| async move { Ok(count + 1) }).await.unwrap();
-    assert_eq!(count, 100_000);
+    client.simple_query("BEGIN TRANSACTION DELETE FROM Numbers").await.unwrap().into_results().await.unwrap();
+    let mut stream = client.simple_query(MILLION).await.unwrap();
+    stream.try_next().await.unwrap();
+    drop(stream);
+    drop(client);
+    // The writer's place is free again and what it did is undone.
+    let mut other = practice.connect().await;
+    let text = "UPDATE Numbers SET N = N SELECT COUNT(*) FROM Numbers";
+    assert_eq!(number(&mut other, text).await, 1000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_million_rows() {
+    let practice = practice().await;
+    let mut client = practice.connect().await;
+    let rows = client.simple_query(MILLION).await.unwrap().into_row_stream();
+    let (count, sum) = rows
+        .try_fold((0u32, 0i64), |(count, sum), row| async move {
+            Ok((count + 1, sum + i64::from(row.get::<i32, _>("N").unwrap())))
+        })
+        .await
+        .unwrap();
+    // Every number comes a thousand times.
+    assert_eq!((count, sum), (1_000_000, 499_500_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn demo_types_is_what_its_documentation_says() {
+    let practice = practice().await;
+    let mut client = practice.connect().await;
+    let mut results = client.simple_query("EXEC DEMO_Types").await.unwrap().into_results().await.unwrap();
+    let row = results.remove(0).remove(0);
+    let names: Vec<_> = row.columns().iter().map(|c| c.name().to_owned()).collect();
+    let wanted = types_row();
+    assert_eq!(names, wanted.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>());
+    for (data, (name, ty, wanted)) in row.into_iter().zip(wanted) {
+        // As a float, which is how it reads money, the ends have too few digits.
+        let wanted = match wanted.parse::<f64>() {
+            Ok(number) if ty == "money" => format!("{number:.4}"),
+            _ => wanted,
+        };
+        assert_eq!(shown::tiberius(data, ty), wanted, "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

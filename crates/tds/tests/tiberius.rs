@@ -7,11 +7,12 @@ use common::{
     PASSWORD, Served, USER,
     samples::{expected, samples},
     serve,
+    shown::tiberius as shown,
 };
 use futures::TryStreamExt;
 use std::time::Duration;
 use tds::{Options, Tls};
-use tiberius::{AuthMethod, Client, ColumnData, Command, Config, EncryptionLevel, Query, error::Error};
+use tiberius::{AuthMethod, Client, Command, Config, EncryptionLevel, Query, error::Error};
 use tokio::net::TcpStream;
 use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 
@@ -62,46 +63,6 @@ async fn logs_in_with_and_without_tls_and_not_with_a_wrong_password() {
     let plain = serve(Options { tls: Tls::Never, ..Options::default() }).await;
     assert!(connect_with(&plain, config(&plain, Required)).await.is_err());
     assert!(connect_with(&plain, config(&plain, NotSupported)).await.is_ok());
-}
-
-fn shown(data: ColumnData<'_>, ty: &str) -> String {
-    let all = match data {
-        ColumnData::Bit(v) => v.map(|v| v.to_string()),
-        ColumnData::U8(v) => v.map(|v| v.to_string()),
-        ColumnData::I16(v) => v.map(|v| v.to_string()),
-        ColumnData::I32(v) => v.map(|v| v.to_string()),
-        ColumnData::I64(v) => v.map(|v| v.to_string()),
-        ColumnData::F32(v) => v.map(|v| v.to_string()),
-        // It reads money as a float.
-        ColumnData::F64(v) if ty.ends_with("money") => v.map(|v| format!("{v:.4}")),
-        ColumnData::F64(v) => v.map(|v| v.to_string()),
-        ColumnData::String(v) => v.map(|v| v.into_owned()),
-        ColumnData::Guid(v) => v.map(|v| v.to_string()),
-        ColumnData::Binary(v) => v.map(|v| format!("{v:?}")),
-        ColumnData::Numeric(v) => v.map(|v| {
-            let digits = format!("{:0width$}", v.value().unsigned_abs(), width = usize::from(v.scale()) + 1);
-            let (whole, part) = digits.split_at(digits.len() - usize::from(v.scale()));
-            let sign = if v.value() < 0 { "-" } else { "" };
-            if part.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") }
-        }),
-        ColumnData::Xml(v) => v.map(|v| v.to_string()),
-        ColumnData::DateTime(v) => v.map(|v| format!("day {} thirds {}", v.days(), v.seconds_fragments())),
-        ColumnData::SmallDateTime(v) => {
-            v.map(|v| format!("day {} minutes {}", v.days(), v.seconds_fragments()))
-        }
-        ColumnData::Time(v) => v.map(|v| format!("time {}", ticks(v))),
-        ColumnData::Date(v) => v.map(|v| format!("day {}", v.days())),
-        ColumnData::DateTime2(v) => v.map(|v| format!("day {} time {}", v.date().days(), ticks(v.time()))),
-        ColumnData::DateTimeOffset(v) => v.map(|v| {
-            let utc = v.datetime2();
-            format!("day {} time {} offset {}", utc.date().days(), ticks(utc.time()), v.offset())
-        }),
-    };
-    all.unwrap_or_else(|| "null".to_owned())
-}
-
-fn ticks(time: tiberius::time::Time) -> u64 {
-    time.increments() * 10u64.pow(7 - u32::from(time.scale()))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,8 +5,12 @@
     reason = "each test file uses a part of it; in a test a failure is a panic"
 )]
 
+pub(crate) mod demo;
+pub(crate) mod mssql;
 pub(crate) mod raw;
 pub(crate) mod samples;
+pub(crate) mod shown;
+pub(crate) mod tsql;
 
 use database::{Cancel, Login, Value};
 use practice::events::{Argument, Broken, ColumnType, Ended, Enough, Events, Message, ResultColumn};
