@@ -1,9 +1,8 @@
 //! `halo practice`: the demo practice alone, reached through SQL Server's protocol, until Ctrl-C.
 
-use crate::system::{random_text, write_private};
+use crate::system::{random_text, today, write_private};
 use ::practice::{BuildOptions, DemoEngine, PracticeLogin, build};
 use anyhow::{Context, Result, bail};
-use model::{Clock, SystemClock};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{
@@ -111,12 +110,10 @@ fn prepare(options: &Options, data: &Path, path: &Path) -> Result<Kept> {
     let kept = Kept { user, password };
     // The login first: a practice whose password nobody knows would be of no use.
     write_private(&file, &serde_json::to_vec_pretty(&kept)?)?;
-    // Queensland's day, as everywhere in the demo.
-    let now = time::OffsetDateTime::from_unix_timestamp(SystemClock.now().unix_seconds() + 10 * 3600)?;
     let wanted = BuildOptions {
         patients: options.patients,
         seed: options.seed,
-        today: database::Date { year: u16::try_from(now.year())?, month: now.month().into(), day: now.day() },
+        today: today()?,
         logins: vec![PracticeLogin {
             user: kept.user.clone(),
             password: kept.password.clone().into(),

@@ -372,17 +372,17 @@ impl Programs {
 
 fn build_practice(path: &Path, patients: u32, password: &str, say: &mut dyn FnMut(&str)) -> Result<()> {
     if path.exists() {
+        // One of another version is told here, with what to do, rather than in the log of the part that can't read it.
+        practice::DemoEngine::open(path)?;
         return Ok(());
     }
     say(&format!("demo practice: {patients} patients, three years of appointments"));
     let folder = path.parent().context("the practice database has no folder")?;
     fs::create_dir_all(folder)?;
-    // The demo practice is in Queensland, ten hours ahead: its appointment book has that day in the middle.
-    let now = time::OffsetDateTime::from_unix_timestamp(SystemClock.now().unix_seconds() + 10 * 3600)?;
     let options = practice::BuildOptions {
         patients,
         seed: 1,
-        today: database::Date { year: u16::try_from(now.year())?, month: now.month().into(), day: now.day() },
+        today: today()?,
         logins: vec![practice::PracticeLogin {
             user: USER.to_owned(),
             password: password.to_owned().into(),
@@ -390,6 +390,12 @@ fn build_practice(path: &Path, patients: u32, password: &str, say: &mut dyn FnMu
         }],
     };
     practice::build(path, &options, &mut |_, _| {}).context("the demo practice could not be built")
+}
+
+/// The demo practice is in Queensland, ten hours ahead: its appointment book has that day in the middle.
+pub(crate) fn today() -> Result<database::Date> {
+    let now = time::OffsetDateTime::from_unix_timestamp(SystemClock.now().unix_seconds() + 10 * 3600)?;
+    Ok(database::Date { year: u16::try_from(now.year())?, month: now.month().into(), day: now.day() })
 }
 
 /// A free loopback address, the preferred port if nobody has it.
