@@ -116,7 +116,8 @@ pub(crate) async fn measure(data: &Path, rows: u64, report: &mut Report) -> Resu
 
 /// The same statement in the embedded engine's own words, through its own library.
 fn raw(path: &Path, rows: u64) -> Result<Duration> {
-    let connection = rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = rusqlite::Connection::open_with_flags(path, flags)?;
     let mut statement = connection.prepare(&format!("SELECT {COLUMNS} {FROM} LIMIT {rows}"))?;
     let start = SystemClock.monotonic();
     let mut cursor = statement.query([])?;
