@@ -93,7 +93,11 @@ pub(crate) fn compare(a: &str, b: &str) -> Ordering {
         if a.eq_ignore_ascii_case(b) {
             return Ordering::Equal;
         }
-        accents(a).cmp(&accents(b)).then_with(|| a.chars().map(lower).cmp(b.chars().map(lower)).reverse())
+        let ignored = |t: &str| t.chars().filter(|c| weight(*c) == 0).count();
+        accents(a)
+            .cmp(&accents(b))
+            .then_with(|| ignored(a).cmp(&ignored(b)))
+            .then_with(|| a.chars().map(lower).cmp(b.chars().map(lower)).reverse())
     })
 }
 

@@ -14,8 +14,8 @@ use crate::{
 };
 use database::SqlError;
 use sqlparser::ast::{
-    Expr, GroupByExpr, Ident, LimitClause, OrderByExpr, OrderByKind, Query, SelectItem, SetExpr, SetOperator,
-    SetQuantifier, Statement, TableFactor, Value, With,
+    Expr, GroupByExpr, Ident, LimitClause, OffsetRows, OrderByExpr, OrderByKind, Query, SelectItem, SetExpr,
+    SetOperator, SetQuantifier, Statement, TableFactor, Value, With,
 };
 
 /// Names and types of a query's columns.
@@ -341,7 +341,7 @@ impl Compiler {
         let offset = match &query.limit_clause {
             None => None,
             Some(LimitClause::LimitOffset { limit: None, offset: Some(offset), limit_by })
-                if limit_by.is_empty() =>
+                if limit_by.is_empty() && offset.rows != OffsetRows::None =>
             {
                 Some(&offset.value)
             }

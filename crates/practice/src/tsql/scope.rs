@@ -291,6 +291,14 @@ impl Compiler {
         if qualifier.len() > 3 {
             return Err(self.no(&last.value));
         }
+        if let Some(table) = qualifier.last().filter(|q| q.value.starts_with('@') && q.quote_style.is_none())
+        {
+            return Err(fault(
+                137,
+                self.line_of(table),
+                format!("Must declare the scalar variable \"{}\".", table.value),
+            ));
+        }
         if last.value == ROWID
             && let Some([source]) = self.scopes.last().map(Vec::as_slice)
         {
