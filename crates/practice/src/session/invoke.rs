@@ -139,7 +139,7 @@ impl DemoSession {
         out: &mut dyn Events,
     ) -> Result<(), Stop> {
         let program = self
-            .kept(text, variables, false, frame.depth)
+            .kept(text, variables, false)
             .map_err(|e| Stop::Compile(Caught { procedure: frame.procedure.clone(), ..Caught::from(e) }))?;
         self.program(&program, frame, out)
     }
@@ -150,17 +150,16 @@ impl DemoSession {
         text: &str,
         variables: Vec<Variable>,
         returns: bool,
-        depth: u32,
     ) -> Result<Arc<Program>, database::SqlError> {
         // A batch that was compiled beside temporary tables knows them by names that end with them.
         if !self.temps.is_empty() {
-            return self.compile_batch(text, variables, returns, depth).map(Arc::new);
+            return self.compile_batch(text, variables, returns).map(Arc::new);
         }
         let key = crate::session::programs::key(text, self.base, &variables, returns);
         if let Some(program) = self.programs.find(&key) {
             return Ok(program);
         }
-        let program = Arc::new(self.compile_batch(text, variables, returns, depth)?);
+        let program = Arc::new(self.compile_batch(text, variables, returns)?);
         if program.tables.is_empty() {
             self.programs.keep(key, &program);
         }
@@ -287,7 +286,7 @@ impl DemoSession {
         let base = self.base;
         let body = |s: &mut Self, frame: &mut Frame, out: &mut dyn Events| {
             s.base = home;
-            let program = s.kept(procedure.body, variables, true, frame.depth).map_err(Stop::from)?;
+            let program = s.kept(procedure.body, variables, true).map_err(Stop::from)?;
             s.program(&program, frame, out)
         };
         let frame = self.inner(body, frame, out)?;

@@ -24,7 +24,6 @@ struct Heard<'a> {
     affected: Option<i64>,
     error: Option<SqlError>,
     outputs: Vec<(usize, Option<Hidden<String>>)>,
-    status: i32,
 }
 
 impl<'a> Heard<'a> {
@@ -38,7 +37,6 @@ impl<'a> Heard<'a> {
             affected: None,
             error: None,
             outputs: Vec::new(),
-            status: 0,
         }
     }
 
@@ -163,7 +161,7 @@ impl DemoSession {
         match command.kind {
             CommandType::Text => {
                 let mut frame = Frame { values, ..Frame::outermost() };
-                let program = self.kept(text, variables, false, 0);
+                let program = self.kept(text, variables, false);
                 self.top(program, &mut frame, heard)?;
                 for (at, given) in command.parameters.iter().enumerate() {
                     // A batch that could not be compiled has no variables.
@@ -204,7 +202,6 @@ impl DemoSession {
                 }
                 outputs.sort_by_key(|(at, _)| *at);
                 heard.outputs = outputs;
-                heard.status = i32::try_from(status).unwrap_or(0);
             }
         }
         let outputs = std::mem::take(&mut heard.outputs)

@@ -141,7 +141,7 @@ impl DemoSession {
         match &node.what {
             What::Do(unit) => {
                 let done = self.unit(unit, node.line, frame, out);
-                self.taken(done, node.line, frame, out, Flow::Next)
+                self.taken(done, node.line, frame, out)
             }
             What::Block(list) => self.nodes(list, frame, out),
             What::If { test, then, or } => {
@@ -198,7 +198,7 @@ impl DemoSession {
         out: &mut dyn Events,
     ) -> Result<Option<bool>, Stop> {
         let mut answer = None;
-        let done = self.actions(unit, line, frame, |session, action, frame| {
+        let done = self.actions(unit, frame, |session, action, frame| {
             if let Action::Test { sql } = action {
                 session.clock.stand();
                 answer = Some(session.one(sql, frame, line)? == Value::Integer(1));
@@ -206,7 +206,7 @@ impl DemoSession {
             Ok(Flow::Next)
         });
         self.state.facts().rowcount = 0;
-        self.taken(done, line, frame, out, Flow::Next)?;
+        self.taken(done, line, frame, out)?;
         Ok(answer)
     }
 
@@ -217,7 +217,7 @@ impl DemoSession {
         frame: &mut Frame,
         out: &mut dyn Events,
     ) -> Result<Flow, Stop> {
-        self.actions(unit, line, frame, |session, action, frame| {
+        self.actions(unit, frame, |session, action, frame| {
             session.clock.stand();
             session.action(action, line, frame, out)
         })
@@ -226,7 +226,6 @@ impl DemoSession {
     fn actions(
         &mut self,
         unit: &Unit,
-        line: u64,
         frame: &mut Frame,
         mut each: impl FnMut(&mut Self, &Action, &mut Frame) -> Result<Flow, Stop>,
     ) -> Result<Flow, Stop> {
@@ -249,7 +248,6 @@ impl DemoSession {
                 &made
             }
         };
-        let _ = line;
         for action in actions {
             match each(self, action, frame)? {
                 Flow::Next => {}
@@ -266,7 +264,6 @@ impl DemoSession {
         line: u64,
         frame: &Frame,
         out: &mut dyn Events,
-        next: Flow,
     ) -> Result<Flow, Stop> {
         match done {
             Ok(flow) => {
@@ -291,7 +288,7 @@ impl DemoSession {
                     Weight::Message => false,
                 };
                 if !over {
-                    return Ok(next);
+                    return Ok(Flow::Next);
                 }
                 if weight == Weight::Batch || self.xact_abort {
                     self.roll_back_all();
@@ -325,10 +322,8 @@ impl DemoSession {
         text: &str,
         variables: Vec<crate::tsql::Variable>,
         returns: bool,
-        depth: u32,
     ) -> Result<Program, SqlError> {
         let temps = self.visible(u32::MAX);
-        let _ = depth;
         let setting = Setting { base: self.base, temps: &temps, next_table: self.next_table };
         let program = compile(text, &setting, variables, returns)?;
         self.next_table += program.tables.len() as u64;

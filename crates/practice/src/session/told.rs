@@ -27,7 +27,7 @@ impl DemoSession {
     /// Runs a batch. SQL errors reach `events` as messages.
     pub fn batch(&mut self, text: &str, events: &mut dyn Events) -> Result<(), Broken> {
         let mut frame = Frame::outermost();
-        let program = self.kept(text, Vec::new(), false, 0);
+        let program = self.kept(text, Vec::new(), false);
         let done = self.top(program, &mut frame, events);
         self.finished(done)
     }
