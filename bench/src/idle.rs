@@ -84,6 +84,7 @@ fn options(relay: RelayAddress, tls: Arc<rustls::ClientConfig>, number: u32) -> 
     let link = Root::generate(Kind::Link)?.issue("bench", 1, now, DAY)?;
     let site = Root::generate(Kind::Site)?.issue("bench", 1, now, DAY)?;
     let facts = SiteFacts {
+        enriched_at: None,
         pms: Pms::BestPractice,
         pms_id: format!("bench-{number}"),
         practice_name: format!("Clinic {number}"),

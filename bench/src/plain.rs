@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use database::{
-    Column, Engine as _, Login, Session, Sink, Stopped, Value,
+    Column, Engine as _, Login, Part, Session, Sink, Stopped, Terms, Value, Wanted,
     json::{RowForm, RowWriter},
 };
 use http_body_util::{BodyExt, Full, combinators::BoxBody};
@@ -70,21 +70,26 @@ struct Collect {
 }
 
 impl Sink for Collect {
-    fn columns(&mut self, columns: &[Column]) -> Result<(), Stopped> {
+    fn columns(&mut self, columns: &[Column]) -> Result<Wanted, Stopped> {
         self.writer = Some(RowWriter::new(columns, RowForm::Array));
-        Ok(())
+        Ok(Wanted::Rows)
     }
 
-    fn row(&mut self, values: &[Value<'_>]) -> Result<(), Stopped> {
+    fn row(&mut self, values: &[Value<'_>]) -> Result<Wanted, Stopped> {
         self.writer.as_mut().ok_or(Stopped)?.row(values, &mut self.json);
-        Ok(())
+        Ok(Wanted::Rows)
+    }
+
+    fn part(&mut self, part: Part<'_>) -> Result<Wanted, Stopped> {
+        self.writer.as_mut().ok_or(Stopped)?.part(part, &mut self.json);
+        Ok(Wanted::Rows)
     }
 }
 
 fn answer(session: &mut dyn Session, body: &[u8]) -> Result<Response<Full<Bytes>>> {
     let command = command(&serde_json::from_slice(body)?)?;
     let mut rows = Collect { writer: None, json: b"[".to_vec() };
-    let done = session.run(&command, &mut rows)?;
+    let done = session.run(&command, &Terms::default(), &mut rows)?;
     rows.json.push(b']');
     let answer = json!({
         "status": "successful",
@@ -104,6 +109,7 @@ fn command(body: &serde_json::Value) -> Result<Command> {
         kind: p["type"].as_str().and_then(ParameterType::from_name).unwrap_or(ParameterType::NVarChar),
         value: p["value"].as_str().map(Hidden::from),
         size: None,
+        type_name: None,
     };
     Ok(Command {
         text: Hidden::from(text),

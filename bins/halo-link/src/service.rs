@@ -2,7 +2,7 @@
 #![allow(non_snake_case, reason = "the name that practices know")]
 
 use agent::{
-    config::{Config, Database, Site},
+    config::{Config, Site},
     control,
     host::{Host, SiteSetup},
     link::{Link, Outer},
@@ -91,7 +91,8 @@ async fn serve(config: Config) -> Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut stop = stopped()?;
     let outer = outer(&config)?;
-    let sites = config.sites.into_iter().map(open_site).collect::<Result<Vec<_>>>()?;
+    let sites =
+        config.sites.into_iter().map(|site| open_site(site, &config.folder)).collect::<Result<Vec<_>>>()?;
     let (data, environment, limits) = (config.data, config.environment, config.limits.limits());
     let host = {
         let (data, clock) = (data.clone(), clock.clone());
@@ -115,13 +116,11 @@ async fn serve(config: Config) -> Result<()> {
     Ok(())
 }
 
-fn open_site(site: Site) -> Result<SiteSetup> {
-    let engine = match &site.database {
-        Database::Demo { path } => Arc::new(
-            practice::DemoEngine::open(path)
-                .with_context(|| format!("site {}: the demo practice at {}", site.pms_id, path.display()))?,
-        ),
-    };
+/// The kinds of database that this program serves.
+const KINDS: &[database::Kind] = &[practice::KIND];
+
+fn open_site(site: Site, folder: &std::path::Path) -> Result<SiteSetup> {
+    let engine = site.database.open(KINDS, folder).with_context(|| format!("site {}", site.pms_id))?;
     let Site { pms, pms_id, practice_name, pms_version, database: _ } = site;
     Ok(SiteSetup { pms, pms_id, practice_name, pms_version, engine })
 }

@@ -171,13 +171,14 @@ fn code_text(made: &MadeCode) -> String {
 fn status_text(status: &StatusAnswer) -> String {
     let why = status.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
     let mut text = format!(
-        "Halo Link {} {}, {}, start {}\nHalo Cloud: {}{why}\nCommands: {} running, {} waiting",
+        "Halo Link {} {}, {}, start {}\nHalo Cloud: {}{why}\nCommands: {} running ({} at once at most now), {} waiting",
         status.version,
         status.link,
         status.environment,
         status.epoch,
         status.cloud,
         status.running,
+        status.at_once,
         status.waiting
     );
     for site in &status.sites {

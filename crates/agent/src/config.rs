@@ -1,11 +1,13 @@
 //! `link.toml`: where the site's files lie, which cloud it joins, which databases it serves.
 
 use crate::executor::Limits;
+use database::{Engine, Kind, OpenError, Settings};
 use model::{Hidden, Pms};
 use serde::Deserialize;
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// Largest configuration file.
@@ -29,6 +31,9 @@ pub struct Config {
     /// How much runs at once.
     #[serde(default)]
     pub limits: LimitsConfig,
+    /// Where the file is: relative paths start there.
+    #[serde(skip)]
+    pub folder: PathBuf,
 }
 
 /// How Halo Cloud is reached.
@@ -60,34 +65,63 @@ pub struct Site {
     pub database: Database,
 }
 
-/// A practice database.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Database {
-    /// The demo practice in a folder or file of its own.
-    Demo {
-        /// Made by the demo.
-        path: PathBuf,
-    },
+/// A practice database: `kind` says which engine serves it, and the engine reads the rest.
+#[derive(Deserialize)]
+pub struct Database {
+    /// A [`database::Kind`]'s name.
+    pub kind: String,
+    /// What that engine wants to know. May hold a password.
+    #[serde(flatten)]
+    pub settings: toml::Table,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl Database {
+    /// Opens the engine. Does not wait for the server.
+    ///
+    /// # Errors
+    /// What is wrong with the settings, or which kinds there are.
+    pub fn open(&self, kinds: &[Kind], folder: &Path) -> Result<Arc<dyn Engine>, OpenError> {
+        let Some(kind) = kinds.iter().find(|kind| kind.name == self.kind) else {
+            let names: Vec<_> = kinds.iter().map(|kind| format!("{:?}", kind.name)).collect();
+            return Err(OpenError(format!("[site.database]: kind must be one of {}", names.join(", "))));
+        };
+        (kind.open)(&Settings { table: &self.settings, folder })
+    }
 }
 
 /// Overrides of [`Limits`].
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LimitsConfig {
-    /// Commands in the database at once.
+    /// Commands in one site's database at once, at most.
     pub running: Option<usize>,
     /// Commands waiting for their turn.
     pub waiting: Option<usize>,
+    /// Longest run of a command whose answer is kept whole, s.
+    pub run_seconds: Option<u32>,
+    /// Longest run of one whose rows are streamed, s.
+    pub stream_seconds: Option<u32>,
+    /// Longest wait of read-only work for somebody else's lock, s.
+    pub lock_seconds: Option<u32>,
 }
 
 impl LimitsConfig {
     /// With the defaults filled in.
     pub fn limits(self) -> Limits {
         let default = Limits::default();
+        let millis = |seconds: Option<u32>, default| seconds.map_or(default, |s| s.clamp(1, 86_400) * 1000);
         Limits {
             running: self.running.unwrap_or(default.running).clamp(1, 256),
             waiting: self.waiting.unwrap_or(default.waiting).min(100_000),
+            run_ms: millis(self.run_seconds, default.run_ms),
+            stream_ms: millis(self.stream_seconds, default.stream_ms),
+            lock_ms: millis(self.lock_seconds, default.lock_ms),
             ..default
         }
     }
@@ -113,10 +147,7 @@ impl Config {
         if let Some(ca) = &mut config.cloud.ca {
             *ca = folder.join(&*ca);
         }
-        for site in &mut config.sites {
-            let Database::Demo { path } = &mut site.database;
-            *path = folder.join(&*path);
-        }
+        config.folder = folder.to_owned();
         Ok(config)
     }
 
@@ -176,8 +207,20 @@ mod tests {
         fs::write(&path, GOOD).unwrap();
         let config = Config::read(&path).unwrap();
         assert_eq!(config.data, folder.path().join("data"));
-        let Database::Demo { path } = &config.sites[0].database;
-        assert_eq!(path, &folder.path().join("practice"));
+        assert_eq!(config.folder, folder.path());
+        assert_eq!(config.sites[0].database.settings["path"].as_str(), Some("practice"));
+    }
+
+    #[test]
+    fn an_unknown_kind_of_database_is_answered_with_those_there_are() {
+        let config =
+            Config::parse(&GOOD.replace("kind = \"demo\"", "kind = \"oracle\"\npassword = \"hunter2\""))
+                .unwrap();
+        let database = &config.sites[0].database;
+        let kind = Kind { name: "demo", example: "", open: |_| Err(OpenError("not reached".to_owned())) };
+        let wrong = database.open(&[kind], Path::new(".")).err().unwrap().to_string();
+        assert!(wrong.contains("\"demo\"") && !wrong.contains("hunter2"), "{wrong}");
+        assert!(!format!("{config:?}").contains("hunter2"));
     }
 
     #[test]

@@ -104,6 +104,8 @@ pub struct StatusAnswer {
     pub why: Option<String>,
     /// Commands waiting for their turn.
     pub waiting: usize,
+    /// Commands that may be in the databases at once now: fewer while a server is slow.
+    pub at_once: usize,
     /// Commands in the database.
     pub running: usize,
     /// Its sites.
@@ -343,7 +345,7 @@ fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String
         Status::Refused { why } => ("refused", Some(why.clone())),
         Status::Closed => ("closed", None),
     };
-    let (waiting, running) = host.executor().load();
+    let (waiting, running, at_once) = host.executor().load();
     let codes = host.open_codes().map_err(|error| error.to_string())?;
     let pairings = host.door().pairings();
     let sites = host.sites().into_iter().filter_map(|site| {
@@ -387,6 +389,7 @@ fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String
         cloud: cloud.to_owned(),
         why,
         waiting,
+        at_once,
         running,
         sites: sites.collect(),
     })

@@ -1,8 +1,9 @@
-//! The immediate lane: takes commands in turn, runs each on a blocking thread, and streams what comes.
+//! The immediate lane of each site: takes commands in turn, runs each on a blocking thread, and streams what comes.
 //!
 //! The thread that runs a command owns its [`Permit`](crate::door::Permit) and writes its end down before anybody is
 //! told of it. The task beside it packs and sends, keeps the time, and notices a caller that goes away.
 
+mod cap;
 mod ending;
 mod flow;
 mod lane;
@@ -13,15 +14,22 @@ mod tests;
 mod work;
 
 use crate::door::{Admission, Door};
+use cap::Cap;
+use database::{Session, Terms, pick::Sets};
 use flow::{Flow, News, Stop};
 use lane::{Lane, NoTurn};
 use link_api::{
     pack::Packer,
     proto::{self, RunEvent},
 };
-use model::{Access, Clock, limit};
+use model::{Access, Clock, SiteId, limit};
 use pool::Pool;
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until, timeout},
@@ -36,22 +44,75 @@ const LAST_WORD: Duration = Duration::from_secs(60);
 /// Messages on their way to one caller.
 const IN_FLIGHT: usize = 2;
 
-/// How much the lane does at once.
+/// How much the lane of one site does at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Commands in the database at once.
+    /// Commands in the database at once, at most: fewer while its server is slow.
     pub running: usize,
     /// Commands waiting for their turn; one more is refused.
     pub waiting: usize,
-    /// No command may run longer, whatever it asks for, ms.
+    /// A command whose answer is kept whole may not run longer, whatever it asks for, ms.
     pub run_ms: u32,
+    /// One whose rows are streamed may not run longer, ms.
+    pub stream_ms: u32,
+    /// Enforced read-only work waits for somebody else's lock at most this long, ms.
+    pub lock_ms: u32,
     /// A session that was not used for this long is closed, ms.
     pub idle_ms: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { running: 8, waiting: 256, run_ms: 60 * 60 * 1000, idle_ms: 60_000 }
+        Limits {
+            running: 8,
+            waiting: 256,
+            run_ms: limit::IMMEDIATE_EXECUTION_MS,
+            stream_ms: 60 * 60 * 1000,
+            lock_ms: 5_000,
+            idle_ms: 60_000,
+        }
+    }
+}
+
+impl Limits {
+    /// Work that may only read never holds the practice's own up: it waits for no lock long, and gives way in a deadlock.
+    fn terms(&self, access: Access) -> Terms {
+        match access {
+            Access::ReadOnly => {
+                let lock_wait = Some(Duration::from_millis(self.lock_ms.into()));
+                Terms { lock_wait, gives_way: true }
+            }
+            Access::ReadWrite => Terms::default(),
+        }
+    }
+}
+
+/// One site's database server, and who may stand before it.
+struct Place {
+    lane: Lane,
+    cap: Mutex<Cap>,
+}
+
+impl Place {
+    fn new(limits: Limits) -> Arc<Self> {
+        let lane = Lane::new(limits.running, limits.waiting);
+        Arc::new(Place { lane, cap: Mutex::new(Cap::new(limits.running)) })
+    }
+
+    /// Looks, now and then, how busy the server is. False when the session turned out to be dead. Blocks on the database.
+    fn probe(&self, clock: &dyn Clock, session: &mut dyn Session) -> bool {
+        let cap = || self.cap.lock().unwrap_or_else(PoisonError::into_inner);
+        let began = clock.monotonic();
+        if !cap().due(began) {
+            return true;
+        }
+        let lives = session.ping().is_ok();
+        if lives {
+            let now = clock.monotonic();
+            let most = cap().sample(now, now.saturating_sub(began));
+            self.lane.allow(most);
+        }
+        lives
     }
 }
 
@@ -64,13 +125,15 @@ pub struct Order {
     pub run_ms: u32,
     /// How rows follow one another.
     pub form: database::json::RowForm,
+    /// Which result sets the caller can take.
+    pub sets: Sets,
     /// Stop sending rows beyond this many bytes; 0 is no cap.
     pub max_row_bytes: u64,
 }
 
 /// Runs what the door has let in.
 pub struct Executor {
-    lane: Lane,
+    places: HashMap<SiteId, Arc<Place>>,
     pool: Arc<Pool>,
     clock: Arc<dyn Clock>,
     limits: Limits,
@@ -87,7 +150,7 @@ impl Executor {
     pub fn new(door: &Door, limits: Limits) -> Arc<Self> {
         let clock = door.clock().clone();
         Arc::new(Executor {
-            lane: Lane::new(limits.running, limits.waiting),
+            places: door.sites().map(|site| (site.id, Place::new(limits))).collect(),
             pool: Arc::new(Pool::new(clock.clone(), Duration::from_millis(limits.idle_ms.into()))),
             clock,
             limits,
@@ -103,9 +166,10 @@ impl Executor {
         receiver
     }
 
-    /// Waiting and running commands.
-    pub fn load(&self) -> (usize, usize) {
-        self.lane.load()
+    /// Waiting and running commands of all sites, and how many may run at once now.
+    pub fn load(&self) -> (usize, usize, usize) {
+        let loads = self.places.values().map(|place| place.lane.load());
+        loads.fold((0, 0, 0), |all, one| (all.0 + one.0, all.1 + one.1, all.2 + one.2))
     }
 
     /// Closes sessions that were not used for a while. Blocks on the database.
@@ -115,9 +179,14 @@ impl Executor {
 
     async fn execute(self: Arc<Self>, admission: Admission, order: Order, events: mpsc::Sender<RunEvent>) {
         let arrived = self.clock.monotonic();
+        let Some(place) = self.places.get(&admission.site()).cloned() else {
+            // The door lets nobody in to a site that it has not.
+            let ended = ending::interrupted(admission.access() == Access::ReadOnly);
+            return admission.give_up(&ended);
+        };
         let queue = order.queue_ms.min(limit::IMMEDIATE_QUEUE_MAX_MS);
         let turn = tokio::select! {
-            turn = self.lane.turn(Duration::from_millis(queue.into())) => turn,
+            turn = place.lane.turn(Duration::from_millis(queue.into())) => turn,
             () = events.closed() => Err(NoTurn::CallerGone),
         };
         let queued_ms = millis(self.clock.monotonic().saturating_sub(arrived));
@@ -139,11 +208,15 @@ impl Executor {
             flow: flow.clone(),
             pool: self.pool.clone(),
             clock: self.clock.clone(),
+            place,
             form: order.form,
+            sets: order.sets,
+            terms: self.limits.terms(if read_only { Access::ReadOnly } else { Access::ReadWrite }),
             turn,
         };
         tokio::task::spawn_blocking(move || work.run());
-        let run = Duration::from_millis(order.run_ms.min(self.limits.run_ms).into());
+        let most = if order.sets == Sets::All { self.limits.stream_ms } else { self.limits.run_ms };
+        let run = Duration::from_millis(order.run_ms.min(most).into());
         Pump {
             flow,
             events,

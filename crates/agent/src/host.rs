@@ -137,6 +137,7 @@ impl Host {
                 identity::load_or_make(&folder, Kind::Site, &identity::site_file(setup.pms, &setup.pms_id))?;
             let id = SiteId(root.id());
             let facts = SiteFacts {
+                enriched_at: None,
                 pms: setup.pms,
                 pms_id: setup.pms_id,
                 practice_name: setup.practice_name,

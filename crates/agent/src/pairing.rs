@@ -256,6 +256,7 @@ impl Exchange {
         Ok(pair_reply::Step::Done(proto::PairDone {
             facts: self.door.facts(site).map(link_api::convert::facts_to_proto),
             read_only: named.access == Access::ReadOnly,
+            writes: proto::LoginWrites::Unspecified.into(),
         }))
     }
 

@@ -5,7 +5,7 @@ use crate::{
     executor::{Executor, Order},
     pairing::{self, Exchange, Presence},
 };
-use database::json::RowForm;
+use database::{json::RowForm, pick::Sets};
 use futures::Stream;
 use link_api::{
     Code, Link, Request, Response, Status, Streaming, VERSION, convert,
@@ -197,6 +197,7 @@ fn read(request: RunRequest) -> Result<(DoorRequest, Order), Status> {
         queue_ms: request.queue_ms,
         run_ms: request.run_ms,
         form,
+        sets: if request.all_sets { Sets::All } else { Sets::One },
         max_row_bytes: request.max_row_bytes,
     };
     let query = convert::query_id(&request.query_id).map_err(invalid)?;

@@ -8,7 +8,7 @@ use crate::{
     protect::KeyFile,
     store::{NewCode, NewPairing},
 };
-use database::{Cancel, Column, Done, Engine, Failure, Login, Session, Sink, Value};
+use database::{Cancel, Column, Description, Done, Engine, Failure, Login, Session, Sink, Terms, Value};
 use model::{
     Access, Catalogue, Clock, Command, CommandType, ExecutionMode, Hidden, IntegratorId, Parameter, Pms,
     SiteId, Timestamp,
@@ -110,6 +110,10 @@ impl Engine for Shared {
         let cancelled = Arc::new(Flag(AtomicBool::new(false), self.0.gate.clone()));
         Ok(Box::new(FakeSession { engine: self.0.clone(), cancelled, access }))
     }
+
+    fn connect_own(&self, _: &str) -> Option<Result<Box<dyn Session>, Failure>> {
+        None
+    }
 }
 
 fn sql_error(number: i32, message: &str) -> database::SqlError {
@@ -142,7 +146,7 @@ impl FakeSession {
 }
 
 impl Session for FakeSession {
-    fn run(&mut self, command: &Command, sink: &mut dyn Sink) -> Result<Done, Failure> {
+    fn run(&mut self, command: &Command, _: &Terms, sink: &mut dyn Sink) -> Result<Done, Failure> {
         self.engine.runs.fetch_add(1, Ordering::SeqCst);
         let columns =
             ["id", "name"].map(|name| Column { name: name.to_owned(), type_name: "int".to_owned() });
@@ -189,6 +193,14 @@ impl Session for FakeSession {
 
     fn ping(&mut self) -> Result<(), Failure> {
         Ok(())
+    }
+
+    fn reset(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn describe(&mut self) -> Result<Description, Failure> {
+        Ok(Description::default())
     }
 }
 
@@ -303,6 +315,7 @@ pub(crate) fn command(text: &str) -> Arc<Command> {
             kind: model::ParameterType::NVarChar,
             value: Some("canary-value".into()),
             size: None,
+            type_name: None,
         }],
         catalogue: None,
     })

@@ -1,6 +1,9 @@
 //! Rows as the published contract has them: one JSON object per row, the same for every engine.
 
 mod number;
+mod parts;
+#[cfg(test)]
+mod parts_tests;
 mod unique;
 
 use crate::{Column, Date, Time, Value};
@@ -24,6 +27,8 @@ pub struct RowWriter {
     first: bool,
     /// `"name":` of each column, escaped, with the punctuation that stands before it.
     keys: Vec<Box<[u8]>>,
+    /// How far a row that comes in parts has got.
+    at: parts::At,
 }
 
 impl RowWriter {
@@ -42,22 +47,30 @@ impl RowWriter {
                 key.into_boxed_slice()
             })
             .collect();
-        RowWriter { form, first: true, keys }
+        RowWriter { form, first: true, keys, at: parts::At::default() }
     }
 
     /// Appends one row. `values` has one value per column; a missing one is written as null, one too many is left out.
     pub fn row(&mut self, values: &[Value<'_>], out: &mut Vec<u8>) {
         debug_assert_eq!(values.len(), self.keys.len(), "an engine yields one value per column");
+        self.begin(out);
+        for (i, key) in self.keys.iter().enumerate() {
+            out.extend_from_slice(key);
+            push_value(values.get(i).unwrap_or(&Value::Null), out);
+        }
+        self.end(out);
+    }
+
+    fn begin(&mut self, out: &mut Vec<u8>) {
         match self.form {
             RowForm::Lines => out.extend_from_slice(b"{\"row\":{"),
             RowForm::Array if self.first => out.push(b'{'),
             RowForm::Array => out.extend_from_slice(b",{"),
         }
         self.first = false;
-        for (i, key) in self.keys.iter().enumerate() {
-            out.extend_from_slice(key);
-            push_value(values.get(i).unwrap_or(&Value::Null), out);
-        }
+    }
+
+    fn end(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(match self.form {
             RowForm::Array => b"}".as_slice(),
             RowForm::Lines => b"}}\n".as_slice(),
@@ -179,10 +192,13 @@ fn push_offset(minutes: i16, out: &mut Vec<u8>) {
 
 /// A JSON string: quote, backslash and control characters escaped, all else as it is.
 fn push_string(text: &str, out: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
-    out.reserve(bytes.len() + 2);
-    out.push(b'"');
-    let mut rest = bytes;
+    out.reserve(text.len() + 2);
+    quoted(out, |out| push_escaped(text, out));
+}
+
+/// The inside of a JSON string, or a piece of it.
+fn push_escaped(text: &str, out: &mut Vec<u8>) {
+    let mut rest = text.as_bytes();
     loop {
         let clean = clean_prefix(rest);
         out.extend_from_slice(&rest[..clean]);
@@ -202,7 +218,6 @@ fn push_string(text: &str, out: &mut Vec<u8>) {
         }
         rest = &rest[clean + 1..];
     }
-    out.push(b'"');
 }
 
 /// How many bytes at the front need no escape. Eight at a time: most text has none at all.

@@ -67,6 +67,7 @@ fn integrator() -> IntegratorId {
 
 fn claim(site: SiteId, epoch: u64, pms_id: &str) -> Claim {
     let facts = SiteFacts {
+        enriched_at: None,
         pms: Pms::BestPractice,
         pms_id: pms_id.to_owned(),
         practice_name: "Harbour Family Practice".to_owned(),

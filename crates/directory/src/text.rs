@@ -23,6 +23,7 @@ fn unfit(c: char) -> bool {
 
 pub(crate) fn clean_facts(facts: &SiteFacts) -> SiteFacts {
     SiteFacts {
+        enriched_at: None,
         pms: facts.pms,
         pms_id: clean(&facts.pms_id, IDENTIFIER),
         practice_name: clean(&facts.practice_name, NAME),

@@ -69,6 +69,9 @@ struct RawParameter<'a> {
     value: Loose<'a>,
     #[serde(default, borrow)]
     size: Loose<'a>,
+    /// Beyond the published form: the database's own type, for `Structured` and `Udt`.
+    #[serde(borrow, default, rename = "typeName")]
+    type_name: Loose<'a>,
 }
 
 /// Reads the JSON body of `POST …/queries/immediate`. Whoever calls has limited its length already
@@ -173,7 +176,8 @@ fn parameter(index: usize, raw: RawParameter<'_>) -> Result<Parameter, BodyError
             invalid(format!("`{}` must be from 0 to {}, or -1 for the largest.", field("size"), u32::MAX))
         })?),
     };
-    Ok(Parameter { name, direction, kind, value, size })
+    let type_name = self::name(&field("typeName"), raw.type_name)?;
+    Ok(Parameter { name, direction, kind, value, size, type_name })
 }
 
 fn invalid(message: String) -> BodyError {

@@ -162,6 +162,7 @@ impl<'a> Runner<'a> {
                 proto::RowForm::Lines => 0,
                 _ => limits.immediate_result_bytes as u64,
             },
+            all_sets: self.output.row_form() == proto::RowForm::Lines,
         }
     }
 
@@ -211,7 +212,11 @@ impl<'a> Runner<'a> {
                 }
             }
             if let Some(ended) = event.ended {
-                return Ok(self.ended(ended, row_bytes));
+                // The site lost its database, and nothing can have been changed: once more, on a new connection there.
+                let again = ended.status() == proto::Status::Interrupted
+                    && (ended.read_only || ended.effect() == proto::Effect::NotExecuted);
+                let end = self.ended(ended, row_bytes);
+                return if again { Err(Failed::Again(end)) } else { Ok(end) };
             }
             if self.read_only && !self.output.is_wanted() {
                 return Ok(End::CallerGone);

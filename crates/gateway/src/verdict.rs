@@ -131,6 +131,15 @@ fn site_verdict(record: &mut Record, ended: proto::Ended, effect: Effect, limit:
             gone_wrong("The command ran longer than a query of this form may and was stopped.")
         }
         Ok(S::Cancelled) => gone_wrong("The command was cancelled at the site."),
+        // Retryable: nothing can have been changed.
+        Ok(S::Interrupted) if effect == Effect::NotExecuted => Verdict::Envelope(ApiError::unavailable(
+            format!("The site can't reach its database now. {sentence}"),
+            10,
+        )),
+        Ok(S::Interrupted) if ended.read_only => Verdict::Envelope(ApiError::unavailable(
+            format!("The site's connection to its database was lost during the command. {sentence}"),
+            2,
+        )),
         Ok(S::Interrupted) => {
             gone_wrong("The site's connection to its database was lost during the command.")
         }

@@ -3,7 +3,7 @@
 use crate::proto;
 use model::{
     Catalogue, Command, CommandType, Direction, Effect, ErrorDetails, ErrorType, ExecutionMode, Hidden,
-    Parameter, ParameterType, Pms, QueryId, SiteFacts, limit,
+    Parameter, ParameterType, Pms, QueryId, SiteFacts, Timestamp, limit,
 };
 
 /// What is wrong with a message. Names the field, never quotes a value.
@@ -54,6 +54,7 @@ pub fn parameter_to_proto(parameter: &Parameter) -> proto::Parameter {
         r#type: parameter.kind.name().to_owned(),
         value: parameter.value.as_ref().map(|value| value.reveal().clone()),
         size: parameter.size,
+        type_name: parameter.type_name.clone(),
     }
 }
 
@@ -88,6 +89,9 @@ pub fn parameter_from_proto(parameter: proto::Parameter) -> Result<Parameter, In
     if parameter.name.len() > limit::NAME_BYTES {
         return invalid(format!("a parameter's name is longer than {} bytes", limit::NAME_BYTES));
     }
+    if parameter.type_name.as_ref().is_some_and(|name| name.len() > limit::NAME_BYTES) {
+        return invalid(format!("a parameter's type name is longer than {} bytes", limit::NAME_BYTES));
+    }
     let direction = match proto::Direction::try_from(parameter.direction) {
         Ok(proto::Direction::Input) => Direction::Input,
         Ok(proto::Direction::Output) => Direction::Output,
@@ -104,6 +108,7 @@ pub fn parameter_from_proto(parameter: proto::Parameter) -> Result<Parameter, In
         kind,
         value: parameter.value.map(Hidden::new),
         size: parameter.size,
+        type_name: parameter.type_name,
     })
 }
 
@@ -120,6 +125,7 @@ pub fn facts_to_proto(facts: &SiteFacts) -> proto::SiteFacts {
             .iter()
             .map(|c| proto::Catalogue { name: c.name.clone(), is_default: c.is_default })
             .collect(),
+        enriched_at: facts.enriched_at.map_or(0, |at| at.0),
     }
 }
 
@@ -146,6 +152,7 @@ pub fn facts_from_proto(facts: proto::SiteFacts) -> Result<SiteFacts, Invalid> {
             .into_iter()
             .map(|c| Catalogue { name: c.name, is_default: c.is_default })
             .collect(),
+        enriched_at: (facts.enriched_at > 0).then_some(Timestamp(facts.enriched_at)),
     })
 }
 
@@ -206,6 +213,7 @@ mod tests {
                     kind,
                     value: Some("1".into()),
                     size: Some(8),
+                    type_name: Some("dbo.IdList".to_owned()),
                 })
                 .collect(),
             catalogue: Some("Patients".to_owned()),

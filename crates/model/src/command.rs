@@ -125,6 +125,8 @@ pub struct Parameter {
     pub value: Option<Hidden<String>>,
     /// Largest size in bytes, where the caller gave one.
     pub size: Option<u32>,
+    /// Name of the database's own type, for `Structured` and `Udt`, for example `dbo.IdList` (an extension: `typeName`).
+    pub type_name: Option<String>,
 }
 
 /// One command, checked against the limits, not yet against any database.

@@ -1,5 +1,6 @@
 //! What is known of a site outside of it: names, version, catalogues, presence. Nothing clinical.
 
+use crate::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A kind of practice-management software. The published API has two spellings of the same three names.
@@ -95,4 +96,7 @@ pub struct SiteFacts {
     pub link_version: String,
     /// Databases, one of them the default.
     pub catalogues: Vec<Catalogue>,
+    /// When this was last read from the practice's database; `None` when it never was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enriched_at: Option<Timestamp>,
 }

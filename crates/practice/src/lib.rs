@@ -8,6 +8,7 @@ mod engine;
 pub mod events;
 mod fault;
 mod functions;
+mod kind;
 mod login;
 mod parameter;
 mod procedure;
@@ -19,4 +20,5 @@ mod types;
 
 pub use build::{BuildError, BuildOptions, PracticeLogin, build};
 pub use engine::{DemoEngine, OpenError};
+pub use kind::KIND;
 pub use session::DemoSession;

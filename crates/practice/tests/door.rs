@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Taken, ask, command, demo, login, number, open, reader, run};
-use database::{Engine, Failure, Login};
+use database::{Engine, Failure, Login, Session as _, Terms};
 use model::{Access, CommandType, Direction, ExecutionMode, Parameter, ParameterType};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ fn parameter(name: &str, kind: ParameterType, value: Option<&str>) -> Parameter 
         kind,
         value: value.map(Into::into),
         size: None,
+        type_name: None,
     }
 }
 
@@ -248,7 +249,10 @@ fn a_cancel_ends_a_long_query_and_a_wait_but_not_the_next_command() {
     );
     assert!(ask(session.as_mut(), "SELECT 1").is_ok());
     let mut sink = Taken { stop_after: Some(3), ..Taken::default() };
-    assert_eq!(session.run(&reader("SELECT N FROM Numbers"), &mut sink).err(), Some(Failure::Cancelled));
+    assert_eq!(
+        session.run(&reader("SELECT N FROM Numbers"), &Terms::default(), &mut sink).err(),
+        Some(Failure::Cancelled)
+    );
     assert_eq!(sink.rows, 3);
     session.ping().unwrap();
 }

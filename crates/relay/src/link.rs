@@ -219,6 +219,7 @@ mod tests {
         let (left, mut told) = tokio::sync::mpsc::unbounded_channel();
         let desk = Desk::new(Arc::new(Slow { go: Mutex::new(wait), left }));
         let facts = SiteFacts {
+            enriched_at: None,
             pms: Pms::BestPractice,
             pms_id: "1".to_owned(),
             practice_name: String::new(),

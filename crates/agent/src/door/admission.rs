@@ -65,6 +65,11 @@ impl Admission {
         &self.ticket().command
     }
 
+    /// Where.
+    pub fn site(&self) -> model::SiteId {
+        self.ticket().pairing.site
+    }
+
     /// Its turn has come: asks again whether it is still let in, and writes its intent down. For a possible write this
     /// blocks until the intent is on disk.
     ///
@@ -109,6 +114,11 @@ impl Permit {
     /// What it may do.
     pub fn access(&self) -> Access {
         self.ticket().access
+    }
+
+    /// Which query it is.
+    pub fn query(&self) -> model::QueryId {
+        self.ticket().started.key.query
     }
 
     /// What it runs.

@@ -45,6 +45,17 @@ pub(super) fn run(
         Err(failure @ (Failure::Parameter { .. } | Failure::Catalogue)) => {
             return not_run(failure, tally, read_only, times);
         }
+        Err(Failure::Escaped(error)) => {
+            let how = "The statement ended the read-only transaction that it ran in: what it wrote after that may stand. The \
+                       practice's log says so. Ask for a login that may only read, or pair for writing.";
+            let error = error.map_or_else(|| halo(403, how), |error| sql_error(*error));
+            return with(
+                proto::Ended { read_only: false, ..base(tally, read_only, times) },
+                proto::Status::Failed,
+                Effect::Unknown,
+                Some(error),
+            );
+        }
         Err(Failure::Lost) => {
             let how = "The connection between Halo Link and the practice's database broke.";
             (proto::Status::Interrupted, Effect::Unknown, Some(halo(500, how)))
@@ -67,7 +78,7 @@ pub(super) fn not_run(failure: Failure, tally: Tally, read_only: bool, times: Ti
             return proto::Ended { read_only, run_ms: times.run_ms, ..refused };
         }
         Failure::Cancelled => (tally.stop.map_or(proto::Status::Cancelled, stopped), None),
-        Failure::Lost => {
+        Failure::Lost | Failure::Escaped(_) => {
             let how = "Halo Link can't reach the practice's database.";
             (proto::Status::Interrupted, Some(halo(503, how)))
         }
@@ -150,6 +161,7 @@ fn outputs(done: Done, command: &Command) -> Vec<proto::Parameter> {
                 kind: output.kind,
                 value: output.value,
                 size: declared.size,
+                type_name: declared.type_name.clone(),
             }))
         })
         .collect()

@@ -60,11 +60,15 @@ pub(super) struct Flow {
     changed: Notify,
 }
 
+/// Rows of one result set, before the first of them its columns.
+type Piece = (Option<proto::Columns>, Vec<u8>);
+
 #[derive(Default)]
 struct State {
+    /// Of the present result set, until they are on their way.
     columns: Option<proto::Columns>,
     buffer: Vec<u8>,
-    full: VecDeque<Vec<u8>>,
+    full: VecDeque<Piece>,
     rows: u64,
     bytes: u64,
     /// The sending side wants to know of the next byte.
@@ -117,19 +121,31 @@ impl Flow {
             .zip(columns)
             .map(|(name, column)| proto::Column { name, r#type: column.type_name.clone() })
             .collect();
-        let mut state = self.lock();
+        let mut state = self.wait_for_room(self.lock());
+        if !state.buffer.is_empty() || state.columns.is_some() {
+            // The result set before: its rows, or that it has none, travel apart.
+            let rows = std::mem::take(&mut state.buffer);
+            state.push(rows);
+            self.changed.notify_one();
+        }
         state.columns = Some(proto::Columns { columns });
         self.wake(&mut state);
         if state.must_stop(self.read_only) { Err(Stopped) } else { Ok(()) }
     }
 
-    /// One row, written by `write` onto the buffer. Blocks while the caller is slow.
-    pub(super) fn row(&self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Stopped> {
-        let mut state = self.lock();
+    /// Blocks while the caller is slow.
+    fn wait_for_room<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         while state.full.len() >= FULL_PIECES && state.stop.is_none() && !state.discard {
             // Bounded: the sending side stops the flow when time is up or the caller is gone.
             state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        state
+    }
+
+    /// One row, or a piece of one, written by `write` onto the buffer: true when the row is whole with it. Blocks while
+    /// the caller is slow.
+    pub(super) fn row(&self, write: impl FnOnce(&mut Vec<u8>) -> bool) -> Result<(), Stopped> {
+        let mut state = self.wait_for_room(self.lock());
         if state.must_stop(self.read_only) {
             state.cut = true;
             return Err(Stopped);
@@ -139,7 +155,7 @@ impl Flow {
             return Ok(());
         }
         let before = state.buffer.len();
-        write(&mut state.buffer);
+        let whole = write(&mut state.buffer);
         let bytes = (state.buffer.len() - before) as u64;
         if self.cap > 0 && state.bytes + bytes > self.cap {
             state.buffer.truncate(before);
@@ -148,7 +164,7 @@ impl Flow {
             return if self.read_only { Err(Stopped) } else { Ok(()) };
         }
         state.bytes += bytes;
-        state.rows += 1;
+        state.rows += u64::from(whole);
         if state.buffer.len() >= limit::CHUNK_BYTES {
             let piece = std::mem::replace(&mut state.buffer, Vec::with_capacity(limit::CHUNK_BYTES + 4096));
             state.push(piece);
@@ -181,9 +197,9 @@ impl Flow {
     pub(super) fn news(&self, due: bool, arm: bool) -> News {
         let mut state = self.lock();
         state.armed = false;
-        if let Some(rows) = state.full.pop_front() {
+        if let Some((columns, rows)) = state.full.pop_front() {
             self.room.notify_one();
-            return News::Piece { columns: state.columns.take(), rows };
+            return News::Piece { columns, rows };
         }
         let some = !state.buffer.is_empty() || state.columns.is_some();
         match state.ended.take() {
@@ -255,10 +271,13 @@ impl Flow {
 impl State {
     /// A piece goes to the caller; one giant row is cut so that no message is larger than it may be.
     fn push(&mut self, piece: Vec<u8>) {
+        let columns = self.columns.take();
         if piece.len() <= limit::CHUNK_MAX_BYTES {
-            return self.full.push_back(piece);
+            return self.full.push_back((columns, piece));
         }
-        self.full.extend(piece.chunks(limit::CHUNK_MAX_BYTES / 4).map(<[u8]>::to_vec));
+        let mut columns = Some(columns);
+        let pieces = piece.chunks(limit::CHUNK_MAX_BYTES / 4).map(<[u8]>::to_vec);
+        self.full.extend(pieces.map(|piece| (columns.take().flatten(), piece)));
     }
 
     fn must_stop(&self, read_only: bool) -> bool {

@@ -1,22 +1,27 @@
-//! Taking turns: so many at once, so many waiting, first come first served.
+//! Taking turns: so many at once, so many waiting, first come first served. How many at once may change meanwhile.
 
 use super::Duration;
 use link_api::proto;
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
 
-pub(super) struct Lane {
-    slots: Arc<Semaphore>,
+#[derive(Clone)]
+pub(super) struct Lane(Arc<Mutex<State>>);
+
+struct State {
+    /// At once, now.
+    most: usize,
     running: usize,
-    waiting: AtomicUsize,
     most_waiting: usize,
+    /// A turn that its waiter no longer wants comes back when its message is dropped.
+    waiting: VecDeque<oneshot::Sender<Turn>>,
 }
 
 /// A turn; the next one's comes when it is dropped.
-pub(super) type Turn = OwnedSemaphorePermit;
+pub(super) struct Turn(Option<Lane>);
 
 /// Why a turn did not come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,46 +32,79 @@ pub(super) enum NoTurn {
 }
 
 impl Lane {
-    pub(super) fn new(running: usize, waiting: usize) -> Self {
-        Lane {
-            slots: Arc::new(Semaphore::new(running)),
-            running,
-            waiting: AtomicUsize::new(0),
-            most_waiting: waiting,
-        }
+    pub(super) fn new(most: usize, most_waiting: usize) -> Self {
+        let state = State { most, running: 0, most_waiting, waiting: VecDeque::new() };
+        Lane(Arc::new(Mutex::new(state)))
     }
 
     /// Waits for a turn, not longer than `bound`.
     pub(super) async fn turn(&self, bound: Duration) -> Result<Turn, NoTurn> {
-        if let Ok(turn) = self.slots.clone().try_acquire_owned() {
-            return Ok(turn);
-        }
-        let _place = Place::take(&self.waiting, self.most_waiting).ok_or(NoTurn::TooManyWaiting)?;
-        match tokio::time::timeout(bound, self.slots.clone().acquire_owned()).await {
-            Ok(turn) => Ok(turn.expect("the lane's semaphore is never closed")),
+        let turn = {
+            let mut state = self.lock();
+            if state.running < state.most && state.waiting.is_empty() {
+                state.running += 1;
+                return Ok(Turn(Some(self.clone())));
+            }
+            // Whoever gave up waiting takes no place.
+            state.waiting.retain(|waiter| !waiter.is_closed());
+            if state.waiting.len() >= state.most_waiting {
+                return Err(NoTurn::TooManyWaiting);
+            }
+            let (give, turn) = oneshot::channel();
+            state.waiting.push_back(give);
+            turn
+        };
+        match tokio::time::timeout(bound, turn).await {
+            Ok(turn) => Ok(turn.expect("a waiter is dropped only with the turn given, or by its owner")),
             Err(_) => Err(NoTurn::Expired),
         }
     }
 
-    /// Waiting and running.
-    pub(super) fn load(&self) -> (usize, usize) {
-        (self.waiting.load(Ordering::Relaxed), self.running - self.slots.available_permits())
+    /// From now on so many at once, at least one. Those that run are not touched.
+    pub(super) fn allow(&self, most: usize) {
+        self.lock().most = most.max(1);
+        self.give();
+    }
+
+    /// Waiting, running, and how many may run at once.
+    pub(super) fn load(&self) -> (usize, usize, usize) {
+        let state = self.lock();
+        let waiting = state.waiting.iter().filter(|waiter| !waiter.is_closed()).count();
+        (waiting, state.running, state.most)
+    }
+
+    /// Gives free turns to those who wait.
+    fn give(&self) {
+        loop {
+            let waiter = {
+                let mut state = self.lock();
+                if state.running >= state.most {
+                    return;
+                }
+                let Some(waiter) = state.waiting.pop_front() else { return };
+                state.running += 1;
+                waiter
+            };
+            // Outside the lock: a turn that is dropped takes it.
+            if let Err(mut untaken) = waiter.send(Turn(Some(self.clone()))) {
+                // Counted out here: its own drop would begin this all over again, once for each who left.
+                untaken.0 = None;
+                self.lock().running -= 1;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A place in the queue, given back on drop.
-struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize, most: usize) -> Option<Self> {
-        let room = |n: usize| (n < most).then_some(n + 1);
-        waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).ok().map(|_| Place(waiting))
-    }
-}
-
-impl Drop for Place<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        if let Some(lane) = self.0.take() {
+            lane.lock().running -= 1;
+            lane.give();
+        }
     }
 }
 
@@ -82,5 +120,87 @@ impl NoTurn {
             NoTurn::Expired => proto::Ended { status: proto::Status::ExpiredInQueue.into(), ..ended },
             NoTurn::CallerGone => proto::Ended { status: proto::Status::Cancelled.into(), ..ended },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::timeout;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn counts(lane: &Lane) -> (usize, usize) {
+        let (waiting, running, _) = lane.load();
+        (waiting, running)
+    }
+
+    #[tokio::test]
+    async fn turns_come_in_the_order_of_asking() {
+        let lane = Lane::new(1, 10);
+        let first = lane.turn(LONG).await.ok().unwrap();
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        for i in 0..5 {
+            let (lane, tell) = (lane.clone(), tell.clone());
+            tokio::spawn(async move {
+                let _turn = lane.turn(LONG).await.ok().unwrap();
+                tell.send(i).unwrap();
+            });
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(counts(&lane), (5, 1));
+        drop(first);
+        for i in 0..5 {
+            assert_eq!(timeout(LONG, told.recv()).await.unwrap(), Some(i));
+        }
+        tokio::task::yield_now().await;
+        assert_eq!(counts(&lane), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn who_waits_too_long_or_leaves_takes_no_turn_and_no_place() {
+        let lane = Lane::new(1, 2);
+        let first = lane.turn(LONG).await.ok().unwrap();
+        assert_eq!(lane.turn(Duration::from_millis(20)).await.err(), Some(NoTurn::Expired));
+        let waiting = tokio::spawn({
+            let lane = lane.clone();
+            async move { lane.turn(LONG).await.is_ok() }
+        });
+        tokio::task::yield_now().await;
+        let leaving = tokio::spawn({
+            let lane = lane.clone();
+            async move { lane.turn(LONG).await.is_ok() }
+        });
+        tokio::task::yield_now().await;
+        assert_eq!(lane.turn(LONG).await.err(), Some(NoTurn::TooManyWaiting));
+        leaving.abort();
+        let _ = leaving.await;
+        assert_eq!(counts(&lane), (1, 1));
+        drop(first);
+        assert!(waiting.await.unwrap());
+        assert_eq!(counts(&lane), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn fewer_at_once_takes_effect_as_turns_end_and_more_at_once_at_once() {
+        let lane = Lane::new(3, 10);
+        let mut turns = Vec::new();
+        for _ in 0..3 {
+            turns.push(lane.turn(LONG).await.ok().unwrap());
+        }
+        lane.allow(1);
+        turns.truncate(1);
+        assert_eq!(lane.turn(Duration::from_millis(20)).await.err(), Some(NoTurn::Expired));
+        let waiting = tokio::spawn({
+            let lane = lane.clone();
+            async move { lane.turn(LONG).await.ok().unwrap() }
+        });
+        tokio::task::yield_now().await;
+        lane.allow(2);
+        let turn = waiting.await.unwrap();
+        assert_eq!(counts(&lane), (0, 2));
+        drop((turn, turns));
+        lane.allow(0);
+        assert!(lane.turn(LONG).await.is_ok(), "never none at all");
     }
 }

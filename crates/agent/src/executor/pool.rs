@@ -11,9 +11,12 @@ use std::{
 
 /// A session idle for longer than this is asked whether it still lives.
 const FRESH: Duration = Duration::from_secs(10);
+/// Most sessions kept idle for one site, catalogue, login and access.
+const MOST_IDLE_EACH: usize = 4;
 /// Most sessions kept idle, all together.
 const MOST_IDLE: usize = 64;
 
+/// Sessions in use are bounded by the lane; what waits here by the constants above.
 pub(super) struct Pool {
     idle: Mutex<HashMap<SessionKey, Vec<Idle>>>,
     clock: Arc<dyn Clock>,
@@ -45,12 +48,17 @@ impl Pool {
         }
     }
 
-    /// Keeps a session that ended its command cleanly.
-    pub(super) fn put(&self, permit: &Permit, session: Box<dyn Session>) {
+    /// Keeps a session that ended its command cleanly, once nothing of that command is left in it. Blocks on the database.
+    pub(super) fn put(&self, key: SessionKey, mut session: Box<dyn Session>) {
+        if session.reset().is_err() {
+            return;
+        }
         let since = self.clock.monotonic();
         let mut idle = self.lock();
-        if idle.values().map(Vec::len).sum::<usize>() < MOST_IDLE {
-            idle.entry(permit.session_key()).or_default().push(Idle { session, since });
+        let all = idle.values().map(Vec::len).sum::<usize>();
+        let own = idle.entry(key).or_default();
+        if all < MOST_IDLE && own.len() < MOST_IDLE_EACH {
+            own.push(Idle { session, since });
         } else {
             // Closing may take a while: not under the lock.
             drop(idle);
@@ -58,17 +66,19 @@ impl Pool {
         }
     }
 
+    /// Closes what was idle for too long. Blocks on the database.
     pub(super) fn close_idle(&self) {
         let now = self.clock.monotonic();
-        let mut old = Vec::new();
-        self.lock().retain(|_, sessions| {
-            let (keep, close) = std::mem::take(sessions)
-                .into_iter()
-                .partition::<Vec<_>, _>(|idle| now.saturating_sub(idle.since) < self.keep);
-            old.push(close);
-            *sessions = keep;
-            !sessions.is_empty()
-        });
+        let old: Vec<Idle> = {
+            let mut idle = self.lock();
+            let old = idle
+                .values_mut()
+                .flat_map(|idle| idle.extract_if(.., |i| now.saturating_sub(i.since) >= self.keep))
+                .collect();
+            idle.retain(|_, idle| !idle.is_empty());
+            old
+        };
+        drop(old);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, Vec<Idle>>> {

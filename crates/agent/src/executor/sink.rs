@@ -2,7 +2,7 @@
 
 use super::{Duration, flow::Flow};
 use database::{
-    Column, Sink, Stopped, Value,
+    Column, Part, Sink, Stopped, Value, Wanted,
     json::{RowForm, RowWriter},
 };
 use model::Clock;
@@ -23,15 +23,26 @@ impl<'a> RowSink<'a> {
 }
 
 impl Sink for RowSink<'_> {
-    fn columns(&mut self, columns: &[Column]) -> Result<(), Stopped> {
+    fn columns(&mut self, columns: &[Column]) -> Result<Wanted, Stopped> {
         self.first.get_or_insert_with(|| self.clock.monotonic());
         self.writer = Some(RowWriter::new(columns, self.form));
-        self.flow.columns(columns)
+        self.flow.columns(columns)?;
+        Ok(Wanted::Rows)
     }
 
-    fn row(&mut self, values: &[Value<'_>]) -> Result<(), Stopped> {
+    fn row(&mut self, values: &[Value<'_>]) -> Result<Wanted, Stopped> {
         // An engine that yields rows without columns breaks its contract: there is nothing to call the values.
         let writer = self.writer.as_mut().ok_or(Stopped)?;
-        self.flow.row(|out| writer.row(values, out))
+        self.flow.row(|out| {
+            writer.row(values, out);
+            true
+        })?;
+        Ok(Wanted::Rows)
+    }
+
+    fn part(&mut self, part: Part<'_>) -> Result<Wanted, Stopped> {
+        let writer = self.writer.as_mut().ok_or(Stopped)?;
+        self.flow.row(|out| writer.part(part, out))?;
+        Ok(Wanted::Rows)
     }
 }

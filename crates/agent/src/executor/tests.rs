@@ -8,8 +8,13 @@ use model::QueryId;
 use proto::{Effect, Status};
 use std::sync::atomic::Ordering;
 
-const ORDER: Order =
-    Order { queue_ms: 10_000, run_ms: 10_000, form: database::json::RowForm::Array, max_row_bytes: 0 };
+const ORDER: Order = Order {
+    queue_ms: 10_000,
+    run_ms: 10_000,
+    form: database::json::RowForm::Array,
+    sets: database::pick::Sets::One,
+    max_row_bytes: 0,
+};
 
 fn bench(access: Access) -> Bench {
     let bench = Bench::new();
@@ -191,7 +196,7 @@ async fn the_lane_runs_so_many_lets_so_many_wait_and_refuses_the_rest() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     let waiting = start(&bench, 2, "update x", Order { queue_ms: 100, ..ORDER });
     tokio::time::sleep(Duration::from_millis(20)).await;
-    assert_eq!(bench.host.executor().load(), (1, 1));
+    assert_eq!(bench.host.executor().load(), (1, 1, 1));
     let third = run(&bench, 3, "update x", ORDER).await;
     assert_eq!(third.ended.refusal(), proto::Refusal::Busy);
     let waiting = collect(waiting).await;

@@ -1,8 +1,13 @@
-//! The blocking side of one command: begin, session, run, end. Runs on a thread of its own from first to last.
+//! The blocking side of one command: begin, session, run, end, and the session made ready for the next. Runs on a thread of
+//! its own from first to last.
 
-use super::{ending, ending::Times, flow::Flow, lane::Turn, millis, pool::Pool, sink::RowSink};
+use super::{Place, Terms, ending, ending::Times, flow::Flow, lane::Turn, millis, pool::Pool, sink::RowSink};
 use crate::door::{Admission, Permit};
-use database::{Done, Failure, json::RowForm};
+use database::{
+    Done, Failure, Session,
+    json::RowForm,
+    pick::{Pick, Sets},
+};
 use link_api::proto;
 use model::{Access, Clock};
 use std::sync::Arc;
@@ -11,56 +16,87 @@ pub(super) struct Work {
     pub(super) admission: Admission,
     pub(super) flow: Arc<Flow>,
     pub(super) pool: Arc<Pool>,
+    pub(super) place: Arc<Place>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) form: RowForm,
+    pub(super) sets: Sets,
+    pub(super) terms: Terms,
     /// Held until the database is done with the command, whatever its caller was told meanwhile.
     pub(super) turn: Turn,
 }
 
 impl Work {
     pub(super) fn run(self) {
-        let Work { admission, flow, pool, clock, form, turn } = self;
-        let last_word = LastWord { flow: &flow, read_only: admission.access() == Access::ReadOnly };
+        let read_only = self.admission.access() == Access::ReadOnly;
+        let Work { admission, flow, pool, place, clock, form, sets, terms, turn } = self;
+        let last_word = LastWord { flow: &flow, read_only };
         let permit = match admission.begin() {
             Ok(permit) => permit,
             Err(refused) => return flow.end(refused.ended()),
         };
-        let ended = execute(&permit, &flow, &pool, &*clock, form);
+        let key = permit.session_key();
+        let (ended, session) =
+            Run { permit: &permit, flow: &flow, clock: &*clock }.execute(&pool, form, sets, &terms);
         permit.finish(&ended);
         flow.end(ended);
         drop(last_word);
+        // The caller has its answer: what follows costs it nothing.
+        if let Some(mut session) = session {
+            if place.probe(&*clock, &mut *session) {
+                pool.put(key, session);
+            }
+        }
         drop(turn);
     }
 }
 
-fn execute(permit: &Permit, flow: &Flow, pool: &Pool, clock: &dyn Clock, form: RowForm) -> proto::Ended {
-    let begun = clock.monotonic();
-    let read_only = permit.access() == Access::ReadOnly;
-    let since = |at: std::time::Duration| millis(at.saturating_sub(begun));
-    let not_run = |failure: Failure| {
-        let times = Times { sql_ms: 0, run_ms: since(clock.monotonic()) };
-        ending::not_run(failure, flow.over(), read_only, times)
-    };
-    let mut session = match pool.take(permit) {
-        Ok(session) => session,
-        Err(failure) => return not_run(failure),
-    };
-    if flow.cancellable(session.canceller()).is_err() {
-        pool.put(permit, session);
-        return not_run(Failure::Cancelled);
+struct Run<'a> {
+    permit: &'a Permit,
+    flow: &'a Flow,
+    clock: &'a dyn Clock,
+}
+
+impl Run<'_> {
+    /// How it ended, and its session when that may serve again.
+    fn execute(
+        &self,
+        pool: &Pool,
+        form: RowForm,
+        sets: Sets,
+        terms: &Terms,
+    ) -> (proto::Ended, Option<Box<dyn Session>>) {
+        let Run { permit, flow, clock } = self;
+        let begun = clock.monotonic();
+        let read_only = permit.access() == Access::ReadOnly;
+        let since = |at: std::time::Duration| millis(at.saturating_sub(begun));
+        let not_run = |failure: Failure| {
+            let times = Times { sql_ms: 0, run_ms: since(clock.monotonic()) };
+            ending::not_run(failure, flow.over(), read_only, times)
+        };
+        let mut session = match pool.take(permit) {
+            Ok(session) => session,
+            Err(failure) => return (not_run(failure), None),
+        };
+        if flow.cancellable(session.canceller()).is_err() {
+            return (not_run(Failure::Cancelled), Some(session));
+        }
+        let handed_over = clock.monotonic();
+        let command = permit.command();
+        let mut sink = Pick::new(command.mode, sets, RowSink::new(flow, *clock, form));
+        let result = session.run(command, terms, &mut sink);
+        let over = clock.monotonic();
+        let result = result.and_then(|done| sink.finish().map(|()| done).map_err(|_| Failure::Cancelled));
+        let first = sink.inner.first.unwrap_or(over);
+        let times = Times { sql_ms: millis(first.saturating_sub(handed_over)), run_ms: since(over) };
+        let tally = flow.over();
+        // A cancel that came late would hit the next command: such a session is closed.
+        let again = !tally.cancelled && is_clean(&result);
+        if let Err(Failure::Escaped(_)) = &result {
+            // Somebody at the practice must look: a login that may only read would have stopped it.
+            tracing::error!(query = %permit.query(), "a statement left its read-only transaction: what it wrote may stand");
+        }
+        (ending::run(result, tally, command, read_only, times), again.then_some(session))
     }
-    let handed_over = clock.monotonic();
-    let mut sink = RowSink::new(flow, clock, form);
-    let result = session.run(permit.command(), &mut sink);
-    let over = clock.monotonic();
-    let times =
-        Times { sql_ms: millis(sink.first.unwrap_or(over).saturating_sub(handed_over)), run_ms: since(over) };
-    let tally = flow.over();
-    // A cancel that came late would hit the next command: such a session is closed.
-    if !tally.cancelled && is_clean(&result) {
-        pool.put(permit, session);
-    }
-    ending::run(result, tally, permit.command(), read_only, times)
 }
 
 fn is_clean(result: &Result<Done, Failure>) -> bool {
@@ -68,7 +104,7 @@ fn is_clean(result: &Result<Done, Failure>) -> bool {
         Ok(_) | Err(Failure::Parameter { .. }) => true,
         // From severity 20 on SQL Server closes the connection.
         Err(Failure::Sql(error)) => error.class < 20,
-        Err(Failure::Catalogue | Failure::Cancelled | Failure::Lost) => false,
+        Err(Failure::Catalogue | Failure::Cancelled | Failure::Escaped(_) | Failure::Lost) => false,
     }
 }
 

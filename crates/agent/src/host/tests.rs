@@ -90,6 +90,7 @@ fn order(id: u128, text: &str) -> proto::RunRequest {
         form: proto::RowForm::Array.into(),
         read_only: false,
         max_row_bytes: 0,
+        all_sets: false,
     }
 }
 

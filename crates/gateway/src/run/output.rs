@@ -36,6 +36,8 @@ pub(super) struct Output {
     /// The streaming form's way out, once begun.
     pieces: Option<mpsc::Sender<Piece>>,
     columns: Option<proto::Columns>,
+    /// The last piece ended in the middle of a row.
+    in_a_line: bool,
     /// What the returned parameters take up, until the last byte has gone out.
     outputs_room: Option<Reservation>,
     wanted: bool,
@@ -60,6 +62,7 @@ impl Output {
             rows,
             pieces: None,
             columns: None,
+            in_a_line: false,
             outputs_room: None,
             wanted: true,
             no_room,
@@ -114,9 +117,15 @@ impl Output {
     }
 
     pub(super) async fn columns(&mut self, gateway: &Gateway, record: &Record, columns: proto::Columns) {
-        if self.form == Form::Lines {
+        if self.form != Form::Lines {
+            return;
+        }
+        if self.tell.is_some() {
             self.columns = Some(columns);
             self.begin(gateway, record).await;
+        } else {
+            // The next result set.
+            self.send(gateway, Piece::Lines(lines::columns(&columns).into())).await;
         }
     }
 
@@ -125,6 +134,7 @@ impl Output {
         match self.form {
             Form::Lines => {
                 self.begin(gateway, record).await;
+                self.in_a_line = piece.last().is_some_and(|byte| *byte != b'\n');
                 self.send(gateway, Piece::Lines(piece)).await;
                 None
             }
@@ -176,6 +186,10 @@ impl Output {
         }
         let room = self.outputs_room.take();
         let Some(tell) = self.tell.take() else {
+            if std::mem::take(&mut self.in_a_line) {
+                // A row that was cut in the middle: the last line must be one of its own.
+                self.send(gateway, Piece::Lines(Bytes::from_static(b"\n"))).await;
+            }
             let last = answer::held(lines::end(record, &verdict, outputs), room);
             self.send(gateway, Piece::Last(last)).await;
             return;

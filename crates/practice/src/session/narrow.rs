@@ -1,4 +1,4 @@
-//! The narrow door: one command, one result set, one count or one error.
+//! The narrow door: one command, its result sets, one count or one error.
 
 use super::{DemoSession, Frame, invoke::Passed, value::typed};
 use crate::{
@@ -8,77 +8,56 @@ use crate::{
     tsql::{Action, Setting, Variable, compile},
     types::Type,
 };
-use database::{Cancel, Column, Dialect, Done, Failure, Output, Session, Sink, SqlError, Value as Shown};
-use model::{Command, CommandType, Direction, ExecutionMode, Hidden};
+use database::{
+    Cancel, Column, Description, Dialect, Done, Failure, Output, Rights, Session, Sink, SqlError, Terms,
+    Value as Shown, Wanted, Writes,
+};
+use model::{Command, CommandType, Direction, Hidden};
 use rusqlite::types::Value;
 use std::sync::Arc;
 
 /// Hears all that a batch tells, and passes on what the narrow door has room for.
 struct Heard<'a> {
     sink: &'a mut dyn Sink,
-    mode: ExecutionMode,
-    /// The first result set with columns has begun, and has ended.
-    begun: bool,
-    over: bool,
-    rows: u64,
+    /// Rows of the present result set are worth reading.
+    wanted: bool,
     affected: Option<i64>,
     error: Option<SqlError>,
     outputs: Vec<(usize, Option<Hidden<String>>)>,
 }
 
 impl<'a> Heard<'a> {
-    fn new(sink: &'a mut dyn Sink, mode: ExecutionMode) -> Self {
-        Heard {
-            sink,
-            mode,
-            begun: false,
-            over: false,
-            rows: 0,
-            affected: None,
-            error: None,
-            outputs: Vec::new(),
-        }
+    fn new(sink: &'a mut dyn Sink) -> Self {
+        Heard { sink, wanted: false, affected: None, error: None, outputs: Vec::new() }
     }
 
-    fn gives(&self) -> bool {
-        self.begun && !self.over && self.mode != ExecutionMode::NonQuery
+    fn note(&mut self, wanted: Result<Wanted, database::Stopped>) -> Result<(), Enough> {
+        self.wanted = wanted.map_err(|_| Enough)? == Wanted::Rows;
+        Ok(())
     }
 }
 
 impl Events for Heard<'_> {
     fn columns(&mut self, columns: &[ResultColumn]) -> Result<(), Enough> {
-        if std::mem::replace(&mut self.begun, true) {
-            self.over = true;
-        }
-        if !self.gives() {
-            return Ok(());
-        }
-        let mut heads: Vec<Column> = columns
+        let heads: Vec<Column> = columns
             .iter()
             .map(|c| Column { name: c.name.clone(), type_name: c.ty.name.to_owned() })
             .collect();
-        if self.mode == ExecutionMode::Scalar {
-            heads.truncate(1);
-        }
-        self.sink.columns(&heads).map_err(|_| Enough)
+        let wanted = self.sink.columns(&heads);
+        self.note(wanted)
     }
     fn row(&mut self, values: &[Shown<'_>]) -> Result<(), Enough> {
-        self.rows += 1;
-        match self.mode {
-            _ if !self.gives() => Ok(()),
-            ExecutionMode::Scalar if self.rows > 1 => Ok(()),
-            ExecutionMode::Scalar => self.sink.row(&values[..values.len().min(1)]).map_err(|_| Enough),
-            _ => self.sink.row(values).map_err(|_| Enough),
+        if !self.wanted {
+            return Ok(());
         }
+        let wanted = self.sink.row(values);
+        self.note(wanted)
     }
     fn enough_rows(&self) -> bool {
         // Rows that nobody sees need not be read.
-        self.mode == ExecutionMode::Scalar && self.rows > 0
+        !self.wanted
     }
     fn ended(&mut self, what: Ended, rows: Option<u64>) -> Result<(), Enough> {
-        if self.begun {
-            self.over = true;
-        }
         if let (Ended::Insert | Ended::Update | Ended::Delete, Some(rows)) = (what, rows) {
             self.affected = Some(self.affected.unwrap_or(0) + i64::try_from(rows).unwrap_or(i64::MAX));
         }
@@ -109,8 +88,11 @@ impl Events for Heard<'_> {
 }
 
 impl Session for DemoSession {
-    fn run(&mut self, command: &Command, sink: &mut dyn Sink) -> Result<Done, Failure> {
-        let mut heard = Heard::new(sink, command.mode);
+    fn run(&mut self, command: &Command, terms: &Terms, sink: &mut dyn Sink) -> Result<Done, Failure> {
+        if let Some(wait) = terms.lock_wait {
+            self.state.facts().lock_timeout = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        }
+        let mut heard = Heard::new(sink);
         let done = self.command(command, &mut heard);
         // A request to cancel that this command got must not reach the next.
         let cancelled = self.canceller.take();
@@ -134,6 +116,23 @@ impl Session for DemoSession {
 
     fn ping(&mut self) -> Result<(), Failure> {
         self.connection.query_row("SELECT 1", [], |_| Ok(())).map_err(|_| Failure::Lost)
+    }
+
+    fn reset(&mut self) -> Result<(), Failure> {
+        // Done at the end of each command.
+        Ok(())
+    }
+
+    fn describe(&mut self) -> Result<Description, Failure> {
+        let (writes, grant) = match self.read_only {
+            true => (Writes::No, "SELECT on all tables and views"),
+            false => (Writes::Yes, "SELECT, INSERT, UPDATE, DELETE and EXECUTE on everything"),
+        };
+        Ok(Description {
+            product: "Halo demo practice".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            rights: Rights { writes, grants: vec![grant.to_owned()] },
+        })
     }
 }
 

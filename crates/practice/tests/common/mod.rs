@@ -2,8 +2,9 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "each test file uses a part of it")]
 
 use database::{
-    Column, Done, Engine, Failure, Login, Session, Sink, Stopped, Value,
+    Column, Done, Engine, Failure, Login, Part, Session, Sink, Stopped, Terms, Value, Wanted,
     json::{RowForm, RowWriter},
+    pick::{Pick, Sets},
 };
 use model::{Access, Clock, Command, CommandType, ExecutionMode, Parameter, Timestamp};
 use practice::{BuildOptions, DemoEngine, PracticeLogin, build};
@@ -70,17 +71,20 @@ pub(crate) struct Taken {
 }
 
 impl Sink for Taken {
-    fn columns(&mut self, columns: &[Column]) -> Result<(), Stopped> {
+    fn columns(&mut self, columns: &[Column]) -> Result<Wanted, Stopped> {
         assert!(self.writer.is_none(), "columns come once");
         self.columns = columns.to_vec();
         self.writer = Some(RowWriter::new(columns, RowForm::Array));
-        Ok(())
+        Ok(Wanted::Rows)
     }
-    fn row(&mut self, values: &[Value<'_>]) -> Result<(), Stopped> {
+    fn row(&mut self, values: &[Value<'_>]) -> Result<Wanted, Stopped> {
         assert_eq!(values.len(), self.columns.len());
         self.writer.as_mut().expect("columns come first").row(values, &mut self.json);
         self.rows += 1;
-        if self.stop_after == Some(self.rows) { Err(Stopped) } else { Ok(()) }
+        if self.stop_after == Some(self.rows) { Err(Stopped) } else { Ok(Wanted::Rows) }
+    }
+    fn part(&mut self, _: Part<'_>) -> Result<Wanted, Stopped> {
+        panic!("the embedded engine holds its rows whole")
     }
 }
 
@@ -98,9 +102,10 @@ pub(crate) fn reader(text: &str) -> Command {
 }
 
 pub(crate) fn run(session: &mut dyn Session, command: &Command) -> Result<(Taken, Done), Failure> {
-    let mut taken = Taken::default();
-    let done = session.run(command, &mut taken)?;
-    Ok((taken, done))
+    let mut pick = Pick::new(command.mode, Sets::One, Taken::default());
+    let done = session.run(command, &Terms::default(), &mut pick)?;
+    pick.finish().expect("nobody stops here");
+    Ok((pick.inner, done))
 }
 
 /// Rows as the text of a JSON array.

@@ -29,7 +29,14 @@ pub(crate) use ParameterType::{Date, DateTime, Int, VarChar};
 pub(crate) type Given<'a> = (&'a str, ParameterType, Option<&'a str>);
 
 fn parameter(name: &str, kind: ParameterType, value: Option<&str>, direction: Direction) -> Parameter {
-    Parameter { name: name.into(), direction, kind, value: value.map(Into::into), size: None }
+    Parameter {
+        name: name.into(),
+        direction,
+        kind,
+        value: value.map(Into::into),
+        size: None,
+        type_name: None,
+    }
 }
 
 /// Calls a procedure as a command of Halo Connect does: rows, status, rows affected.

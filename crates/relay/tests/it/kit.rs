@@ -138,6 +138,7 @@ pub(crate) struct Practice {
 impl Practice {
     pub(crate) fn new(pms_id: &str) -> Practice {
         let facts = SiteFacts {
+            enriched_at: None,
             pms: Pms::BestPractice,
             pms_id: pms_id.to_owned(),
             practice_name: "Harbour Family Practice".to_owned(),

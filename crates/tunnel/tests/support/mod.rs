@@ -31,6 +31,7 @@ pub fn identity_at(kind: Kind, now: Timestamp, valid: Duration) -> Operational {
 
 pub fn facts() -> SiteFacts {
     SiteFacts {
+        enriched_at: None,
         pms: Pms::BestPractice,
         pms_id: "10001".to_owned(),
         practice_name: "Riverside Clinic".to_owned(),

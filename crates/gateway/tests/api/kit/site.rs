@@ -66,6 +66,7 @@ impl FakeSite {
             site,
             link: None,
             facts: SiteFacts {
+                enriched_at: None,
                 pms: Pms::BestPractice,
                 pms_id: pms_id.into(),
                 practice_name: practice.into(),
@@ -253,6 +254,7 @@ impl Link for FakeLink {
                         r#type: "Int".into(),
                         value: value.map(str::to_owned),
                         size: None,
+                        type_name: None,
                     };
                 let outputs = vec![
                     output("@out", proto::Direction::Output, Some("42")),
@@ -315,6 +317,7 @@ impl Link for FakeLink {
                     r#type: "NVarChar".into(),
                     value: Some("x".repeat(1_000_000)),
                     size: None,
+                    type_name: None,
                 };
                 only(proto::Ended { outputs: vec![output], ..ended(S::Successful) })
             }
