@@ -14,7 +14,12 @@ use model::{Clock, SystemClock};
 use rand::{TryRngCore, rngs::OsRng};
 use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc};
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{FilterExt, filter_fn},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 use tunnel::{Proxy, RelayAddress, Roots, Status};
 
 /// Streams come and go: mimalloc gives freed pages back, where the C library's allocator keeps them.
@@ -76,7 +81,10 @@ fn main() -> ExitCode {
 
 fn run(config: Config) -> Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Whatever RUST_LOG asks for: the driver of SQL Server logs statements and the server's words.
+    let quiet = filter_fn(|about| !SILENCED.iter().any(|library| about.target().starts_with(library)));
+    let lines = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(lines.with_filter(filter.and(quiet))).init();
     // Half the cores: the server belongs to the practice's own software, and a query that crosses several tasks is
     // slower when each wakes another core. Statements and row encoding run on threads of their own.
     let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
@@ -115,6 +123,9 @@ async fn serve(config: Config) -> Result<()> {
     tracing::info!("stopped");
     Ok(())
 }
+
+/// Libraries that put what passes into their logs.
+const SILENCED: &[&str] = &["mssql_tds"];
 
 /// The kinds of database that this program serves.
 const KINDS: &[database::Kind] = &[practice::KIND];

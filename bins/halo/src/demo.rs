@@ -1,6 +1,6 @@
 //! `halo demo`: in the foreground until Ctrl-C, or in the background with `--detach` and `--stop`.
 
-use crate::system::{Description, Options, System, signal_and_wait, write_private};
+use crate::system::{Description, Engine, Options, Part, System, signal_and_wait, write_private};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -70,6 +70,7 @@ pub async fn run(options: &Options<'_>, json: bool) -> Result<()> {
         _ = system.cloud.ended() => Some("Halo Cloud"),
         _ = system.link.ended() => Some("Halo Link"),
         _ = system.gateway.ended() => Some("Halo Gateway"),
+        _ = ended(&mut system.practice) => Some("the practice's database server"),
     };
     let logs = system.description.logs.clone();
     let _ = fs::remove_file(state_file(&options.data));
@@ -77,6 +78,14 @@ pub async fn run(options: &Options<'_>, json: bool) -> Result<()> {
     match failed {
         Some(part) => bail!("{part} ended by itself; its log is in {}", logs.display()),
         None => Ok(()),
+    }
+}
+
+async fn ended(part: &mut Option<Part>) {
+    match part {
+        // How it ended does not matter: it should not have.
+        Some(part) => drop(part.ended().await),
+        None => std::future::pending().await,
     }
 }
 
@@ -93,6 +102,7 @@ pub fn detach(options: &Options<'_>) -> Result<()> {
         .args(["demo", "--json", "--data"])
         .arg(&options.data)
         .args(["--patients", &options.patients.to_string()])
+        .args(["--engine", if options.engine == Engine::Mssql { "mssql" } else { "demo" }])
         .args(["--gateway-port", &options.gateway_port.to_string()])
         .args(["--cloud-port", &options.cloud_port.to_string()])
         .stdin(Stdio::null())
@@ -133,7 +143,7 @@ fn welcome(d: &Description) -> String {
 Halo Connect runs on this machine:
 
   Halo Cloud    process {cloud}   relay and directory; sees ciphertext only
-  Halo Link     process {link}   beside the demo practice's database
+  Halo Link     process {link}   beside the demo practice's database{server}
   Halo Gateway  process {gateway}   the public API at {base}
 
   logs  {logs}
@@ -157,6 +167,9 @@ Ctrl-C stops everything.
 "#,
         cloud = d.pids.cloud,
         link = d.pids.link,
+        server = d.pids.practice.map_or_else(String::new, |pid| format!(
+            "\n  Practice      process {pid}   the database server: SQL Server's protocol over the demo practice"
+        )),
         gateway = d.pids.gateway,
         logs = d.logs.display(),
         data = d.data.display(),

@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use halo::{demo, practice, system::Options};
+use halo::{
+    demo, practice,
+    system::{Engine, Options},
+};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// Halo Connect on a developer's machine.
@@ -34,6 +37,10 @@ enum What {
         /// Size of the demo practice; counts when it is built, at the first start in a folder.
         #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(500..=200_000))]
         patients: u32,
+        /// What stands for the practice's database server: the demo practice inside Link, or the same as a process of its
+        /// own that speaks SQL Server's protocol, with which Link talks as with a clinic's server.
+        #[arg(long, value_enum, default_value_t)]
+        engine: Engine,
         /// Port of the public API; a free one when it is taken.
         #[arg(long, default_value_t = 8080)]
         gateway_port: u16,
@@ -81,21 +88,23 @@ Examples:
 }
 
 fn main() -> Result<()> {
-    let (detach, stop, json, data, patients, gateway_port, cloud_port) = match Arguments::parse().command {
-        What::Practice { tds, anywhere, data, patients, seed, user, password, json } => {
-            let login = user.zip(password);
-            let options = practice::Options { tds, anywhere, data, patients, seed, login, json };
-            return runtime()?.block_on(practice::run(&options));
-        }
-        What::Demo { detach, stop, json, data, patients, gateway_port, cloud_port } => {
-            (detach, stop, json, data, patients, gateway_port, cloud_port)
-        }
-    };
+    let (detach, stop, json, data, patients, engine, gateway_port, cloud_port) =
+        match Arguments::parse().command {
+            What::Practice { tds, anywhere, data, patients, seed, user, password, json } => {
+                let login = user.zip(password);
+                let options = practice::Options { tds, anywhere, data, patients, seed, login, json };
+                return runtime()?.block_on(practice::run(&options));
+            }
+            What::Demo { detach, stop, json, data, patients, engine, gateway_port, cloud_port } => {
+                (detach, stop, json, data, patients, engine, gateway_port, cloud_port)
+            }
+        };
     if stop {
         return demo::stop(&data);
     }
     let mut options = Options::new(data)?;
     options.patients = patients;
+    options.engine = engine;
     options.gateway_port = gateway_port;
     options.cloud_port = cloud_port;
     if detach {

@@ -129,6 +129,12 @@ fn prepare(options: &Options, data: &Path, path: &Path) -> Result<Kept> {
     Ok(kept)
 }
 
+/// Leaves the login beside a practice that was built with it, where [`run`] looks for it.
+pub(crate) fn keep_login(folder: &Path, user: &str, password: &str) -> Result<()> {
+    let kept = Kept { user: user.to_owned(), password: password.to_owned() };
+    write_private(&folder.join("login.json"), &serde_json::to_vec_pretty(&kept)?)
+}
+
 /// Progress on standard error: one line that changes on a terminal, a line for each step elsewhere.
 #[derive(Default)]
 struct Progress {

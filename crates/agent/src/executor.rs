@@ -27,7 +27,7 @@ use pool::Pool;
 use std::{
     collections::HashMap,
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{
@@ -99,20 +99,25 @@ impl Place {
         Arc::new(Place { lane, cap: Mutex::new(Cap::new(limits.running)) })
     }
 
-    /// Looks, now and then, how busy the server is. False when the session turned out to be dead. Blocks on the database.
+    /// Whether it is time to look how busy the server is.
+    fn due(&self, clock: &dyn Clock) -> bool {
+        self.cap().due(clock.monotonic())
+    }
+
+    /// Looks. False when the session turned out to be dead. Blocks on the database.
     fn probe(&self, clock: &dyn Clock, session: &mut dyn Session) -> bool {
-        let cap = || self.cap.lock().unwrap_or_else(PoisonError::into_inner);
         let began = clock.monotonic();
-        if !cap().due(began) {
-            return true;
-        }
         let lives = session.ping().is_ok();
         if lives {
             let now = clock.monotonic();
-            let most = cap().sample(now, now.saturating_sub(began));
+            let most = self.cap().sample(now, now.saturating_sub(began));
             self.lane.allow(most);
         }
         lives
+    }
+
+    fn cap(&self) -> MutexGuard<'_, Cap> {
+        self.cap.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,7 +8,9 @@ use crate::{
     protect::KeyFile,
     store::{NewCode, NewPairing},
 };
-use database::{Cancel, Column, Description, Done, Engine, Failure, Login, Session, Sink, Terms, Value};
+use database::{
+    Cancel, Column, Description, Done, Engine, Failure, Login, Part, Session, Sink, Terms, Value,
+};
 use model::{
     Access, Catalogue, Clock, Command, CommandType, ExecutionMode, Hidden, IntegratorId, Parameter, Pms,
     SiteId, Timestamp,
@@ -55,13 +57,17 @@ impl Clock for TestClock {
 }
 
 /// Statements: `rows N` (N rows of about 50 bytes), `slow` (a row, then waits until cancelled or released), `stuck` (waits for
-/// release, deaf to cancel), `error`, `lost`, `panic`, `sleep` (as slow, without the row), `giant`, `update`.
+/// release, deaf to cancel), `error`, `lost`, `panic`, `sleep` (as slow, without the row), `giant`, `update`, `sets` (an empty result
+/// set, one of two rows, one of a long value in parts), `cut` (half a row, then waits), `escape`.
 #[derive(Default)]
 pub(crate) struct FakeEngine {
     pub(crate) connects: AtomicUsize,
     pub(crate) runs: AtomicUsize,
     pub(crate) rows_read: AtomicUsize,
     pub(crate) accesses: Mutex<Vec<Access>>,
+    pub(crate) terms: Mutex<Vec<Terms>>,
+    /// Sessions can't be reset.
+    pub(crate) unclean: AtomicBool,
     gate: Arc<Gate>,
 }
 
@@ -146,7 +152,8 @@ impl FakeSession {
 }
 
 impl Session for FakeSession {
-    fn run(&mut self, command: &Command, _: &Terms, sink: &mut dyn Sink) -> Result<Done, Failure> {
+    fn run(&mut self, command: &Command, terms: &Terms, sink: &mut dyn Sink) -> Result<Done, Failure> {
+        self.engine.terms.lock().unwrap().push(*terms);
         self.engine.runs.fetch_add(1, Ordering::SeqCst);
         let columns =
             ["id", "name"].map(|name| Column { name: name.to_owned(), type_name: "int".to_owned() });
@@ -172,6 +179,30 @@ impl Session for FakeSession {
                 sink.row(&[Value::Int(1), Value::Text(&big)]).map_err(|_| Failure::Cancelled)?;
                 Ok(Done::default())
             }
+            "sets" => {
+                let stop = |_| Failure::Cancelled;
+                sink.columns(&columns[..1]).map_err(stop)?;
+                sink.columns(&columns).map_err(stop)?;
+                for id in [1, 2] {
+                    sink.row(&[Value::Int(id), Value::Null]).map_err(stop)?;
+                }
+                sink.columns(&columns).map_err(stop)?;
+                sink.part(Part::Value(Value::Int(3))).map_err(stop)?;
+                for _ in 0..200 {
+                    sink.part(Part::Text(&"x".repeat(10_000))).map_err(stop)?;
+                }
+                sink.part(Part::EndOfValue).map_err(stop)?;
+                sink.part(Part::EndOfRow).map_err(stop)?;
+                Ok(Done::default())
+            }
+            "cut" => {
+                sink.columns(&columns).map_err(|_| Failure::Cancelled)?;
+                for part in [Part::Value(Value::Int(1)), Part::Text("half a")] {
+                    sink.part(part).map_err(|_| Failure::Cancelled)?;
+                }
+                self.wait(false)
+            }
+            "escape" => Err(Failure::Escaped(None)),
             "slow" => {
                 sink.columns(&columns).map_err(|_| Failure::Cancelled)?;
                 sink.row(&[Value::Int(1), Value::Text("first")]).map_err(|_| Failure::Cancelled)?;
@@ -196,7 +227,10 @@ impl Session for FakeSession {
     }
 
     fn reset(&mut self) -> Result<(), Failure> {
-        Ok(())
+        match self.engine.unclean.load(Ordering::SeqCst) {
+            true => Err(Failure::Lost),
+            false => Ok(()),
+        }
     }
 
     fn describe(&mut self) -> Result<Description, Failure> {

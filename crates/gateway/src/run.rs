@@ -212,9 +212,9 @@ impl<'a> Runner<'a> {
                 }
             }
             if let Some(ended) = event.ended {
-                // The site lost its database, and nothing can have been changed: once more, on a new connection there.
-                let again = ended.status() == proto::Status::Interrupted
-                    && (ended.read_only || ended.effect() == proto::Effect::NotExecuted);
+                // The site lost its database, and the caller's own word is that nothing was to change: once more, there on a
+                // new connection.
+                let again = self.read_only && ended.status() == proto::Status::Interrupted;
                 let end = self.ended(ended, row_bytes);
                 return if again { Err(Failed::Again(end)) } else { Ok(end) };
             }

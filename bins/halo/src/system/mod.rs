@@ -11,6 +11,7 @@ pub(crate) use process::{random_text, signal_and_wait, write_private};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
+    ffi::OsStr,
     fs,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -25,6 +26,16 @@ pub const PMS_NAME: &str = "Best Practice";
 pub const INTEGRATOR: &str = "Demo Integrator";
 const USER: &str = "halo_demo";
 
+/// What stands for the practice's database server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Engine {
+    /// The demo practice inside Link.
+    #[default]
+    Demo,
+    /// The demo practice as a process of its own that speaks SQL Server's protocol: Link talks to it as to a clinic's server.
+    Mssql,
+}
+
 /// Puts something between a part and the cloud: takes the cloud's address, gives the one to dial.
 pub type Route<'a> = &'a dyn Fn(SocketAddr) -> SocketAddr;
 
@@ -36,6 +47,8 @@ pub struct Options<'a> {
     pub programs: PathBuf,
     /// Size of the demo practice.
     pub patients: u32,
+    /// What Link finds beside it.
+    pub engine: Engine,
     /// Ports to try first; a taken one is replaced by a free one. 0: any.
     pub cloud_port: u16,
     /// See `cloud_port`.
@@ -59,6 +72,7 @@ impl Options<'_> {
             data: data.into(),
             programs: programs.to_owned(),
             patients: 5_000,
+            engine: Engine::Demo,
             cloud_port: 0,
             gateway_port: 0,
             route_link: None,
@@ -99,6 +113,9 @@ pub struct Pids {
     pub link: u32,
     /// Halo Gateway.
     pub gateway: u32,
+    /// The practice's database server, where it is a process of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub practice: Option<u32>,
 }
 
 /// A running system. Stop it with [`System::stop`]; dropping it kills the processes.
@@ -112,10 +129,12 @@ pub struct System {
     pub link: Part,
     /// Halo Gateway's process.
     pub gateway: Part,
+    /// The practice's database server, where it is a process of its own.
+    pub practice: Option<Part>,
     programs: Programs,
 }
 
-/// One of the three.
+/// One of the parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
     /// Halo Cloud.
@@ -124,6 +143,8 @@ pub enum Which {
     Link,
     /// Halo Gateway.
     Gateway,
+    /// The practice's database server, where it is a process of its own.
+    Practice,
 }
 
 impl Which {
@@ -132,6 +153,7 @@ impl Which {
             Which::Cloud => ("cloud", "halo-cloud"),
             Which::Link => ("link", "HaloLinkService"),
             Which::Gateway => ("gateway", "halo-gateway"),
+            Which::Practice => ("practice", "halo"),
         }
     }
 }
@@ -180,6 +202,7 @@ impl System {
             environment: options.environment.clone(),
             config: config.clone(),
             logs: logs.clone(),
+            practice: practice_server(options.engine, &practice, &kept.password)?,
         };
         let (cloud, ready) = programs.start(Which::Cloud).await?;
         let cloud_address: SocketAddr = text(&ready, "listen")?.parse()?;
@@ -215,6 +238,16 @@ impl System {
         let admit = ["admit", "--integrator", text(&identity, "integrator")?, "--name", INTEGRATOR];
         programs.run("halo-cloud", &admit, &cloud_config).await?;
 
+        let (practice_part, database) = match &programs.practice {
+            None => (None, format!("kind = \"demo\"\npath = {}\n", quote(&practice.display().to_string()))),
+            Some(server) => {
+                say("the practice's database server, which speaks SQL Server's protocol");
+                let (part, ready) = programs.start(Which::Practice).await?;
+                // Whatever port it got: started again it must be found there.
+                server.keep(text(&ready, "tds")?)?;
+                (Some(part), mssql_settings(&ready)?)
+            }
+        };
         say("Halo Link beside the practice's database");
         let link_config = config.join("link.toml");
         write_config(
@@ -222,12 +255,11 @@ impl System {
             &[("data", data.join("link").display().to_string()), ("environment", "demo".to_owned())],
             &format!(
                 "{}\n[[site]]\npms = \"BestPractice\"\npms_id = {}\npractice_name = {}\npms_version = {}\n\
-                 [site.database]\nkind = \"demo\"\npath = {}\n",
+                 [site.database]\n{database}",
                 to_cloud(options.route_link),
                 quote(PMS_ID),
                 quote("Halo Demo Clinic"),
                 quote("1.14.0.1000"),
-                quote(&practice.display().to_string())
             ),
         )?;
         let (link, ready) = programs.start(Which::Link).await?;
@@ -254,11 +286,16 @@ impl System {
             site_id,
             practice_management_site_id: PMS_ID.to_owned(),
             practice_management_name: PMS_NAME.to_owned(),
-            pids: Pids { cloud: cloud.pid, link: link.pid, gateway: gateway.pid },
+            pids: Pids {
+                cloud: cloud.pid,
+                link: link.pid,
+                gateway: gateway.pid,
+                practice: practice_part.as_ref().map(|part| part.pid),
+            },
             logs,
             data: data.clone(),
         };
-        let system = System { description, cloud, link, gateway, programs };
+        let system = System { description, cloud, link, gateway, practice: practice_part, programs };
         system.pair(say).await?;
         Ok(system)
     }
@@ -290,6 +327,7 @@ impl System {
             Which::Cloud => self.cloud = part,
             Which::Link => self.link = part,
             Which::Gateway => self.gateway = part,
+            Which::Practice => self.practice = Some(part),
         }
         Ok(())
     }
@@ -314,10 +352,10 @@ impl System {
         Client::connect(&self.description.gateway, &self.description.subscription_key).await
     }
 
-    /// Stops the three, the outermost first; each gets ten seconds before it is killed.
+    /// Stops all parts, the outermost first; each gets ten seconds before it is killed.
     pub async fn stop(self) -> Result<()> {
         let limit = Duration::from_secs(10);
-        for part in [self.gateway, self.link, self.cloud] {
+        for part in [self.gateway, self.link, self.cloud].into_iter().chain(self.practice) {
             part.stop(limit).await?;
         }
         Ok(())
@@ -350,6 +388,31 @@ struct Programs {
     environment: Vec<(String, String)>,
     config: PathBuf,
     logs: PathBuf,
+    practice: Option<PracticeServer>,
+}
+
+/// `halo practice` on a practice that is built already.
+#[derive(Debug)]
+struct PracticeServer {
+    folder: PathBuf,
+}
+
+impl PracticeServer {
+    /// The file that remembers where it listens.
+    fn file(&self) -> PathBuf {
+        self.folder.join("address")
+    }
+
+    fn keep(&self, address: &str) -> Result<()> {
+        Ok(fs::write(self.file(), address)?)
+    }
+
+    /// Where it listened before, if nobody else does now.
+    fn address(&self) -> SocketAddr {
+        let before =
+            fs::read_to_string(self.file()).ok().and_then(|text| text.trim().parse::<SocketAddr>().ok());
+        free_address(before.map_or(0, |address| address.port()))
+    }
 }
 
 impl Programs {
@@ -357,7 +420,16 @@ impl Programs {
         let (part, program) = which.names();
         let config = self.config.join(part).with_extension("toml");
         let log = self.logs.join(part).with_extension("log");
-        Part::start(&self.folder.join(program), &config, &log, &self.environment).await
+        let address;
+        let arguments: Vec<&OsStr> = match &self.practice {
+            Some(server) if which == Which::Practice => {
+                address = server.address().to_string();
+                let words = ["practice", "--json", "--tds", &address, "--data"].map(OsStr::new);
+                words.into_iter().chain([server.folder.as_os_str()]).collect()
+            }
+            _ => vec![OsStr::new("run"), OsStr::new("--config"), config.as_os_str()],
+        };
+        Part::start(&self.folder.join(program), &arguments, &log, &self.environment).await
     }
 
     async fn run(&self, program: &str, arguments: &[&str], config: &Path) -> Result<Vec<u8>> {
@@ -390,6 +462,30 @@ fn build_practice(path: &Path, patients: u32, password: &str, say: &mut dyn FnMu
         }],
     };
     practice::build(path, &options, &mut |_, _| {}).context("the demo practice could not be built")
+}
+
+/// What `halo practice` needs to serve a practice that is built already: its login beside it.
+fn practice_server(engine: Engine, practice: &Path, password: &str) -> Result<Option<PracticeServer>> {
+    if engine == Engine::Demo {
+        return Ok(None);
+    }
+    let folder = practice.parent().context("the practice database has no folder")?.to_owned();
+    crate::practice::keep_login(&folder, USER, password)?;
+    Ok(Some(PracticeServer { folder }))
+}
+
+/// `[site.database]` for what `halo practice --json` said.
+fn mssql_settings(ready: &Value) -> Result<String> {
+    let address: SocketAddr = text(ready, "tds")?.parse()?;
+    Ok(format!(
+        "kind = \"mssql\"\nserver = {}\ncertificate = {}\ndefault = \"Patients\"\n\
+         catalogues = {{ Patients = \"BPSPatients\", Drugs = \"BPSDrugs\" }}\n\
+         [site.database.login]\nuser = {}\npassword = {}\n",
+        quote(&format!("tcp:{},{}", address.ip(), address.port())),
+        quote(text(ready, "certificate")?),
+        quote(text(ready, "user")?),
+        quote(text(ready, "password")?),
+    ))
 }
 
 /// The demo practice is in Queensland, ten hours ahead: its appointment book has that day in the middle.

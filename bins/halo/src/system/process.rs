@@ -5,6 +5,7 @@ use rand::{Rng, distr::Alphanumeric, rngs::OsRng};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
+    ffi::OsStr,
     fs::{self, OpenOptions},
     io::Write,
     os::unix::fs::OpenOptionsExt,
@@ -30,18 +31,17 @@ pub struct Part {
 }
 
 impl Part {
-    /// Starts `program run --config …` and waits for the JSON line in which it says that it is ready.
+    /// Starts a program and waits for the JSON line in which it says that it is ready.
     pub(super) async fn start(
         program: &Path,
-        config: &Path,
+        arguments: &[&OsStr],
         log: &Path,
         environment: &[(String, String)],
     ) -> Result<(Part, Value)> {
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let out = OpenOptions::new().create(true).append(true).open(log)?;
         let mut child = Command::new(program)
-            .args(["run", "--config"])
-            .arg(config)
+            .args(arguments)
             .envs(environment.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -48,10 +48,12 @@ impl Pool {
         }
     }
 
-    /// Keeps a session that ended its command cleanly, once nothing of that command is left in it. Blocks on the database.
-    pub(super) fn put(&self, key: SessionKey, mut session: Box<dyn Session>) {
+    /// Keeps a session that ended its command cleanly, once nothing of that command is left in it. What can't be kept comes
+    /// back, to be closed by being dropped, which may take a round trip. Blocks on the database where resetting does.
+    #[must_use]
+    pub(super) fn put(&self, key: SessionKey, mut session: Box<dyn Session>) -> Option<Box<dyn Session>> {
         if session.reset().is_err() {
-            return;
+            return Some(session);
         }
         let since = self.clock.monotonic();
         let mut idle = self.lock();
@@ -59,11 +61,9 @@ impl Pool {
         let own = idle.entry(key).or_default();
         if all < MOST_IDLE && own.len() < MOST_IDLE_EACH {
             own.push(Idle { session, since });
-        } else {
-            // Closing may take a while: not under the lock.
-            drop(idle);
-            drop(session);
+            return None;
         }
+        Some(session)
     }
 
     /// Closes what was idle for too long. Blocks on the database.

@@ -253,6 +253,68 @@ async fn sessions_are_shared_by_login_and_access_and_never_across_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_cannot_be_reset_serves_nobody_else() {
+    let bench = bench(Access::ReadWrite);
+    bench.engine.unclean.store(true, Ordering::SeqCst);
+    for id in 0..3 {
+        assert_eq!(run(&bench, id, "rows 1", ORDER).await.ended.status(), Status::Successful);
+    }
+    assert_eq!(bench.engine.connects.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_may_only_read_gives_way_and_waits_for_no_lock_long() {
+    let bench = bench(Access::ReadWrite);
+    run(&bench, 1, "rows 1", ORDER).await;
+    bench.pair(Access::ReadOnly);
+    run(&bench, 2, "rows 1", ORDER).await;
+    let reading = Terms { lock_wait: Some(Duration::from_secs(5)), gives_way: true };
+    assert_eq!(*bench.engine.terms.lock().unwrap(), [Terms::default(), reading]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_answer_gets_the_first_result_set_with_a_row_and_a_stream_gets_each() {
+    let bench = bench(Access::ReadOnly);
+    let one = run(&bench, 1, "sets", ORDER).await;
+    assert_eq!(one.json, r#"{"id":1,"name":null},{"id":2,"name":null}"#);
+    let order = Order { form: database::json::RowForm::Lines, sets: Sets::All, ..ORDER };
+    let all = run(&bench, 2, "sets", order).await;
+    let heads: Vec<_> =
+        all.events.iter().filter_map(|event| event.columns.as_ref()).map(|c| c.columns.len()).collect();
+    assert_eq!(heads, [1, 2, 2]);
+    assert_eq!(all.ended.rows, 3);
+    let rows: Vec<serde_json::Value> =
+        all.json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows[2]["row"]["name"].as_str().map(str::len), Some(2_000_000), "the long value is whole");
+    // Columns never share a message with rows of the result set before.
+    let mut seen = Vec::new();
+    for event in &all.events {
+        seen.extend(event.columns.as_ref().map(|_| "columns"));
+        seen.extend(event.rows.as_ref().map(|_| "rows"));
+    }
+    seen.dedup();
+    assert_eq!(seen, ["columns", "rows", "columns", "rows"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_time_cuts_in_the_middle_is_no_whole_row() {
+    let bench = bench(Access::ReadOnly);
+    let answer = run(&bench, 1, "cut", Order { run_ms: 100, ..ORDER }).await;
+    assert_eq!((answer.ended.status(), answer.ended.rows), (Status::TimedOut, 0));
+    assert_eq!(answer.json, r#"{"id":1,"name":"half a"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_leaves_its_read_only_transaction_is_never_called_harmless() {
+    let bench = bench(Access::ReadOnly);
+    let escaped = run(&bench, 1, "escape", ORDER).await.ended;
+    assert_eq!((escaped.status(), escaped.effect()), (Status::Failed, Effect::Unknown));
+    assert!(!escaped.read_only, "nobody may take it for one that can be sent again");
+    run(&bench, 2, "rows 1", ORDER).await;
+    assert_eq!(bench.engine.connects.load(Ordering::SeqCst), 2, "its session is closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_warm_query_costs_little() {
     let bench = bench(Access::ReadOnly);
     run(&bench, 0, "rows 1", ORDER).await;

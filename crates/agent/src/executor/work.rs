@@ -37,14 +37,20 @@ impl Work {
         let key = permit.session_key();
         let (ended, session) =
             Run { permit: &permit, flow: &flow, clock: &*clock }.execute(&pool, form, sets, &terms);
+        // Ready for the next command before this one's caller can send it; but what takes a round trip comes after its answer.
+        let probed = session.is_some() && place.due(&*clock);
+        let (probed, closed) = match session {
+            Some(session) if probed => (Some(session), None),
+            session => (None, session.and_then(|session| pool.put(key.clone(), session))),
+        };
         permit.finish(&ended);
         flow.end(ended);
         drop(last_word);
-        // The caller has its answer: what follows costs it nothing.
-        if let Some(mut session) = session {
-            if place.probe(&*clock, &mut *session) {
-                pool.put(key, session);
-            }
+        drop(closed);
+        if let Some(mut session) = probed
+            && place.probe(&*clock, &mut *session)
+        {
+            drop(pool.put(key, session));
         }
         drop(turn);
     }

@@ -206,6 +206,26 @@ async fn a_read_only_command_is_sent_again_once() {
 }
 
 #[tokio::test]
+async fn a_lost_database_is_tried_again_for_the_reader_and_never_for_anybody_else() {
+    let world = World::new().await;
+    let read_only =
+        async |text: &str| world.post(&json!({ "readOnly": true, "command": { "text": text } })).await;
+    assert_eq!(read_only("database lost once").await.status, 200);
+    assert_eq!(world.site.runs.lock().unwrap().len(), 2);
+    let lost = read_only("database lost").await;
+    assert_eq!((lost.status, lost.header("retry-after")), (503, Some("2")));
+    assert!(lost.message().contains("changed nothing and may be sent again"), "{}", lost.message());
+    world.site.runs.lock().unwrap().clear();
+    let lost = world.run("database lost").await;
+    assert_eq!((lost.status, lost.header("retry-after")), (504, None));
+    assert!(lost.message().contains("not known: ask for the status"), "{}", lost.message());
+    let away = world.run("database away").await;
+    assert_eq!((away.status, away.header("retry-after")), (503, Some("10")));
+    assert!(away.message().contains("was not executed"), "{}", away.message());
+    assert_eq!(world.site.runs.lock().unwrap().len(), 2, "each once");
+}
+
+#[tokio::test]
 async fn without_memory_for_an_answer_nothing_is_sent() {
     let world = World::with(Limits { answer_memory_bytes: 8 * 1024, ..Limits::default() }).await;
     let answer = world.run("rows").await;

@@ -36,6 +36,29 @@ async fn each_line_has_one_key_and_the_last_one_says_how_it_ended() {
 }
 
 #[tokio::test]
+async fn each_result_set_comes_with_its_columns() {
+    let world = World::new().await;
+    snapshot!("lines_sets", lines(&world, "sets", "reader").await.shown());
+    world.run("rows").await;
+    let asked: Vec<_> = world.site.runs.lock().unwrap().iter().map(|run| run.all_sets).collect();
+    assert_eq!(asked, [true, false], "the published form has room for one");
+}
+
+#[tokio::test]
+async fn a_row_that_was_cut_stands_on_a_line_of_its_own() {
+    let world = World::new().await;
+    let mut body = begin(&world, "half a row", false).await.into_body();
+    let mut got = Vec::new();
+    while let Some(Ok(frame)) = body.frame().await {
+        got.extend_from_slice(frame.data_ref().unwrap());
+    }
+    let lines: Vec<_> = std::str::from_utf8(&got).unwrap().lines().collect();
+    assert_eq!(lines[2], "{\"row\":{\"id\":1,\"name\":\"ha");
+    let end: Value = serde_json::from_str(lines[3]).unwrap();
+    assert_eq!(end["end"]["errorDetails"]["errorCode"], 504);
+}
+
+#[tokio::test]
 async fn an_error_before_the_first_line_keeps_its_status() {
     let world = World::new().await;
     for (text, status) in [("unknown table", 400), ("busy", 503), ("expires", 504), ("switched off", 403)] {

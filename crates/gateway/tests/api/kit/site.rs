@@ -282,6 +282,42 @@ impl Link for FakeLink {
             "interrupted" => {
                 only(proto::Ended { effect: proto::Effect::Unknown.into(), ..ended(S::Interrupted) })
             }
+            "database lost" => only(proto::Ended {
+                effect: proto::Effect::Unknown.into(),
+                read_only: request.read_only,
+                ..ended(S::Interrupted)
+            }),
+            "database lost once" if self.site.runs.lock().unwrap().len() > 1 => only(ended(S::Successful)),
+            "database lost once" => only(proto::Ended {
+                effect: proto::Effect::Unknown.into(),
+                read_only: request.read_only,
+                ..ended(S::Interrupted)
+            }),
+            "database away" => {
+                only(proto::Ended { effect: proto::Effect::NotExecuted.into(), ..ended(S::Interrupted) })
+            }
+            "sets" => {
+                let first = with_rows(&mut packer, false).0;
+                let second = proto::RunEvent { columns: Some(columns()), ..proto::RunEvent::default() };
+                let third = event(lines, &[r#"{"id":3,"name":"Cy"}"#], &mut packer, true);
+                let third = proto::RunEvent { columns: Some(columns()), ..third };
+                let bytes = [&first, &third]
+                    .map(|event| u64::from(event.rows.as_ref().unwrap().unpacked))
+                    .iter()
+                    .sum();
+                let end = end(proto::Ended { rows: 3, row_bytes: bytes, ..ended(S::Successful) });
+                vec![Ok(first), Ok(second), Ok(third), Ok(end)]
+            }
+            "half a row" => {
+                let rows = packer.pack(b"{\"row\":{\"id\":1,\"name\":\"ha".to_vec(), true).unwrap();
+                let bytes = u64::from(rows.unpacked);
+                let half = proto::RunEvent {
+                    columns: Some(columns()),
+                    rows: Some(rows),
+                    ..proto::RunEvent::default()
+                };
+                vec![Ok(half), Ok(end(proto::Ended { row_bytes: bytes, ..ended(S::TimedOut) }))]
+            }
             "not paired" => only(refused(R::NotPaired)),
             "switched off" => only(refused(R::SwitchedOff)),
             "unknown catalogue" => only(refused(R::UnknownCatalogue)),
