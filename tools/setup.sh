@@ -42,3 +42,8 @@ need_build() {
     fi
     command -v cc >/dev/null || need_apt build-essential
 }
+
+# need_link: what Halo Link's SQL Server driver is built with and linked to (OpenSSL; on Windows it uses the system's own).
+need_link() {
+    need_apt libssl-dev pkg-config
+}

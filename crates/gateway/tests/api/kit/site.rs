@@ -505,6 +505,6 @@ impl FakeSite {
         }
         self.paired.store(true, Ordering::SeqCst);
         let facts = Some(convert::facts_to_proto(&self.record().facts));
-        say.send(out(Out::Done(proto::PairDone { facts, read_only }))).await.ok()
+        say.send(out(Out::Done(proto::PairDone { facts, read_only, writes: 0 }))).await.ok()
     }
 }
