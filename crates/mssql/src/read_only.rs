@@ -37,8 +37,8 @@ pub(crate) async fn run(
     own(connection.client, format!("{settings}BEGIN TRAN; SAVE TRAN {name}")).await?;
     let ended = run::stream(connection, command, call, sink).await;
     if connection.client.is_connection_dead() || matches!(ended, Err(Failure::Lost)) {
-        // The server rolls back what a lost connection had begun. What had escaped before is not known.
-        return Err(Failure::Lost);
+        // The server rolls back what a lost connection had begun; nobody can ask it any more whether it was still that.
+        return Err(if might_end(command) { Failure::Escaped(None) } else { Failure::Lost });
     }
     let aborted = matches!(&ended, Err(failure) if by_server(command, connection.client, failure));
     let same = own(connection.client, format!("ROLLBACK TRAN {name}; IF @@TRANCOUNT > 0 ROLLBACK")).await;
@@ -48,12 +48,32 @@ pub(crate) async fn run(
         (Err(Failure::Sql(error)), ended) if aborted && error.number == NO_TRANSACTION => ended,
         (Err(Failure::Sql(_)), Err(Failure::Sql(first))) => Err(Failure::Escaped(Some(Box::new(first)))),
         (Err(Failure::Sql(_)), _) => Err(Failure::Escaped(None)),
+        (Err(_), _) if might_end(command) => Err(Failure::Escaped(None)),
         (Err(_), _) => Err(Failure::Lost),
     }
 }
 
 /// `ROLLBACK` where no transaction is open.
 const NO_TRANSACTION: i32 = 3903;
+
+/// Words without which a text can't end a transaction but through a trigger or a procedure of the practice's own.
+const ENDS_ITSELF: [&str; 3] = ["commit", "rollback", "exec"];
+
+/// Whether the command could have ended the transaction by its own words.
+fn might_end(command: &Command) -> bool {
+    let text = command.text.reveal();
+    match command.kind {
+        CommandType::Text => holds(text, &ENDS_ITSELF),
+        CommandType::StoredProcedure => servers_own(text),
+    }
+}
+
+/// Whether a procedure is the server's own: some of those run any text that they are given.
+fn servers_own(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default().trim_start_matches(['[', '"', ' ']);
+    let lower = last.to_ascii_lowercase();
+    lower.starts_with("sp_") || lower.starts_with("xp_")
+}
 
 /// Errors with which the server rolls a transaction back by itself, whatever the statement: deadlock victim, a snapshot
 /// that was overtaken, a transaction that can't be committed at the end of its batch.
@@ -81,15 +101,7 @@ fn by_server(command: &Command, client: &TdsClient, failure: &Failure) -> bool {
 fn explained(command: &Command, error: &SqlError) -> bool {
     let text = command.text.reveal();
     let named = ROLLS_BACK.contains(&error.number);
-    match command.kind {
-        CommandType::Text => harmless(text) || (named && !holds(text, &ENDS[..3])),
-        // The practice's own procedures, not the server's that run any text they are given.
-        CommandType::StoredProcedure => {
-            let name = text.rsplit('.').next().unwrap_or_default().trim_start_matches(['[', '"', ' ']);
-            let lower = name.to_ascii_lowercase();
-            named && !lower.starts_with("sp_") && !lower.starts_with("xp_")
-        }
-    }
+    (command.kind == CommandType::Text && harmless(text)) || (named && !might_end(command))
 }
 
 /// A text that can't end a transaction, whatever it means: it holds none of the words, and does not begin with the name of

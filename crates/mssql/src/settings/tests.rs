@@ -45,7 +45,7 @@ fn every_form_of_a_server_is_taken_and_what_is_none_is_not() {
 #[test]
 fn what_is_wrong_is_named_with_what_it_should_be_and_no_secret() {
     for (rest, wanted) in [
-        ("encrypt = 'maybe'", "encrypt"),
+        ("encrypt = 'maybe'", "`required`"),
         ("unknown = 1", "`unknown`"),
         ("default = 'Nowhere'", "default:"),
         ("certificate = 'a.pem'\ntrust_server_certificate = true", "not both"),
