@@ -112,6 +112,7 @@ impl DemoEngine {
             let mut facts = state.facts();
             user.clone_into(&mut facts.user);
             facts.lock_timeout = -1;
+            facts.reader = read_only;
         }
         functions::register_session(&connection, &state)?;
         connection.busy_timeout(Duration::ZERO)?;
@@ -143,6 +144,8 @@ impl DemoEngine {
             silent: false,
             xact_abort: false,
             trying: 0,
+            telling: false,
+            transacted: Vec::new(),
         })
     }
 }

@@ -57,6 +57,17 @@ pub enum Ended {
     Other,
 }
 
+/// What has become of the session's transaction: the outermost, the only one that is real.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transacted {
+    /// It began.
+    Begun,
+    /// It was committed.
+    Committed,
+    /// It was rolled back, by a statement, an error or the session's end.
+    RolledBack,
+}
+
 /// The one who listens wants no more: the batch ends as if cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Enough;
@@ -81,6 +92,9 @@ pub trait Events {
     fn status(&mut self, value: i32) -> Result<(), Enough>;
     /// USE: the database that is current now.
     fn database(&mut self, name: &'static str) -> Result<(), Enough>;
+    /// A transaction began or ended, whoever asked for it. Told after the statement that did it, and before its end where
+    /// that is told.
+    fn transacted(&mut self, _: Transacted) {}
 }
 
 /// Why a batch did not run to its end. (SQL errors are messages, not this.)

@@ -9,6 +9,7 @@ mod like;
 mod md5;
 mod numbers;
 mod parts;
+mod rights;
 mod session;
 mod text;
 mod zone;
@@ -34,6 +35,7 @@ pub(crate) use session::{Facts, State, StatementClock};
 /// Registers those of the compiler's own and those that look at the session.
 pub(crate) fn register_session(connection: &Connection, state: &Arc<State>) -> Result<()> {
     exact::register(connection)?;
+    rights::register(connection, state)?;
     session::register(connection, state)
 }
 

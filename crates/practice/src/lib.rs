@@ -13,6 +13,7 @@ mod login;
 mod parameter;
 mod procedure;
 mod random;
+mod rights;
 mod schema;
 mod session;
 pub mod tsql;

@@ -35,6 +35,12 @@ pub(crate) fn find(name: &str) -> Option<&'static Procedure> {
     PROCEDURES.iter().chain(system::PROCEDURES).find(|p| p.name.eq_ignore_ascii_case(name))
 }
 
+/// Whether a procedure changes what lasts: a login that may only read may not call it.
+pub(crate) fn writes(name: &str) -> bool {
+    const VERBS: [&str; 6] = ["BP_Add", "BP_Update", "BP_Move", "BP_Cancel", "BP_Arrive", "BP_Set"];
+    VERBS.iter().any(|verb| name.get(..verb.len()).is_some_and(|start| start.eq_ignore_ascii_case(verb)))
+}
+
 /// Those of the practice's own database, as its catalogue lists them.
 pub(crate) const PROCEDURES: &[Procedure] = &[
     book::GET_APPOINTMENT_BOOK_USERS,
@@ -77,7 +83,7 @@ mod tests {
     use super::*;
     use crate::{
         schema::Base,
-        tsql::{Setting, Variable, compile},
+        tsql::{Action, Setting, Variable, compile},
         types::Type,
     };
 
@@ -102,7 +108,18 @@ mod tests {
                 let done = compile(procedure.body, &setting, variables, true);
                 let error = done.as_ref().err().map(|e| (e.number, e.line, e.message.reveal()));
                 assert!(done.is_ok(), "{}: {error:?}", procedure.name);
-                let late = format!("{:?}", done.ok()).contains("Late");
+                let mut changes = false;
+                let program = done.ok();
+                program.iter().for_each(|p| {
+                    p.each(&mut |action| {
+                        changes |= matches!(
+                            action,
+                            Action::Write { temp: false, .. } | Action::Rekey { temp: false, .. }
+                        );
+                    });
+                });
+                assert_eq!(changes, writes(procedure.name), "{}: who may call it?", procedure.name);
+                let late = format!("{program:?}").contains("Late");
                 assert!(!late || procedure.name == "DEMO_Fail", "{} names what is not there", procedure.name);
             }
         }

@@ -14,6 +14,7 @@ mod transaction;
 mod value;
 
 use crate::{
+    events::Transacted,
     functions::{State, StatementClock},
     schema::Base,
     tsql::{Temp, Variable},
@@ -56,6 +57,10 @@ pub struct DemoSession {
     pub(crate) xact_abort: bool,
     /// How many TRY blocks are open.
     pub(crate) trying: u32,
+    /// The columns of a result set were told, and not its end yet.
+    pub(crate) telling: bool,
+    /// What has become of the transaction and has not been told yet.
+    pub(crate) transacted: Vec<Transacted>,
 }
 
 /// What one batch or procedure has of its own.

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Taken, ask, command, demo, login, number, open, reader, run};
-use database::{Engine, Failure, Login, Session as _, Terms};
+use database::{Engine, Failure, Login, Terms};
 use model::{Access, CommandType, Direction, ExecutionMode, Parameter, ParameterType};
 use std::time::Duration;
 

@@ -44,6 +44,10 @@ pub(crate) struct Facts {
     pub(crate) nestlevel: u32,
     pub(crate) lock_timeout: i64,
     pub(crate) user: String,
+    /// The login may only read.
+    pub(crate) reader: bool,
+    /// `CONTEXT_INFO()`; `None` before it is set.
+    pub(crate) context: Option<Vec<u8>>,
     /// What the innermost CATCH caught.
     pub(crate) caught: Option<Caught>,
     /// Variables of a SELECT that sets them row by row.
@@ -101,6 +105,8 @@ fn fact(facts: &Facts, what: &str) -> Value {
         "lock_timeout" => Value::Integer(facts.lock_timeout),
         "spid" => Value::Integer(51),
         "user" => Value::Text(facts.user.clone()),
+        "reader" => Value::Integer(facts.reader.into()),
+        "context" => facts.context.clone().map_or(Value::Null, Value::Blob),
         "xact_state" => Value::Integer(match (facts.trancount, facts.doomed) {
             (0, _) => 0,
             (_, true) => -1,
@@ -184,7 +190,8 @@ pub(crate) fn register(connection: &Connection, state: &Arc<State>) -> Result<()
         FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     let changing = FunctionFlags::SQLITE_UTF8;
     let own = Arc::clone(state);
-    connection.create_scalar_function("ts_state", 1, changing, move |c| {
+    // System views ask it too, and those take only what is innocuous: it looks, and changes nothing.
+    connection.create_scalar_function("ts_state", 1, changing | FunctionFlags::SQLITE_INNOCUOUS, move |c| {
         Ok(fact(&own.facts(), c.get_raw(0).as_str().unwrap_or_default()))
     })?;
     let own = Arc::clone(state);
@@ -363,7 +370,7 @@ pub(crate) fn register(connection: &Connection, state: &Arc<State>) -> Result<()
     })
 }
 
-fn json_string(text: &str) -> String {
+pub(super) fn json_string(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for ch in text.chars() {

@@ -1,4 +1,6 @@
-//! SQL Server's own views, as tables that the builder fills from the same lists.
+//! SQL Server's own views: tables that the builder fills from the same lists, and what depends on who looks.
+
+mod principals;
 
 use super::Relation;
 
@@ -12,14 +14,16 @@ pub(crate) struct System {
 }
 
 macro_rules! system {
-    ($($schemas:ident $name:ident $inner:ident { $($column:ident $declared:literal),* $(,)? })*) => {
+    (@view) => { None };
+    (@view $text:expr) => { Some($text) };
+    ($($schemas:ident $name:ident $inner:ident $(as $text:expr =>)? { $($column:ident $declared:literal),* $(,)? })*) => {
         &[$(System {
             schemas: $schemas,
             name: stringify!($name),
             relation: Relation {
                 name: stringify!($inner),
                 columns: &[$((stringify!($column), $declared)),*],
-                view: None,
+                view: system!(@view $($text)?),
             },
         }),*]
     };
@@ -114,8 +118,37 @@ pub(crate) const SYSTEM: &[System] = system! {
         max_length "smallint", precision "tinyint", scale "tinyint", is_output "bit", has_default_value "bit",
     }
     SYS types sys_types {
-        name "sysname", system_type_id "tinyint", user_type_id "int", schema_id "int", max_length "smallint",
-        precision "tinyint", scale "tinyint", collation_name "sysname", is_nullable "bit", is_user_defined "bit",
+        name "sysname", system_type_id "tinyint", user_type_id "int", schema_id "int", principal_id "int",
+        max_length "smallint", precision "tinyint", scale "tinyint", collation_name "sysname", is_nullable "bit",
+        is_user_defined "bit", is_assembly_type "bit", default_object_id "int", rule_object_id "int",
+        is_table_type "bit",
+    }
+    SYS table_types sys_table_types {
+        name "sysname", system_type_id "tinyint", user_type_id "int", schema_id "int", principal_id "int",
+        max_length "smallint", precision "tinyint", scale "tinyint", collation_name "sysname", is_nullable "bit",
+        is_user_defined "bit", is_assembly_type "bit", default_object_id "int", rule_object_id "int",
+        is_table_type "bit", type_table_object_id "int", is_memory_optimized "bit",
+    }
+    SYS database_principals sys_database_principals as principals::DATABASE_PRINCIPALS => {
+        name "sysname", principal_id "int", type "char(1)", type_desc "nvarchar(60)", default_schema_name "sysname",
+        create_date "datetime", modify_date "datetime", owning_principal_id "int", sid "varbinary(85)",
+        is_fixed_role "bit", authentication_type "int", authentication_type_desc "nvarchar(60)",
+    }
+    SYS database_role_members sys_database_role_members as principals::DATABASE_ROLE_MEMBERS => {
+        role_principal_id "int", member_principal_id "int",
+    }
+    SYS database_permissions sys_database_permissions as principals::DATABASE_PERMISSIONS => {
+        class "tinyint", class_desc "nvarchar(60)", major_id "int", minor_id "int", grantee_principal_id "int",
+        grantor_principal_id "int", type "char(4)", permission_name "nvarchar(128)", state "char(1)",
+        state_desc "nvarchar(60)",
+    }
+    SYS server_principals sys_server_principals as principals::SERVER_PRINCIPALS => {
+        name "sysname", principal_id "int", sid "varbinary(85)", type "char(1)", type_desc "nvarchar(60)",
+        is_disabled "bit", create_date "datetime", modify_date "datetime", default_database_name "sysname",
+        default_language_name "sysname", is_fixed_role "bit",
+    }
+    SYS server_role_members sys_server_role_members as principals::SERVER_ROLE_MEMBERS => {
+        role_principal_id "int", member_principal_id "int",
     }
     SYS schemas sys_schemas { name "sysname", schema_id "int", principal_id "int" }
     SYS databases sys_databases {

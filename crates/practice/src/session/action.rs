@@ -178,6 +178,18 @@ impl DemoSession {
             Action::NoCount(on) => self.silent = *on,
             Action::XactAbort(on) => self.xact_abort = *on,
             Action::LockTimeout(millis) => self.state.facts().lock_timeout = *millis,
+            Action::Context { sql } => {
+                let value = self.one(sql, frame, line)?;
+                let mut facts = self.state.facts();
+                facts.context = match value {
+                    // It is 128 bytes long, whatever was set.
+                    Value::Blob(mut bytes) => {
+                        bytes.resize(128, 0);
+                        Some(bytes)
+                    }
+                    _ => return Err(fault(8106, line, "SET CONTEXT_INFO takes bytes.").into()),
+                };
+            }
             Action::Use(base) => {
                 self.base = *base;
                 out.database(base.database())?;
@@ -239,7 +251,8 @@ impl DemoSession {
         statement.raw_execute().map(|n| i64::try_from(n).unwrap_or(i64::MAX))
     }
 
-    fn ended(&self, what: Ended, count: i64, out: &mut dyn Events) -> Result<(), Stop> {
+    fn ended(&mut self, what: Ended, count: i64, out: &mut dyn Events) -> Result<(), Stop> {
+        self.telling = false;
         let rows = (!self.silent).then(|| u64::try_from(count).unwrap_or(0));
         out.ended(what, rows)?;
         Ok(())
@@ -256,6 +269,7 @@ impl DemoSession {
         let stop = |e: Error| value::stop(&e, line, None);
         let mut statement = self.patiently(|| self.connection.prepare_cached(sql)).map_err(stop)?;
         bind(&mut statement, &frame.values).map_err(stop)?;
+        self.telling = true;
         tell_columns(columns, out)?;
         let mut rows = statement.raw_query();
         let mut count = 0;
@@ -313,6 +327,7 @@ impl DemoSession {
                 }
             }
             None => {
+                self.telling = true;
                 tell_columns(&returned.columns, out)?;
                 for row in &kept {
                     let mut shown = Vec::with_capacity(row.len());

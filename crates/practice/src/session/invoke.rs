@@ -43,8 +43,11 @@ impl DemoSession {
         match action {
             Action::Execute { sql } => {
                 let text = self.text(sql, frame, line)?;
+                let procedure = frame.procedure.clone();
                 let frame = self.inner_frame(frame, line)?;
-                self.inner(|s, frame, out| s.dynamic(&text, Vec::new(), frame, out), frame, out).map(drop)
+                let before = self.state.facts().trancount;
+                self.inner(|s, frame, out| s.dynamic(&text, Vec::new(), frame, out), frame, out)?;
+                self.check_count(before, &procedure, line, out)
             }
             Action::Call { procedure, written, named_by, database, returned, given } => {
                 let mut passed = Vec::new();
@@ -168,6 +171,22 @@ impl DemoSession {
 
     /// Calls a procedure by its bare name; errors show it as the caller wrote it.
     pub(super) fn invoke(
+        &mut self,
+        (name, shown): (&str, &str),
+        database: Option<Base>,
+        passed: Vec<Passed>,
+        line: u64,
+        outer: &Frame,
+        out: &mut dyn Events,
+    ) -> Result<Outcome, Stop> {
+        let before = self.state.facts().trancount;
+        let outcome = self.invoked((name, shown), database, passed, line, outer, out)?;
+        let inside = if name.eq_ignore_ascii_case("sp_executesql") { &outer.procedure } else { name };
+        self.check_count(before, inside, line, out)?;
+        Ok(outcome)
+    }
+
+    fn invoked(
         &mut self,
         (name, shown): (&str, &str),
         database: Option<Base>,

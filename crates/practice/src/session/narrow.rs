@@ -3,7 +3,7 @@
 use super::{DemoSession, Frame, invoke::Passed, value::typed};
 use crate::{
     events::{Broken, ColumnType, Ended, Enough, Events, Message, ResultColumn},
-    parameter,
+    parameter, rights,
     schema::Base,
     tsql::{Action, Setting, Variable, compile},
     types::Type,
@@ -124,14 +124,14 @@ impl Session for DemoSession {
     }
 
     fn describe(&mut self) -> Result<Description, Failure> {
-        let (writes, grant) = match self.read_only {
-            true => (Writes::No, "SELECT on all tables and views"),
-            false => (Writes::Yes, "SELECT, INSERT, UPDATE, DELETE and EXECUTE on everything"),
-        };
+        let reader = self.read_only;
         Ok(Description {
             product: "Halo demo practice".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            rights: Rights { writes, grants: vec![grant.to_owned()] },
+            rights: Rights {
+                writes: if reader { Writes::No } else { Writes::Yes },
+                grants: rights::grants(reader).iter().map(|g| (*g).to_owned()).collect(),
+            },
         })
     }
 }

@@ -3,7 +3,7 @@
 use super::{DemoSession, Frame};
 use crate::{
     events::{Broken, Ended, Events, Message},
-    fault::{Caught, fault},
+    fault::Caught,
     tsql::{Action, Node, Program, Setting, Slice, Unit, WHEN_IT_RUNS, What, compile, late},
 };
 use database::SqlError;
@@ -87,18 +87,7 @@ impl DemoSession {
             other => other,
         };
         self.trying = 0;
-        let doomed = self.state.facts().doomed;
-        let end = if doomed {
-            self.roll_back_all();
-            let error = fault(
-                3998,
-                1,
-                "Uncommittable transaction is detected at the end of the batch. The transaction is rolled back.",
-            );
-            self.report(&error.into(), out)
-        } else {
-            Ok(())
-        };
+        let end = self.end_of_request(out);
         match done.and(end) {
             Ok(()) | Err(Stop::Over | Stop::Raised(..) | Stop::Compile(_)) => Ok(()),
             Err(Stop::Broken(broken)) => Err(broken),
@@ -175,6 +164,10 @@ impl DemoSession {
                             facts.doomed = true;
                         }
                         facts.error = caught.number;
+                        drop(facts);
+                        if std::mem::take(&mut self.telling) {
+                            out.ended(Ended::Select, None)?;
+                        }
                         caught
                     }
                     other => return other,
@@ -265,6 +258,7 @@ impl DemoSession {
         frame: &Frame,
         out: &mut dyn Events,
     ) -> Result<Flow, Stop> {
+        self.tell_transacted(out);
         match done {
             Ok(flow) => {
                 self.state.facts().error = 0;
@@ -292,6 +286,7 @@ impl DemoSession {
                 }
                 if weight == Weight::Batch || self.xact_abort {
                     self.roll_back_all();
+                    self.tell_transacted(out);
                 }
                 Err(Stop::Over)
             }
@@ -303,6 +298,7 @@ impl DemoSession {
     pub(super) fn report(&mut self, caught: &Caught, out: &mut dyn Events) -> Result<(), Stop> {
         self.state.facts().error = caught.number;
         self.state.facts().rowcount = 0;
+        self.telling = false;
         out.message(&message(caught))?;
         out.ended(Ended::Other, None)?;
         Ok(())

@@ -29,7 +29,9 @@ impl DemoSession {
         let mut frame = Frame::outermost();
         let program = self.kept(text, Vec::new(), false);
         let done = self.top(program, &mut frame, events);
-        self.finished(done)
+        let done = self.finished(done);
+        self.tell_transacted(events);
+        done
     }
 
     /// Calls a stored procedure (`sp_executesql` too): its rows and messages, then its outputs and its status. The name
@@ -57,7 +59,9 @@ impl DemoSession {
             events.status(i32::try_from(outcome.status).unwrap_or(0))?;
             Ok(())
         });
-        self.finished(done)
+        let done = self.finished(done);
+        self.tell_transacted(events);
+        done
     }
 
     /// Name of the current database.
@@ -81,9 +85,11 @@ impl DemoSession {
         self.drop_all_tables();
         self.base = self.home;
         (self.silent, self.xact_abort, self.trying) = (false, false, 0);
+        self.transacted.clear();
         let mut facts = self.state.facts();
         let user = std::mem::take(&mut facts.user);
-        *facts = crate::functions::Facts { user, lock_timeout: -1, ..Default::default() };
+        let reader = facts.reader;
+        *facts = crate::functions::Facts { user, reader, lock_timeout: -1, ..Default::default() };
     }
 
     /// A request to cancel that this batch got must not reach the next.
@@ -117,7 +123,8 @@ impl DemoSession {
             self.invoke((&bare, name), database, passed, 1, &frame, events)
         };
         self.after_broken_statement();
-        match done {
+        self.trying = 0;
+        let told = match done {
             Ok(outcome) => then(events, &outcome).map_err(|_| Broken::Cancelled),
             Err(Stop::Raised(caught, weight)) => {
                 let told = self.report(&caught, events);
@@ -135,6 +142,11 @@ impl DemoSession {
             },
             Err(Stop::Over) => Ok(()),
             Err(Stop::Broken(broken)) => Err(broken),
+        };
+        told?;
+        match self.end_of_request(events) {
+            Err(Stop::Broken(broken)) => Err(broken),
+            _ => Ok(()),
         }
     }
 }

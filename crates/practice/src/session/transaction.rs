@@ -1,7 +1,10 @@
 //! Transactions. The embedded engine has one writer at a time: who begins a transaction that may write takes its turn.
 
 use super::{DemoSession, run::Stop, temps::Kept};
-use crate::{events::Broken, fault::fault};
+use crate::{
+    events::{Broken, Events, Transacted},
+    fault::{Caught, fault},
+};
 use rusqlite::{Error, ErrorCode};
 use std::time::Duration;
 
@@ -43,6 +46,7 @@ impl DemoSession {
                 .map_err(|e| super::value::stop(&e, line, None))?;
             self.before = vec![(None, self.temps.clone())];
             self.own_name = name;
+            self.transacted.push(Transacted::Begun);
         }
         let mut facts = self.state.facts();
         facts.trancount += 1;
@@ -69,6 +73,7 @@ impl DemoSession {
         if count == 1 {
             self.connection.execute_batch("COMMIT").map_err(|e| super::value::stop(&e, line, None))?;
             self.before.clear();
+            self.transacted.push(Transacted::Committed);
         }
         let mut facts = self.state.facts();
         facts.trancount -= 1;
@@ -91,7 +96,12 @@ impl DemoSession {
         match savepoint {
             Some(at) => {
                 if self.state.facts().doomed {
-                    return Err(doomed_error(line).into());
+                    return Err(fault(
+                        3931,
+                        line,
+                        "The current transaction cannot be committed and cannot be rolled back to a savepoint. Roll back the entire transaction.",
+                    )
+                    .into());
                 }
                 let kept = self.keep_variables();
                 self.connection
@@ -131,6 +141,7 @@ impl DemoSession {
             }
             let temps = self.before.first().map(|(_, t)| t.clone()).unwrap_or_default();
             self.restore(&kept, temps);
+            self.transacted.push(Transacted::RolledBack);
         }
         self.before.clear();
         let mut facts = self.state.facts();
@@ -174,6 +185,52 @@ impl DemoSession {
     /// Refuses what may not be done in a transaction that can't be committed.
     pub(super) fn check_not_doomed(&self, line: u64) -> Result<(), Stop> {
         if self.state.facts().doomed { Err(doomed_error(line).into()) } else { Ok(()) }
+    }
+
+    /// Tells what has become of the transaction since it was told last.
+    pub(super) fn tell_transacted(&mut self, out: &mut dyn Events) {
+        self.transacted.drain(..).for_each(|what| out.transacted(what));
+    }
+
+    /// What a procedure, a batch in text or `sp_executesql` leaves open that it did not find so, or ends that it found:
+    /// 266, which is an error like another one and changes nothing.
+    pub(super) fn check_count(
+        &mut self,
+        before: i64,
+        procedure: &str,
+        line: u64,
+        out: &mut dyn Events,
+    ) -> Result<(), Stop> {
+        let now = self.state.facts().trancount;
+        if now == before || self.xact_abort {
+            return Ok(());
+        }
+        let words = format!(
+            "Transaction count after EXECUTE indicates a mismatching number of BEGIN and COMMIT statements. Previous count = {before}, current count = {now}."
+        );
+        let caught =
+            Caught { state: 2, procedure: procedure.to_owned(), ..Caught::from(fault(266, line, words)) };
+        if self.trying > 0 {
+            return Err(Stop::Raised(caught, super::run::Weight::Statement));
+        }
+        self.tell_transacted(out);
+        self.report(&caught, out)
+    }
+
+    /// At the end of what a client asked: a transaction that can't be committed is rolled back, and that is told.
+    pub(super) fn end_of_request(&mut self, out: &mut dyn Events) -> Result<(), Stop> {
+        let doomed = self.state.facts().doomed;
+        if doomed {
+            self.roll_back_all();
+            self.tell_transacted(out);
+            let error = fault(
+                3998,
+                1,
+                "Uncommittable transaction is detected at the end of the batch. The transaction is rolled back.",
+            );
+            return self.report(&error.into(), out);
+        }
+        Ok(())
     }
 
     /// Broken off: also ends what the embedded engine has rolled back by itself.

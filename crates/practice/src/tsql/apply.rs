@@ -161,6 +161,23 @@ impl Compiler {
                     vec![("value".to_owned(), Type::INT, value)],
                 )
             }
+            "SYS.FN_MY_PERMISSIONS" | "FN_MY_PERMISSIONS" if pieces.len() == 2 => {
+                let mut texts = Vec::new();
+                for piece in pieces {
+                    texts.push(self.as_text(piece)?.sql);
+                }
+                let base = super::scope::literal(self.base.database());
+                let column = |at: usize, name: &str, length: u32| {
+                    let value = Inner::Text(format!("json_extract({}.value, '$[{at}]')", quote(&inner)));
+                    (name.to_owned(), Type { length, ..Type::NVARCHAR }, value)
+                };
+                let columns = vec![
+                    column(0, "entity_name", 128),
+                    column(1, "subentity_name", 128),
+                    column(2, "permission_name", 60),
+                ];
+                (format!("json_each(ts_permissions({}, {base}))", texts.join(", ")), columns)
+            }
             _ => return Err(fault(208, self.line, format!("Invalid object name '{shown}'."))),
         };
         if given.len() > columns.len() {

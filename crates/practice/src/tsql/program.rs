@@ -234,6 +234,10 @@ pub(crate) enum Action {
     NoCount(bool),
     XactAbort(bool),
     LockTimeout(i64),
+    /// `SET CONTEXT_INFO`: a text that gives the bytes.
+    Context {
+        sql: Text,
+    },
     /// `SET IDENTITY_INSERT #t ON`.
     IdentityInsert {
         table: String,

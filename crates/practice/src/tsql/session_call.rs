@@ -69,6 +69,7 @@ impl Compiler {
             ("ERROR_PROCEDURE", 0) => ("error_procedure", text(128)),
             ("XACT_STATE", 0) => ("xact_state", small),
             ("SCOPE_IDENTITY", 0) => ("identity", Type { length: 38, ..Type::DECIMAL }),
+            ("CONTEXT_INFO", 0) => ("context", Type { length: 128, ..Type::BINARY }),
             ("ROWCOUNT_BIG", 0) => ("rowcount", Type::BIGINT),
             (
                 "SUSER_SNAME" | "SUSER_NAME" | "SYSTEM_USER" | "ORIGINAL_LOGIN" | "USER_NAME"

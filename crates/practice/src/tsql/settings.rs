@@ -1,7 +1,11 @@
 //! SET and USE: what changes an answer is done or refused, what only tunes a server is accepted.
 
 use super::{cut::near, program::Action, statement::Reader};
-use crate::{fault::fault, schema::Base};
+use crate::{
+    fault::fault,
+    schema::Base,
+    types::{Family, Type},
+};
 use database::SqlError;
 use sqlparser::{
     ast::{BinaryOperator, Expr, Ident},
@@ -141,9 +145,30 @@ impl Reader<'_> {
                 }
                 Action::Nothing
             }
-            "DEADLOCK_PRIORITY" | "CONTEXT_INFO" => {
-                self.skip();
+            "DEADLOCK_PRIORITY" => {
+                // There are no deadlocks: whoever may write waits for a turn.
+                let next = self.parser.peek_token();
+                match &next.token {
+                    Token::Word(w) if w.value.starts_with('@') => {
+                        let name = self.identifier()?;
+                        self.compiler.variable(&name)?;
+                    }
+                    Token::Word(_) if ["LOW", "NORMAL", "HIGH"].iter().any(|w| self.peek_word(0, w)) => {
+                        self.parser.next_token();
+                    }
+                    Token::Number(..) | Token::Minus if (-10..=10).contains(&self.whole()?) => {}
+                    _ => return Err(near(&next)),
+                }
                 Action::Nothing
+            }
+            "CONTEXT_INFO" => {
+                let expr = self.simple()?;
+                let piece = self.compiler.value(&expr)?;
+                let to = Type { length: 128, ..Type::BINARY };
+                if piece.ty.family != Family::Binary {
+                    return Err(self.near_next());
+                }
+                Action::Context { sql: format!("SELECT {}", self.compiler.for_variable(&piece, to)?) }
             }
             "IDENTITY_INSERT" => {
                 let name = self.parser.parse_object_name(false);

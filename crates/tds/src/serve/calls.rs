@@ -12,7 +12,7 @@ use crate::{
     },
 };
 use database::Value;
-use practice::events::{Argument, Broken, ColumnType};
+use practice::events::{Argument, Broken, ColumnType, Events, Transacted};
 use std::collections::HashMap;
 
 /// Most prepared statements of one session.
@@ -162,7 +162,8 @@ fn run_call(
         }
         Own::Reset => {
             conversation.reset();
-            *kept = Kept::default();
+            kept.prepared = Prepared::default();
+            teller.transacted(Transacted::RolledBack);
             teller.set_status(0);
         }
         Own::Cursor => {

@@ -3,7 +3,7 @@
 use super::{
     calls::{Prepared, run_calls},
     session::Client,
-    teller::Teller,
+    teller::{Teller, Transaction as Open},
 };
 use crate::{
     answer::tokens::{Change, Done, DoneKind},
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 use database::Value;
-use practice::events::{Broken, ColumnType, Ended, Enough, Events, Message, ResultColumn};
+use practice::events::{Broken, ColumnType, Ended, Enough, Events, Message, ResultColumn, Transacted};
 
 /// Whether the connection lives on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +28,7 @@ pub(super) enum Next {
 #[derive(Default)]
 pub(super) struct Kept {
     pub(super) prepared: Prepared,
-    /// Depth of the transactions begun by request, and the number of the outermost.
-    depth: u32,
-    transaction: u64,
+    pub(super) transaction: Open,
 }
 
 /// Runs a request and answers it.
@@ -40,17 +38,20 @@ pub(super) fn run(
     kept: &mut Kept,
     message: &Packed,
 ) -> Next {
-    let mut teller = Teller::new(&mut *client.packets, client.turn, client.version, conversation.database());
+    let (database, transaction) = (conversation.database(), kept.transaction);
+    let mut teller =
+        Teller::new(&mut *client.packets, client.turn, client.version, database, transaction);
     let wanted = match message.reset {
         Reset::No => false,
         Reset::All => true,
         // The session can't forget all but its transaction: with one open, all is kept.
-        Reset::KeepTransaction => kept.depth == 0,
+        Reset::KeepTransaction => !kept.transaction.is_open(),
     };
     if wanted {
         let before = conversation.database();
         conversation.reset();
-        *kept = Kept::default();
+        kept.prepared = Prepared::default();
+        teller.transacted(Transacted::RolledBack);
         let now = conversation.database();
         if now != before {
             let _ = teller.database(now);
@@ -70,7 +71,7 @@ pub(super) fn run(
                 .map(|text| conversation.batch(&text, &mut teller)),
             kind::RPC => run_calls(&message.bytes, client.version, conversation, kept, &mut teller),
             kind::TRANSACTION => request::transaction(&message.bytes, client.version)
-                .map(|request| transact(&request, conversation, kept, &mut teller)),
+                .map(|request| transact(&request, conversation, &mut teller)),
             kind::BULK => Err(Wrong::Unsupported("bulk load")),
             _ => Err(Wrong::Malformed("a message of a kind that does not belong here")),
         }
@@ -90,8 +91,9 @@ pub(super) fn run(
     let attention = client.turn.end();
     if attention {
         // The request to stop may have come when the session had just ended by itself: an empty batch swallows it.
-        let _ = conversation.batch("", &mut Deaf);
+        let _ = conversation.batch("", &mut Quiet(&mut teller));
     }
+    kept.transaction = teller.transaction();
     teller.finish(attention);
     next
 }
@@ -130,7 +132,6 @@ pub(super) fn tell_wrong(wrong: &Wrong, teller: &mut Teller<'_>) -> Next {
 fn transact(
     request: &Transaction,
     conversation: &mut dyn Conversation,
-    kept: &mut Kept,
     teller: &mut Teller<'_>,
 ) -> Result<(), Broken> {
     let begin = |isolation: &Option<&str>, name: &str| {
@@ -144,53 +145,10 @@ fn transact(
         Transaction::Save { name } => (format!("SAVE TRANSACTION{}", bracketed(name)), false),
     };
     conversation.batch(&text, &mut Quiet(teller))?;
-    let old = kept.transaction;
-    let ends = match request {
-        Transaction::Commit { .. } => true,
-        Transaction::Rollback { name, .. } => name.is_empty(),
-        _ => false,
-    };
-    if teller.has_failed() {
-        // There was none any more: T-SQL, or an error, has ended it.
-        if ends && kept.depth > 0 {
-            kept.depth = 0;
-            teller.change(&Change::RolledBack(old));
-        }
-        return Ok(());
-    }
-    match request {
-        Transaction::Begin { .. } => kept.begun(teller),
-        Transaction::Commit { .. } => {
-            kept.depth = kept.depth.saturating_sub(1);
-            if kept.depth == 0 {
-                teller.change(&Change::Committed(old));
-            }
-        }
-        // With a name it may be a savepoint's; then the transaction goes on.
-        Transaction::Rollback { name, .. } if !name.is_empty() => {}
-        Transaction::Rollback { .. } => {
-            kept.depth = 0;
-            teller.change(&Change::RolledBack(old));
-        }
-        Transaction::Save { .. } => {}
-    }
-    if next && kept.depth == 0 {
+    if next && !teller.has_failed() && !teller.transaction().is_open() {
         conversation.batch("BEGIN TRANSACTION", &mut Quiet(teller))?;
-        if !teller.has_failed() {
-            kept.begun(teller);
-        }
     }
     Ok(())
-}
-
-impl Kept {
-    fn begun(&mut self, teller: &mut Teller<'_>) {
-        self.depth += 1;
-        if self.depth == 1 {
-            self.transaction += 1;
-            teller.change(&Change::Begun(self.transaction));
-        }
-    }
 }
 
 fn bracketed(name: &str) -> String {
@@ -222,31 +180,7 @@ impl Events for Quiet<'_, '_> {
     fn database(&mut self, name: &'static str) -> Result<(), Enough> {
         self.0.database(name)
     }
-}
-
-/// Hears nothing.
-struct Deaf;
-
-impl Events for Deaf {
-    fn columns(&mut self, _: &[ResultColumn]) -> Result<(), Enough> {
-        Ok(())
-    }
-    fn row(&mut self, _: &[Value<'_>]) -> Result<(), Enough> {
-        Ok(())
-    }
-    fn ended(&mut self, _: Ended, _: Option<u64>) -> Result<(), Enough> {
-        Ok(())
-    }
-    fn message(&mut self, _: &Message) -> Result<(), Enough> {
-        Ok(())
-    }
-    fn output(&mut self, _: usize, _: ColumnType, _: Value<'_>) -> Result<(), Enough> {
-        Ok(())
-    }
-    fn status(&mut self, _: i32) -> Result<(), Enough> {
-        Ok(())
-    }
-    fn database(&mut self, _: &'static str) -> Result<(), Enough> {
-        Ok(())
+    fn transacted(&mut self, what: Transacted) {
+        self.0.transacted(what);
     }
 }

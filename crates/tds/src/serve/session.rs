@@ -147,10 +147,11 @@ fn serve(
                 }
             }
             Job::Acknowledge => {
-                Teller::new(packets, turn, version, conversation.database()).finish(true);
+                Teller::new(packets, turn, version, conversation.database(), kept.transaction).finish(true);
             }
             Job::Wrong(wrong) => {
-                let mut teller = Teller::new(packets, turn, version, conversation.database());
+                let database = conversation.database();
+                let mut teller = Teller::new(packets, turn, version, database, kept.transaction);
                 tell_wrong(&wrong, &mut teller);
                 teller.finish(false);
                 return;

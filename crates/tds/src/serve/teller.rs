@@ -17,7 +17,7 @@ use crate::{
     wire::Version,
 };
 use database::Value;
-use practice::events::{ColumnType, Ended, Enough, Events, Message, ResultColumn};
+use practice::events::{ColumnType, Ended, Enough, Events, Message, ResultColumn, Transacted};
 
 /// Where the values of OUTPUT parameters go.
 #[derive(Default)]
@@ -37,12 +37,28 @@ impl Outputs {
     }
 }
 
+/// The session's transaction as its client knows it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Transaction {
+    /// Of the last one that began: no two of a connection have the same.
+    number: u64,
+    open: bool,
+}
+
+impl Transaction {
+    /// Whether one is open.
+    pub(super) fn is_open(self) -> bool {
+        self.open
+    }
+}
+
 /// Tells what one request gives.
 pub(super) struct Teller<'a> {
     pub(super) packets: &'a mut Packets,
     turn: &'a Turn,
     version: Version,
     database: &'static str,
+    transaction: Transaction,
     kinds: Vec<Kind>,
     held: Option<Done>,
     /// An error has been told that no DONE has marked yet.
@@ -61,12 +77,14 @@ impl<'a> Teller<'a> {
         turn: &'a Turn,
         version: Version,
         database: &'static str,
+        transaction: Transaction,
     ) -> Teller<'a> {
         Teller {
             packets,
             turn,
             version,
             database,
+            transaction,
             kinds: Vec::new(),
             held: None,
             failed: false,
@@ -104,6 +122,11 @@ impl<'a> Teller<'a> {
     pub(super) fn error(&mut self, number: i32, class: u8, text: impl Into<String>) {
         let text = text.into();
         self.say(&Message { number, state: 1, class, line: 1, procedure: String::new(), text });
+    }
+
+    /// The transaction as it is after what was told.
+    pub(super) fn transaction(&self) -> Transaction {
+        self.transaction
     }
 
     /// Whether an error was told since the last DONE.
@@ -240,6 +263,22 @@ impl Events for Teller<'_> {
         self.database = name;
         self.say(&changed_database(name));
         self.go_on()
+    }
+
+    fn transacted(&mut self, what: Transacted) {
+        let Transaction { number, open } = self.transaction;
+        match what {
+            Transacted::Begun => {
+                self.transaction = Transaction { number: number + 1, open: true };
+                self.change(&Change::Begun(number + 1));
+            }
+            Transacted::Committed | Transacted::RolledBack if open => {
+                self.transaction.open = false;
+                let committed = what == Transacted::Committed;
+                self.change(&if committed { Change::Committed(number) } else { Change::RolledBack(number) });
+            }
+            Transacted::Committed | Transacted::RolledBack => {}
+        }
     }
 }
 

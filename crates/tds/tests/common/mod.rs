@@ -13,7 +13,9 @@ pub(crate) mod shown;
 pub(crate) mod tsql;
 
 use database::{Cancel, Login, Value};
-use practice::events::{Argument, Broken, ColumnType, Ended, Enough, Events, Message, ResultColumn};
+use practice::events::{
+    Argument, Broken, ColumnType, Ended, Enough, Events, Message, ResultColumn, Transacted,
+};
 use samples::{samples, ty};
 use std::{
     net::SocketAddr,
@@ -180,7 +182,19 @@ impl Played {
             "length" => number(events, "length", text.len() as i64),
             "panic" => panic!("as the script says"),
             "" => Ok(()),
-            "BEGIN" | "COMMIT" | "ROLLBACK" | "SAVE" | "SET" => events.ended(Ended::Other, None),
+            "BEGIN" | "COMMIT" | "ROLLBACK" | "SAVE" | "SET" => {
+                // As much of transactions as the requests need: one at a time, savepoints have names.
+                let what = match verb {
+                    "COMMIT" => Some(Transacted::Committed),
+                    "ROLLBACK" if rest == "TRANSACTION" => Some(Transacted::RolledBack),
+                    _ if text.contains("BEGIN") => Some(Transacted::Begun),
+                    _ => None,
+                };
+                if let Some(what) = what {
+                    events.transacted(what);
+                }
+                events.ended(Ended::Other, None)
+            }
             other => {
                 events.message(&message(102, 1, 15, 1, "", &format!("Incorrect syntax near '{other}'.")))?;
                 events.ended(Ended::Other, None)

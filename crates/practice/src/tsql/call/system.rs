@@ -3,6 +3,7 @@
 
 use super::Call;
 use crate::{
+    rights,
     schema::Base,
     tsql::{
         expression::Piece,
@@ -198,14 +199,48 @@ impl Compiler {
                 };
                 database_property(base, self.word(call, 1)?)
             }
+            "IS_MEMBER" => {
+                self.arity(call, 1, 1)?;
+                let role = self.as_text(call.pieces[0].clone())?;
+                Piece::new(format!("ts_member({}, NULL)", role.sql), Type::INT)
+            }
+            "IS_ROLEMEMBER" | "IS_SRVROLEMEMBER" => {
+                self.arity(call, 1, 2)?;
+                let name = if call.name == "IS_ROLEMEMBER" { "ts_member" } else { "ts_server_member" };
+                let texts = self.texts(call)?;
+                let user = texts.get(1).map_or("NULL", String::as_str);
+                Piece::new(format!("{name}({}, {user})", texts[0]), Type::INT)
+            }
+            "HAS_PERMS_BY_NAME" => {
+                self.arity(call, 3, 5)?;
+                if call.pieces.len() > 3 {
+                    return Err(self.no("HAS_PERMS_BY_NAME of columns"));
+                }
+                let base = literal(self.base.database());
+                Piece::new(format!("ts_has_perms({}, {base})", self.texts(call)?.join(", ")), Type::INT)
+            }
+            "DATABASE_PRINCIPAL_ID" | "USER_ID" => {
+                self.arity(call, 0, 1)?;
+                let Some(name) = call.pieces.first().cloned() else {
+                    return Ok(Some(number(rights::USER_ID)));
+                };
+                let name = self.as_text(name)?;
+                let roles: String = rights::ROLES
+                    .iter()
+                    .chain(&[("dbo", 1), ("guest", 2), ("INFORMATION_SCHEMA", 3), ("sys", 4)])
+                    .map(|(name, id)| format!(" WHEN {} THEN {id}", literal(&name.to_lowercase())))
+                    .collect();
+                let sql = format!(
+                    "(CASE lower({}) WHEN lower(ts_state('user')) THEN {}{roles} END)",
+                    name.sql,
+                    rights::USER_ID
+                );
+                Piece::new(sql, Type::INT)
+            }
             // Known to SQL Server, and refused by their names.
             "CHECKSUM"
             | "BINARY_CHECKSUM"
             | "PARSENAME"
-            | "IS_MEMBER"
-            | "IS_SRVROLEMEMBER"
-            | "IS_ROLEMEMBER"
-            | "HAS_PERMS_BY_NAME"
             | "JSON_MODIFY"
             | "COMPRESS"
             | "DECOMPRESS"

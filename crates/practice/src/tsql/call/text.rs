@@ -27,7 +27,7 @@ impl Compiler {
     }
 
     /// All arguments as text.
-    fn texts(&mut self, call: &Call<'_>) -> Result<Vec<String>, SqlError> {
+    pub(super) fn texts(&mut self, call: &Call<'_>) -> Result<Vec<String>, SqlError> {
         (0..call.pieces.len()).map(|at| self.text_at(call, at).map(|p| p.sql)).collect()
     }
 
