@@ -1,0 +1,84 @@
+//! A pool gives a session to one user after the other: nothing of the first is seen by the second.
+
+use super::common::{Taken, number, rows, run, site, text};
+use database::{Session, Terms};
+use std::time::Duration;
+
+#[test]
+fn nothing_of_one_user_is_seen_by_the_next() {
+    let site = site();
+    let mut session = site.writer();
+    let mut other = site.writer();
+    for _ in 0..3 {
+        // The first: whatever it can leave behind.
+        run(&mut *session, &text("CREATE TABLE #mine (a int); INSERT INTO #mine VALUES (1)")).unwrap();
+        run(&mut *session, &text("SET LOCK_TIMEOUT 77; SET NOCOUNT ON; SET CONTEXT_INFO 0x1234")).unwrap();
+        run(&mut *session, &text("USE BPSDrugs")).unwrap();
+        let _ = run(&mut *session, &text("BEGIN TRAN; UPDATE PATIENTS SET SURNAME = 'OPEN' WHERE INTERNALID = 1"));
+        session.reset().unwrap();
+        // The second.
+        assert_eq!(number(run(&mut *session, &text("SELECT a FROM #mine"))), 208);
+        assert_eq!(
+            rows(&mut *session, "SELECT @@TRANCOUNT AS t, @@LOCK_TIMEOUT AS l, DB_NAME() AS d"),
+            [r#"{"t":0,"l":-1,"d":"BPSPatients"}"#]
+        );
+        let seen = "SELECT COUNT(*) AS n FROM PATIENTS WHERE SURNAME = 'OPEN'";
+        assert_eq!(rows(&mut *other, seen), [r#"{"n":0}"#]);
+    }
+}
+
+#[test]
+fn a_reset_rides_on_a_ping_too_and_many_in_a_row_are_one() {
+    let site = site();
+    let mut session = site.writer();
+    for _ in 0..3 {
+        session.reset().unwrap();
+    }
+    session.ping().unwrap();
+    session.reset().unwrap();
+    assert_eq!(rows(&mut *session, "SELECT 1 AS a"), [r#"{"a":1}"#]);
+}
+
+fn timeout(session: &mut dyn Session, terms: Terms) -> String {
+    let mut taken = Taken::default();
+    session.run(&text("SELECT @@LOCK_TIMEOUT AS l"), &terms, &mut taken).unwrap();
+    taken.told.remove(1)
+}
+
+#[test]
+fn terms_hold_for_their_command_and_not_for_the_next() {
+    let site = site();
+    let gentle = Terms { lock_wait: Some(Duration::from_millis(1500)), gives_way: true };
+    for mut session in [site.writer(), site.reader()] {
+        assert_eq!(timeout(&mut *session, Terms::default()), r#"{"l":-1}"#);
+        assert_eq!(timeout(&mut *session, gentle), r#"{"l":1500}"#);
+        assert_eq!(timeout(&mut *session, gentle), r#"{"l":1500}"#);
+        assert_eq!(timeout(&mut *session, Terms::default()), r#"{"l":-1}"#);
+        assert_eq!(timeout(&mut *session, gentle), r#"{"l":1500}"#);
+        session.reset().unwrap();
+        assert_eq!(timeout(&mut *session, Terms::default()), r#"{"l":-1}"#);
+        session.reset().unwrap();
+        assert_eq!(timeout(&mut *session, gentle), r#"{"l":1500}"#);
+    }
+}
+
+#[test]
+fn a_lock_that_somebody_holds_is_waited_for_as_long_as_the_terms_say() {
+    let site = site();
+    let (mut holder, mut waiter) = (site.writer(), site.writer());
+    let (held, go) = std::sync::mpsc::channel::<()>();
+    let canceller = holder.canceller();
+    let holds = std::thread::spawn(move || {
+        held.send(()).unwrap();
+        let hold = "BEGIN TRAN; UPDATE PATIENTS SET SURNAME = 'HELD' WHERE INTERNALID = 1; WAITFOR DELAY '01:00:00'; ROLLBACK";
+        run(&mut *holder, &text(hold)).map(|_| ())
+    });
+    go.recv().unwrap();
+    let terms = Terms { lock_wait: Some(Duration::from_millis(50)), gives_way: false };
+    let update = text("UPDATE PATIENTS SET SURNAME = 'WAITED' WHERE INTERNALID = 1");
+    // Until the holder has its lock this succeeds.
+    let refused = (0..1000).find_map(|_| waiter.run(&update, &terms, &mut Taken::default()).err());
+    assert_eq!(number(refused.map_or(Ok(()), Err)), 1222);
+    canceller.cancel();
+    assert_eq!(holds.join().unwrap(), Err(database::Failure::Cancelled));
+}
