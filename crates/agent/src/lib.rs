@@ -13,6 +13,7 @@ mod identity;
 mod journal;
 pub mod link;
 pub mod pairing;
+pub mod pms;
 pub mod protect;
 pub mod server;
 pub mod store;
