@@ -6,6 +6,7 @@
 pub mod config;
 pub mod control;
 pub mod door;
+mod enrich;
 pub mod executor;
 mod files;
 pub mod host;
