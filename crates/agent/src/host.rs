@@ -1,6 +1,8 @@
 //! The sites of one Link, ready to be asked: identities, the door, and inner sessions on whatever stream they come.
 
 #[cfg(test)]
+mod practice_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::{

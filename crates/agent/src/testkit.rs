@@ -68,6 +68,8 @@ pub(crate) struct FakeEngine {
     pub(crate) accesses: Mutex<Vec<Access>>,
     /// Nobody is there.
     pub(crate) down: AtomicBool,
+    /// The server is there, and lets no integrator into the database.
+    pub(crate) refuses: AtomicBool,
     /// What Link's own login is told, by statement; empty: there is no such login. A statement that is not here fails.
     pub(crate) tells: Mutex<HashMap<&'static str, Rows>>,
     pub(crate) looks: AtomicUsize,
@@ -132,6 +134,9 @@ impl Engine for Shared {
         self.0.connects.fetch_add(1, Ordering::SeqCst);
         if self.0.down.load(Ordering::SeqCst) {
             return Err(Failure::Lost);
+        }
+        if self.0.refuses.load(Ordering::SeqCst) {
+            return Err(Failure::Sql(sql_error(4060, "Cannot open database.")));
         }
         if (login.user.reveal().as_str(), login.password.reveal().as_str()) != GOOD {
             return Err(Failure::Sql(sql_error(18456, "Login failed for user.")));

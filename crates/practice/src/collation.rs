@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use std::cmp::Ordering;
 
 /// Raised when the files' content or the order of their indexes changes: a file of another version is not read.
-pub(crate) const VERSION: i32 = 3;
+pub(crate) const VERSION: i32 = 4;
 
 /// Registers the collations on a connection; nothing in the files can be read before.
 pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {

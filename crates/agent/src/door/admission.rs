@@ -141,7 +141,8 @@ impl Permit {
         // A connection that was lost since this command began: what answers now may be another database.
         ticket.door.make_sure(site).map_err(|_| Failure::Lost)?;
         let connected = site.engine.connect(&login, &ticket.catalogue, ticket.access);
-        if matches!(connected, Err(Failure::Lost)) {
+        // Refused too: while a database is restored the server is there and lets nobody into it.
+        if connected.is_err() {
             site.doubt();
         }
         connected.map(|inner| Box::new(Watched { inner, site: site.clone() }) as Box<dyn Session>)

@@ -1,7 +1,7 @@
 //! A session that tells its site when the connection is lost: what answers next may be another database.
 
 use super::SiteDoor;
-use database::{Cancel, Description, Done, Failure, Session, Sink, Terms};
+use database::{Cancel, Description, Dialect, Done, Failure, Session, Sink, Terms};
 use model::Command;
 use std::sync::Arc;
 
@@ -12,10 +12,21 @@ pub(super) struct Watched {
 
 impl Watched {
     fn heard<T>(&self, answer: Result<T, Failure>) -> Result<T, Failure> {
-        if matches!(answer, Err(Failure::Lost)) {
+        if answer.as_ref().is_err_and(ends_the_connection) {
             self.site.doubt();
         }
         answer
+    }
+}
+
+fn ends_the_connection(failure: &Failure) -> bool {
+    match failure {
+        Failure::Lost => true,
+        // From severity 20 on SQL Server closes it: a session that was killed so that its database can be restored.
+        Failure::Sql(error) if error.dialect == Dialect::Mssql => error.class >= 20,
+        // Firebird's way to say that a database is shut down, or not there.
+        Failure::Sql(error) => error.number == -902,
+        _ => false,
     }
 }
 

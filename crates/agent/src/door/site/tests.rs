@@ -155,6 +155,17 @@ fn a_database_that_was_swapped_while_it_was_away_is_seen_before_the_next_command
 }
 
 #[test]
+fn a_connection_that_is_refused_is_reason_to_ask_again() {
+    let bench = bench();
+    assert!(begin(&bench, 1).unwrap().connect().is_ok());
+    bench.engine.refuses.store(true, Ordering::SeqCst);
+    assert!(matches!(begin(&bench, 2).unwrap().connect(), Err(Failure::Sql(_))));
+    bench.engine.refuses.store(false, Ordering::SeqCst);
+    bench.engine.tell("2002", "Somebody Else", "9.1");
+    other_practice(begin(&bench, 3));
+}
+
+#[test]
 fn a_session_that_breaks_is_reason_to_ask_again() {
     let bench = bench();
     let permit = begin(&bench, 1).unwrap();
