@@ -19,7 +19,7 @@ forbid() {
     done
 }
 
-rooms="model trust tunnel link-api relay database directory practice agent gateway"
+rooms="model trust tunnel link-api relay database directory practice mssql agent gateway"
 forbid relay link-api gateway agent database practice directory
 forbid halo-cloud link-api gateway agent database practice
 forbid tunnel link-api relay database agent gateway directory
@@ -34,10 +34,16 @@ forbid trust tunnel link-api relay database agent gateway directory
 for room in $rooms; do
     [ "$room" = model ] || forbid model "$room"
     # The test kits stay out of everything that ships.
-    forbid "$room" lab replay tds
+    forbid "$room" lab replay tds conformance
 done
 for program in halo-cloud halo-link halo-gateway; do
-    forbid "$program" lab replay tds
+    forbid "$program" lab replay tds conformance
 done
+# Engines stay at the site: whoever can't have a database login needs no driver.
+for program in halo-cloud halo-gateway; do
+    forbid "$program" mssql firebird practice mssql-tds native-tls
+done
+forbid mssql trust tunnel link-api relay agent gateway directory practice tds
+forbid agent mssql firebird
 # Not even the server for tests may reach its tests' own clients.
 forbid tds mssql-tds tiberius

@@ -6,13 +6,14 @@ use agent::{
     control,
     host::{Host, SiteSetup},
     link::{Link, Outer},
+    pms::PmsFiles,
     protect::KeyFile,
 };
 use anyhow::{Context, Result, anyhow};
 use clap::{Parser, Subcommand};
 use model::{Clock, SystemClock};
 use rand::{TryRngCore, rngs::OsRng};
-use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tracing_subscriber::{
     EnvFilter, Layer,
@@ -39,10 +40,12 @@ link.toml (relative paths start at its own folder):
   url   = \"wss://relay.example.com/tunnel/v1\"
   ca    = \"extra-roots.pem\"             # optional, beside the system's
   proxy = \"http://user:password@proxy:3128\"   # optional
+  [pms]
+  folder = \"pms\"                        # optional: PMS files of your own (docs/pms.md)
   [[site]]
-  pms           = \"BestPractice\"
-  pms_id        = \"1001\"
-  practice_name = \"Example Clinic\"
+  pms           = \"BestPractice\"        # or Zedmed, D4w
+  pms_id        = \"1001\"                # may be left out where the database says it (docs/pms.md)
+  practice_name = \"Example Clinic\"      # these two count where the database does not say it
   pms_version   = \"1.14\"
   [site.database]
   kind = \"demo\"
@@ -99,8 +102,9 @@ async fn serve(config: Config) -> Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut stop = stopped()?;
     let outer = outer(&config)?;
+    let files = PmsFiles::load(config.pms.folder.as_deref()).map_err(|wrong| anyhow!(wrong))?;
     let sites =
-        config.sites.into_iter().map(|site| open_site(site, &config.folder)).collect::<Result<Vec<_>>>()?;
+        config.sites.iter().map(|site| open_site(site, &config, &files)).collect::<Result<Vec<_>>>()?;
     let (data, environment, limits) = (config.data, config.environment, config.limits.limits());
     let host = {
         let (data, clock) = (data.clone(), clock.clone());
@@ -128,12 +132,28 @@ async fn serve(config: Config) -> Result<()> {
 const SILENCED: &[&str] = &["mssql_tds"];
 
 /// The kinds of database that this program serves.
-const KINDS: &[database::Kind] = &[practice::KIND];
+const KINDS: &[database::Kind] = &[mssql::KIND, practice::KIND];
 
-fn open_site(site: Site, folder: &std::path::Path) -> Result<SiteSetup> {
-    let engine = site.database.open(KINDS, folder).with_context(|| format!("site {}", site.pms_id))?;
-    let Site { pms, pms_id, practice_name, pms_version, database: _ } = site;
-    Ok(SiteSetup { pms, pms_id, practice_name, pms_version, engine })
+/// How long a first start waits for a database that alone knows which practice it belongs to.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn open_site(site: &Site, config: &Config, files: &PmsFiles) -> Result<SiteSetup> {
+    let named =
+        || format!("site {}", site.pms_id.as_deref().or(site.key.as_deref()).unwrap_or(site.pms.type_name()));
+    let kind = &site.database.kind;
+    let file = files.of(site.pms, kind).map_err(|wrong| anyhow!(wrong)).with_context(named)?;
+    let mut database = site.database.clone();
+    file.fill(&mut database.settings, kind);
+    Ok(SiteSetup {
+        key: config.key_of(site),
+        pms: site.pms,
+        pms_id: site.pms_id.clone(),
+        practice_name: site.practice_name.clone(),
+        pms_version: site.pms_version.clone(),
+        file,
+        engine: database.open(KINDS, &config.folder).with_context(named)?,
+        patience: PATIENCE,
+    })
 }
 
 fn outer(config: &Config) -> Result<Outer> {

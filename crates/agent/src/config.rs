@@ -31,6 +31,9 @@ pub struct Config {
     /// How much runs at once.
     #[serde(default)]
     pub limits: LimitsConfig,
+    /// What databases are asked about themselves.
+    #[serde(default)]
+    pub pms: PmsConfig,
     /// Where the file is: relative paths start there.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -48,25 +51,35 @@ pub struct Cloud {
     pub proxy: Option<Hidden<String>>,
 }
 
+/// PMS files of the practice's own.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PmsConfig {
+    /// Folder with PMS files: one of a built-in file's name replaces it.
+    pub folder: Option<PathBuf>,
+}
+
 /// One practice database.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Site {
     /// `BestPractice`, `Zedmed` or `D4w`.
     pub pms: Pms,
-    /// The vendor's identifier of the practice.
-    pub pms_id: String,
-    /// As integrators see it.
-    pub practice_name: String,
-    /// Version of the practice-management software.
-    #[serde(default)]
-    pub pms_version: String,
+    /// The vendor's identifier of the practice; when left out, the database says it at the first start.
+    pub pms_id: Option<String>,
+    /// As integrators see it, where the database does not say it.
+    pub practice_name: Option<String>,
+    /// Version of the practice-management software, where the database does not say it.
+    pub pms_version: Option<String>,
+    /// Tells sites of the same software without a `pms_id` apart. Never changes: under it is remembered which practice the
+    /// database belonged to first.
+    pub key: Option<String>,
     /// Where its database is.
     pub database: Database,
 }
 
 /// A practice database: `kind` says which engine serves it, and the engine reads the rest.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub struct Database {
     /// A [`database::Kind`]'s name.
     pub kind: String,
@@ -147,6 +160,9 @@ impl Config {
         if let Some(ca) = &mut config.cloud.ca {
             *ca = folder.join(&*ca);
         }
+        if let Some(own) = &mut config.pms.folder {
+            *own = folder.join(&*own);
+        }
         config.folder = folder.to_owned();
         Ok(config)
     }
@@ -168,16 +184,47 @@ impl Config {
             return Err(format!("more than {SITES} sites"));
         }
         for (i, site) in config.sites.iter().enumerate() {
-            let texts = [&site.pms_id, &site.practice_name, &site.pms_version];
-            if site.pms_id.is_empty() || site.pms_id.len() > 128 || texts.iter().any(|t| t.len() > 512) {
-                return Err(format!("site {}: pms_id has 1 to 128 bytes, other texts at most 512", i + 1));
-            }
+            site.check().map_err(|wrong| format!("site {}: {wrong}", i + 1))?;
+            let before = &config.sites[..i];
             let same = |other: &Site| (other.pms, &other.pms_id) == (site.pms, &site.pms_id);
-            if config.sites[..i].iter().any(same) {
+            if site.pms_id.is_some() && before.iter().any(same) {
                 return Err(format!("site {} has the pms and pms_id of one before it", i + 1));
+            }
+            if site.key.is_some() && before.iter().any(|other| other.key == site.key) {
+                return Err(format!("site {} has the key of one before it", i + 1));
+            }
+            if site.pms_id.is_none() && config.key_of(site).is_none() {
+                return Err(format!(
+                    "site {} is not the only one of its pms: give it a pms_id, or a key (any word that stays the same) \
+                     that tells it from the others",
+                    i + 1
+                ));
             }
         }
         Ok(config)
+    }
+
+    /// The name under which is remembered which practice a site belongs to: its `key`, or its software's name when no other
+    /// site has that software.
+    pub fn key_of(&self, site: &Site) -> Option<String> {
+        let alone = self.sites.iter().filter(|other| other.pms == site.pms).count() == 1;
+        // A key of the practice's own can't be mistaken for a software's name.
+        let own = site.key.as_ref().map(|key| format!("{}/{key}", site.pms.type_name()));
+        own.or_else(|| alone.then(|| site.pms.type_name().to_owned()))
+    }
+}
+
+impl Site {
+    fn check(&self) -> Result<(), &'static str> {
+        let long = |text: &Option<String>, most| text.as_ref().is_some_and(|text| text.len() > most);
+        let empty = |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
+        if empty(&self.pms_id) || empty(&self.key) || long(&self.pms_id, 128) || long(&self.key, 128) {
+            return Err("pms_id and key have 1 to 128 bytes");
+        }
+        if long(&self.practice_name, 512) || long(&self.pms_version, 512) {
+            return Err("practice_name and pms_version have at most 512 bytes");
+        }
+        Ok(())
     }
 }
 
@@ -232,5 +279,22 @@ mod tests {
         assert!(!Config::parse(&secret).unwrap_err().contains("hunter2"));
         let twice = format!("{GOOD}{}", &GOOD[GOOD.find("[[site]]").unwrap()..]);
         assert!(Config::parse(&twice).unwrap_err().contains("site 2"));
+    }
+
+    #[test]
+    fn a_site_without_an_identifier_is_told_from_others_by_its_key() {
+        let site = &GOOD[GOOD.find("[[site]]").unwrap()..];
+        let unnamed = |word: &str| site.replace("pms_id = \"1001\"", word);
+        let head = &GOOD[..GOOD.find("[[site]]").unwrap()];
+        let alone = Config::parse(&format!("{head}{}", unnamed(""))).unwrap();
+        assert_eq!(alone.key_of(&alone.sites[0]).as_deref(), Some("BestPractice"));
+        let two = Config::parse(&format!("{GOOD}{}", unnamed(""))).unwrap_err();
+        assert!(two.contains("site 2") && two.contains("key"), "{two}");
+        let keyed = Config::parse(&format!("{GOOD}{}", unnamed("key = \"west\""))).unwrap();
+        assert_eq!(keyed.key_of(&keyed.sites[1]).as_deref(), Some("BestPractice/west"));
+        assert_eq!(keyed.key_of(&keyed.sites[0]), None);
+        let same = format!("{head}{}{}", unnamed("key = \"a\""), unnamed("key = \"a\""));
+        assert!(Config::parse(&same).unwrap_err().contains("key of one before it"));
+        assert!(Config::parse(&GOOD.replace("\"1001\"", "\" \"")).is_err());
     }
 }

@@ -11,9 +11,10 @@ mod tests;
 
 use crate::{
     host::Host,
-    store::{AuditRow, NewCode},
+    store::{AuditRow, NewCode, PairingRecord},
 };
-use model::{Access, IntegratorId, SiteId};
+use database::Writes;
+use model::{Access, IntegratorId, SiteId, Timestamp};
 use rand::TryRngCore;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{io, path::Path, sync::Arc, time::Duration};
@@ -124,6 +125,21 @@ pub struct SiteAnswer {
     pub pms_id: String,
     /// The practice's name.
     pub practice_name: String,
+    /// Version of the software.
+    #[serde(default)]
+    pub pms_version: String,
+    /// When the database last told of itself, RFC 3339.
+    #[serde(default)]
+    pub enriched_at: Option<String>,
+    /// Why the database could not be asked, or is not what it should be.
+    #[serde(default)]
+    pub trouble: Option<String>,
+    /// What the database was asked and did not tell, with why.
+    #[serde(default)]
+    pub untold: Vec<String>,
+    /// The practice that the database says it belongs to, when that is another than this site's: nothing is run then.
+    #[serde(default)]
+    pub other_pms_id: Option<String>,
     /// Who is paired.
     pub integrators: Vec<IntegratorAnswer>,
     /// Codes that could still be used.
@@ -144,6 +160,15 @@ pub struct IntegratorAnswer {
     pub on: bool,
     /// RFC 3339.
     pub paired_at: String,
+    /// Whether its database login may write, by the database's own grants: `yes`, `no`, `unknown`.
+    #[serde(default)]
+    pub login_writes: String,
+    /// Those grants, in the database's words; at most 100, what lets it write first.
+    #[serde(default)]
+    pub login_grants: Vec<String>,
+    /// When they were read, RFC 3339.
+    #[serde(default)]
+    pub login_read_at: Option<String>,
 }
 
 /// One open code, without its secret.
@@ -349,24 +374,20 @@ fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String
     let codes = host.open_codes().map_err(|error| error.to_string())?;
     let pairings = host.door().pairings();
     let sites = host.sites().into_iter().filter_map(|site| {
-        let facts = host.door().facts(site)?;
-        let mut integrators: Vec<_> = pairings
-            .iter()
-            .filter(|p| p.site == site)
-            .map(|p| IntegratorAnswer {
-                integrator: p.integrator,
-                name: p.name.clone(),
-                read_only: p.access == Access::ReadOnly,
-                on: p.on,
-                paired_at: p.paired_at.to_rfc3339(),
-            })
-            .collect();
+        let (facts, look) = (host.door().facts(site)?, host.door().site(site)?.last_look());
+        let mut integrators: Vec<_> =
+            pairings.iter().filter(|p| p.site == site).map(|p| integrator(p)).collect();
         integrators.sort_by(|a, b| a.name.cmp(&b.name));
         Some(SiteAnswer {
             site,
             pms: facts.pms.display_name().to_owned(),
             pms_id: facts.pms_id.clone(),
             practice_name: facts.practice_name.clone(),
+            pms_version: facts.pms_version.clone(),
+            enriched_at: facts.enriched_at.map(Timestamp::to_rfc3339),
+            trouble: look.trouble,
+            untold: look.untold.iter().map(|(fact, why)| format!("{fact}: {why}")).collect(),
+            other_pms_id: look.other_pms_id,
             integrators,
             open_codes: codes
                 .iter()
@@ -393,6 +414,20 @@ fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String
         running,
         sites: sites.collect(),
     })
+}
+
+fn integrator(pairing: &PairingRecord) -> IntegratorAnswer {
+    let rights = pairing.rights.as_ref();
+    IntegratorAnswer {
+        integrator: pairing.integrator,
+        name: pairing.name.clone(),
+        read_only: pairing.access == Access::ReadOnly,
+        on: pairing.on,
+        paired_at: pairing.paired_at.to_rfc3339(),
+        login_writes: rights.map_or(Writes::Unknown, |r| r.rights.writes).name().to_owned(),
+        login_grants: rights.map(|r| r.rights.grants.clone()).unwrap_or_default(),
+        login_read_at: rights.map(|r| r.read_at.to_rfc3339()),
+    }
 }
 
 fn which_site(host: &Host, site: Option<SiteId>) -> Result<SiteId, String> {

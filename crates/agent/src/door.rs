@@ -4,45 +4,34 @@
 //! [`Permit`] (its intent is written down), and only a permit connects. Each of them, dropped, writes down how it ended.
 
 mod admission;
+mod rights;
+mod site;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 pub(crate) use admission::SessionKey;
 pub use admission::{Admission, Permit};
+pub(crate) use rights::writes_to_proto;
+pub use site::{LastLook, Looked, SiteDoor, Words};
 
 use crate::{
     journal::{Entry, Journal},
     store::{AuditLine, AuditRow, Happened, Known, LedgerKey, NewPairing, PairingRecord, Store, StoreError},
 };
-use database::{Engine, Failure, Login};
 use link_api::proto::{self, Refusal};
 use model::{Access, Clock, Command, Effect, IntegratorId, QueryId, SiteFacts, SiteId};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
+use tokio::sync::watch;
 use trust::{Kind, Peer};
 
 /// Most gateway instances of one integrator that a site keeps apart.
 const INSTANCES: usize = 1024;
 /// Longest name of an instance, bytes.
 const INSTANCE_NAME: usize = 256;
-
-/// One practice database behind the door.
-pub struct SiteDoor {
-    /// Its Halo GUID.
-    pub id: SiteId,
-    /// What it says of itself.
-    pub facts: SiteFacts,
-    /// How it is reached.
-    pub engine: Arc<dyn Engine>,
-}
-
-impl std::fmt::Debug for SiteDoor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SiteDoor").field("id", &self.id).finish_non_exhaustive()
-    }
-}
 
 /// A command that wants in.
 #[derive(Clone, Debug)]
@@ -98,7 +87,9 @@ pub struct Door {
     store: Arc<Store>,
     journal: Journal,
     clock: Arc<dyn Clock>,
-    sites: HashMap<SiteId, SiteDoor>,
+    sites: HashMap<SiteId, Arc<SiteDoor>>,
+    /// Counts changes of what sites say of themselves.
+    changed: watch::Sender<u64>,
     pairings: RwLock<HashMap<(SiteId, IntegratorId), Arc<PairingRecord>>>,
     serials: Mutex<HashMap<(SiteId, IntegratorId), Serials>>,
     running: Mutex<HashSet<LedgerKey>>,
@@ -141,7 +132,8 @@ impl Door {
             journal: Journal::start(store.clone())?,
             store,
             clock,
-            sites: sites.into_iter().map(|site| (site.id, site)).collect(),
+            sites: sites.into_iter().map(|site| (site.id, Arc::new(site))).collect(),
+            changed: watch::Sender::new(0),
             pairings: RwLock::new(pairings),
             serials: Mutex::new(serials),
             running: Mutex::default(),
@@ -177,12 +169,22 @@ impl Door {
     }
 
     /// A site's facts.
-    pub fn facts(&self, site: SiteId) -> Option<&SiteFacts> {
-        self.sites.get(&site).map(|site| &site.facts)
+    pub fn facts(&self, site: SiteId) -> Option<Arc<SiteFacts>> {
+        self.sites.get(&site).map(|site| site.facts())
+    }
+
+    /// Tells when what a site says of itself has changed.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// One of the sites behind this door.
+    pub fn site(&self, site: SiteId) -> Option<&Arc<SiteDoor>> {
+        self.sites.get(&site)
     }
 
     /// The sites behind this door.
-    pub fn sites(&self) -> impl Iterator<Item = &SiteDoor> {
+    pub fn sites(&self) -> impl Iterator<Item = &Arc<SiteDoor>> {
         self.sites.values()
     }
 
@@ -258,13 +260,9 @@ impl Door {
         self.store.forget_outcomes(self.clock.now())
     }
 
-    /// Logs in with a login that is about to be kept, and leaves again. Blocks on the database.
-    pub(crate) fn try_login(&self, site: SiteId, login: &Login, access: Access) -> Result<(), Failure> {
-        let site = self.sites.get(&site).ok_or(Failure::Lost)?;
-        let catalogues = &site.facts.catalogues;
-        let default = catalogues.iter().find(|c| c.is_default).or_else(|| catalogues.first());
-        let name = &default.ok_or(Failure::Catalogue)?.name;
-        site.engine.connect(login, name, access)?.ping()
+    /// Whether a site's database is its practice's own: asked again when that is in doubt. Blocks on the database.
+    pub(crate) fn check_practice(&self, site: SiteId) -> Result<(), Refused> {
+        self.sites.get(&site).map_or(Ok(()), |site| self.make_sure(site))
     }
 
     /// Stores a pairing and lets it in. `false` when the code was used meanwhile. Blocks on the disk.
@@ -273,6 +271,7 @@ impl Door {
         let line = AuditLine {
             integrator: Some(new.integrator),
             access: Some(new.access),
+            status: Some(writes_to_proto(new.rights.writes).as_str_name()),
             ..AuditLine::new(now, Happened::Paired, new.site)
         };
         self.journal.flush()?;
@@ -321,6 +320,9 @@ impl Door {
                 "The site can't write its audit log, so it runs nothing. The practice must look at its server's disk.",
             ));
         }
+        if let Err(refused) = self.sites.get(&site).map_or(Ok(()), |site| site.is_own()) {
+            return refuse(refused);
+        }
         let Some(catalogue) = self.catalogue(site, request.command.catalogue.as_deref()) else {
             return refuse(Refused::new(
                 Refusal::UnknownCatalogue,
@@ -337,7 +339,8 @@ impl Door {
 
     /// The name of a catalogue as the engine has it; the default for none.
     fn catalogue(&self, site: SiteId, name: Option<&str>) -> Option<Arc<str>> {
-        let catalogues = &self.sites.get(&site)?.facts.catalogues;
+        let facts = self.facts(site)?;
+        let catalogues = &facts.catalogues;
         let found = match name {
             Some(name) => catalogues.iter().find(|c| c.name.eq_ignore_ascii_case(name)),
             None => catalogues.iter().find(|c| c.is_default).or_else(|| catalogues.first()),

@@ -1,20 +1,24 @@
 //! The sites of one Link, ready to be asked: identities, the door, and inner sessions on whatever stream they come.
 
 #[cfg(test)]
+mod practice_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::{
-    door::{Door, SiteDoor},
+    door::{Door, SiteDoor, Words},
+    enrich,
     executor::{Executor, Limits},
     identity,
     pairing::{Caller, Presence},
+    pms::PmsFile,
     protect::Protector,
     server::Server,
     store::{CodeRecord, Counter, NewCode, Store, StoreError},
 };
 use database::Engine;
 use link_api::Tuning;
-use model::{Clock, Hidden, LinkId, Pms, SiteFacts, SiteId};
+use model::{Clock, Hidden, LinkId, Pms, SiteId};
 use std::{
     collections::HashMap,
     io,
@@ -49,21 +53,28 @@ pub const VERSION: &str = "26.1123.1";
 
 /// One practice database to serve.
 pub struct SiteSetup {
+    /// Names this entry of the configuration for ever: under it is remembered which practice it belongs to. `None` only
+    /// beside a `pms_id`.
+    pub key: Option<String>,
     /// Which software.
     pub pms: Pms,
-    /// The vendor's identifier of the practice.
-    pub pms_id: String,
-    /// The practice's name.
-    pub practice_name: String,
-    /// Version of the software.
-    pub pms_version: String,
+    /// The vendor's identifier of the practice; `None`: the database says it.
+    pub pms_id: Option<String>,
+    /// The practice's name, where the database does not say it.
+    pub practice_name: Option<String>,
+    /// Version of the software, where the database does not say it.
+    pub pms_version: Option<String>,
+    /// What the database is asked.
+    pub file: Arc<PmsFile>,
     /// How its database is reached.
     pub engine: Arc<dyn Engine>,
+    /// How long the first start waits for a database that has yet to say whose it is.
+    pub patience: Duration,
 }
 
 impl std::fmt::Debug for SiteSetup {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SiteSetup").field("pms_id", &self.pms_id).finish_non_exhaustive()
+        f.debug_struct("SiteSetup").field("pms", &self.pms).field("key", &self.key).finish_non_exhaustive()
     }
 }
 
@@ -82,12 +93,32 @@ pub enum StartError {
     /// Another service has this data folder.
     #[error("another HaloLinkService runs on this data folder; stop it first")]
     Running,
+    /// Nobody says which practice a site belongs to.
+    #[error(
+        "the {pms} database did not say which practice it belongs to: {why}. Start the database and check [site.database], \
+         or write the practice's identifier into link.toml as pms_id; then start the service again"
+    )]
+    Unnamed {
+        /// Which software.
+        pms: &'static str,
+        /// What went wrong.
+        why: String,
+    },
+    /// Two sites belong to the same practice.
+    #[error(
+        "two sites of link.toml belong to {pms} practice {pms_id}: one of them has the other's database or pms_id; correct \
+         it and start the service again"
+    )]
+    Twice {
+        /// Which software.
+        pms: &'static str,
+        /// The practice.
+        pms_id: String,
+    },
 }
 
-struct Own {
-    root: Root,
-    facts: SiteFacts,
-}
+/// Between two tries to ask a database whose it is.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// The sites of one Link.
 pub struct Host {
@@ -99,7 +130,7 @@ pub struct Host {
     environment: String,
     epoch: u64,
     root: Root,
-    sites: Vec<(SiteId, Own)>,
+    sites: Vec<(SiteId, Root)>,
     tls: RwLock<HashMap<SiteId, Arc<ServerConfig>>>,
     sessions: Arc<Semaphore>,
     /// Held for as long as this process has the data folder.
@@ -113,7 +144,8 @@ impl std::fmt::Debug for Host {
 }
 
 impl Host {
-    /// Opens `data`, raises the epoch, and loads or makes the identities. Blocks on the disk.
+    /// Opens `data`, raises the epoch, and loads or makes the identities. Blocks on the disk; at a site's first start, when
+    /// only its database knows whose it is, on that too.
     ///
     /// # Errors
     /// [`StartError`].
@@ -133,22 +165,18 @@ impl Host {
         let root = identity::load_or_make(&folder, Kind::Link, "link")?;
         let (mut doors, mut sites, mut presences) = (Vec::new(), Vec::new(), HashMap::new());
         for setup in setups {
-            let root =
-                identity::load_or_make(&folder, Kind::Site, &identity::site_file(setup.pms, &setup.pms_id))?;
+            let pms_id = bound_to(&store, &setup, &*clock)?;
+            let root = identity::load_or_make(&folder, Kind::Site, &identity::site_file(setup.pms, &pms_id))?;
             let id = SiteId(root.id());
-            let facts = SiteFacts {
-                enriched_at: None,
-                pms: setup.pms,
-                pms_id: setup.pms_id,
-                practice_name: setup.practice_name,
-                pms_version: setup.pms_version,
-                link_version: VERSION.to_owned(),
-                catalogues: setup.engine.catalogues(),
-            };
+            if presences.contains_key(&id) {
+                return Err(StartError::Twice { pms: setup.pms.type_name(), pms_id });
+            }
             let presence = Presence { environment: environment.to_owned(), root_spki: root.spki().to_vec() };
             presences.insert(id, presence);
-            doors.push(SiteDoor { id, facts: facts.clone(), engine: setup.engine });
-            sites.push((id, Own { root, facts }));
+            let SiteSetup { pms, practice_name, pms_version, file, engine, .. } = setup;
+            let words = Words { pms, pms_id, practice_name, pms_version };
+            doors.push(SiteDoor::new(id, engine, file, words, store.said(id)?));
+            sites.push((id, root));
         }
         let door = Door::new(store.clone(), doors, clock.clone())?;
         let executor = Executor::new(&door, limits);
@@ -182,10 +210,11 @@ impl Host {
         };
         let mut configs = HashMap::new();
         let mut sites = Vec::new();
-        for (id, own) in &self.sites {
-            let operational = issue(&own.root, "Halo Link site")?;
+        for (id, root) in &self.sites {
+            let operational = issue(root, "Halo Link site")?;
             configs.insert(*id, inner::server(&operational, self.clock.clone())?);
-            sites.push(SiteIdentity { operational, facts: own.facts.clone(), epoch: self.epoch });
+            let facts = self.door.facts(*id).expect("the door was made with these sites");
+            sites.push(SiteIdentity { operational, facts: (*facts).clone(), epoch: self.epoch });
         }
         *self.tls.write().unwrap_or_else(PoisonError::into_inner) = configs;
         Ok(Credentials::Link { operational: issue(&self.root, "Halo Link")?, epoch: self.epoch, sites })
@@ -315,6 +344,46 @@ impl Host {
             () = over => drop(tell),
         }
         let _ = timeout(GRACE, serving).await;
+    }
+}
+
+/// The practice that a site belongs to: as configured, else as its database said when it was first asked.
+fn bound_to(store: &Store, setup: &SiteSetup, clock: &dyn Clock) -> Result<String, StartError> {
+    let known = setup.key.as_ref().map(|key| store.binding(key)).transpose()?.flatten();
+    let pms_id = match (&setup.pms_id, &known) {
+        (Some(configured), _) => configured.clone(),
+        (None, Some(known)) => return Ok(known.clone()),
+        (None, None) => ask_whose(setup, clock)?,
+    };
+    if let Some(key) = setup.key.as_ref().filter(|_| known.as_ref() != Some(&pms_id)) {
+        store.bind(key, &pms_id)?;
+    }
+    Ok(pms_id)
+}
+
+/// Asks a database that has yet to say whose it is, for as long as the setup has patience.
+fn ask_whose(setup: &SiteSetup, clock: &dyn Clock) -> Result<String, StartError> {
+    let unnamed = |why: String| StartError::Unnamed { pms: setup.pms.display_name(), why };
+    if setup.file.facts.pms_id.is_none() {
+        return Err(unnamed(format!("the PMS file {} has no question for it", setup.file.file)));
+    }
+    let until = clock.monotonic() + setup.patience;
+    loop {
+        let why = match enrich::ask(&*setup.engine, &setup.file) {
+            Ok(found) => match found.pms_id {
+                Some(pms_id) => return Ok(pms_id),
+                None => {
+                    let untold = found.untold.into_iter().find(|(name, _)| *name == "pms_id");
+                    return Err(unnamed(untold.map(|(_, why)| why).unwrap_or_default()));
+                }
+            },
+            Err(trouble @ enrich::Trouble::Unasked(_)) => trouble.to_string(),
+            Err(trouble) => return Err(unnamed(trouble.to_string())),
+        };
+        if clock.monotonic() >= until {
+            return Err(unnamed(why));
+        }
+        std::thread::sleep(RETRY);
     }
 }
 

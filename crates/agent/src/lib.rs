@@ -6,6 +6,7 @@
 pub mod config;
 pub mod control;
 pub mod door;
+mod enrich;
 pub mod executor;
 mod files;
 pub mod host;
@@ -13,6 +14,7 @@ mod identity;
 mod journal;
 pub mod link;
 pub mod pairing;
+pub mod pms;
 pub mod protect;
 pub mod server;
 pub mod store;

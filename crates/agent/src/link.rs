@@ -1,10 +1,14 @@
 //! A running Halo Link: the host, its connection to Halo Cloud, its housekeeping, and an orderly end.
 
-use crate::host::{Host, RENEW, StartError};
-use model::Clock;
+use crate::{
+    door::Looked,
+    host::{Host, RENEW, StartError},
+};
+use model::{Clock, SiteId};
+use rand::{RngCore, SeedableRng, rngs::StdRng};
 use std::{sync::Arc, time::Duration};
 use tokio::{
-    sync::watch,
+    sync::{oneshot, watch},
     task::{JoinHandle, JoinSet},
     time::{Instant, interval, sleep, timeout, timeout_at},
 };
@@ -17,6 +21,8 @@ const STOP: Duration = Duration::from_secs(10);
 const CLOSE: Duration = Duration::from_secs(1);
 /// Old outcomes are forgotten this often.
 const FORGET: Duration = Duration::from_secs(60 * 60);
+/// The first connection waits this long for what the sites' databases say; one that comes later causes another dial.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// Idle sessions are looked at this often.
 const TIDY: Duration = Duration::from_secs(10);
 
@@ -49,6 +55,7 @@ pub struct Link {
     stop: watch::Sender<bool>,
     running: JoinHandle<()>,
     tidying: JoinHandle<()>,
+    looking: JoinSet<()>,
 }
 
 impl Link {
@@ -57,12 +64,21 @@ impl Link {
     /// # Errors
     /// When no certificates can be issued.
     pub async fn start(host: Arc<Host>, outer: Outer, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let (mut looking, mut looks) = (JoinSet::new(), Vec::new());
+        for (site, seed) in host.sites().into_iter().zip(outer.seed..) {
+            let (told, tells) = oneshot::channel();
+            looking.spawn(keep_looking(host.clone(), site, seed, told));
+            looks.push(tells);
+        }
+        let _ = timeout(FIRST_LOOK, futures::future::join_all(looks)).await;
+        // From before the credentials are made: what changes later is not in them.
+        let changes = host.door().changes();
         let first = dial(&host, &outer, &clock).await?;
         let (report, status) = watch::channel(Status::Connecting);
         let (stop, stopping) = watch::channel(false);
-        let running = tokio::spawn(run(host.clone(), outer, clock, first, report, stopping));
+        let running = tokio::spawn(run(host.clone(), outer, clock, (first, changes), report, stopping));
         let tidying = tokio::spawn(tidy(host.clone()));
-        Ok(Link { host, status, stop, running, tidying })
+        Ok(Link { host, status, stop, running, tidying, looking })
     }
 
     /// Its sites.
@@ -76,9 +92,10 @@ impl Link {
     }
 
     /// Takes nothing new, lets what runs end, says goodbye to the relay. Returns within about ten seconds.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         let _ = self.stop.send(true);
         self.tidying.abort();
+        self.looking.abort_all();
         let _ = timeout(STOP, self.running).await;
         let host = self.host.clone();
         let _ = tokio::task::spawn_blocking(move || host.door().flush()).await;
@@ -105,7 +122,7 @@ async fn run(
     host: Arc<Host>,
     outer: Outer,
     clock: Arc<dyn Clock>,
-    mut dialer: Dialer,
+    (mut dialer, mut changes): (Dialer, watch::Receiver<u64>),
     report: watch::Sender<Status>,
     mut stopping: watch::Receiver<bool>,
 ) {
@@ -130,7 +147,14 @@ async fn run(
                     log(&host, &now);
                     report.send_replace(now);
                 }
-                () = &mut renew => break false,
+                () = &mut renew => {
+                    tracing::info!("certificates are renewed");
+                    break false;
+                }
+                Ok(()) = changes.changed() => {
+                    tracing::info!("Halo Cloud is told what changed");
+                    break false;
+                }
                 _ = stopping.wait_for(|stop| *stop) => break true,
             }
         };
@@ -150,8 +174,8 @@ async fn run(
             return;
         }
         dialer.close().await;
-        tracing::info!("certificates are renewed");
         dialer = loop {
+            changes.mark_unchanged();
             match dial(&host, &outer, &clock).await {
                 Ok(dialer) => break dialer,
                 Err(error) => tracing::error!(%error, "certificates can't be renewed"),
@@ -172,6 +196,26 @@ fn log(host: &Host, status: &Status) {
         }
         Status::Refused { why } => tracing::error!(%link, why, "Halo Cloud refuses this Link"),
         Status::Connecting | Status::Closed => tracing::debug!(%link, ?status, "outer leg"),
+    }
+}
+
+/// Asks a site's database whose it is, and what integrators may do there: now, then about every hour, sooner when there
+/// was no answer. `told` hears of the first look.
+async fn keep_looking(host: Arc<Host>, site: SiteId, seed: u64, told: oneshot::Sender<()>) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut told = Some(told);
+    loop {
+        let looking = host.clone();
+        let looked = tokio::task::spawn_blocking(move || looking.door().look(site)).await;
+        if let Some(told) = told.take() {
+            let _ = told.send(());
+        }
+        let looked = looked.unwrap_or(Looked::Unreachable);
+        if looked == Looked::Well {
+            let reading = host.clone();
+            let _ = tokio::task::spawn_blocking(move || reading.door().read_rights(site)).await;
+        }
+        sleep(looked.again_in(rng.next_u64())).await;
     }
 }
 

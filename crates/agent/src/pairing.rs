@@ -10,7 +10,7 @@
 mod tests;
 
 use crate::{
-    door::Door,
+    door::{Door, writes_to_proto},
     store::{AuditLine, CODE_TRIES, CodeState, Happened, NewPairing},
 };
 use database::Login;
@@ -164,6 +164,7 @@ impl Exchange {
         if name.len() > NAME_BYTES || begin.code_name.len() > NAME_BYTES {
             return Err(protocol("A name in the pairing request is longer than 256 bytes."));
         }
+        self.own_practice()?;
         let names_it = |made_for: &str| made_for.trim().to_lowercase() == name.trim().to_lowercase();
         let (site, now) = (self.caller.site, self.door.clock().now());
         let state = self.door.store().code(site, &begin.code_name, now, |record| {
@@ -230,7 +231,8 @@ impl Exchange {
         }
         let login = Login { user: Hidden::new(login.user), password: Hidden::new(login.password) };
         let site = self.caller.site;
-        self.door.try_login(site, &login, named.access).map_err(|failure| {
+        self.own_practice()?;
+        let rights = self.door.try_login(site, &login, named.access).map_err(|failure| {
             tracing::info!(%site, %failure, "a login offered at pairing does not work");
             Refused {
                 reason: PairRefusal::LoginFailed,
@@ -248,15 +250,16 @@ impl Exchange {
             root_spki: &self.caller.peer.root_spki,
             access: named.access,
             login: &login,
+            rights: &rights,
         };
         if !self.door.pair(&new, named.code.name()).map_err(unwritten)? {
             let how = "The code was used before. Each code pairs once: ask the practice for a new one.";
             return refuse(PairRefusal::UsedCode, how);
         }
         Ok(pair_reply::Step::Done(proto::PairDone {
-            facts: self.door.facts(site).map(link_api::convert::facts_to_proto),
+            facts: self.door.facts(site).map(|facts| link_api::convert::facts_to_proto(&facts)),
             read_only: named.access == Access::ReadOnly,
-            writes: proto::LoginWrites::Unspecified.into(),
+            writes: writes_to_proto(rights.writes).into(),
         }))
     }
 
@@ -270,6 +273,12 @@ impl Exchange {
             code_name: named.code.name(),
             exporter: self.caller.exporter.reveal(),
         }
+    }
+
+    /// Nobody pairs with a database of another practice.
+    fn own_practice(&self) -> Result<(), Refused> {
+        let checked = self.door.check_practice(self.caller.site);
+        checked.map_err(|refused| Refused { reason: PairRefusal::LoginFailed, message: refused.message })
     }
 
     fn in_time(&self) -> Result<(), Refused> {

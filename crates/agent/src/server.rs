@@ -55,7 +55,8 @@ impl Link for Server {
         // The first sight of a new certificate is written down.
         blocking(move || {
             let paired = door.check(&caller.peer, caller.site).is_ok();
-            let facts = paired.then(|| door.facts(caller.site).map(convert::facts_to_proto)).flatten();
+            let facts = paired.then(|| door.facts(caller.site)).flatten();
+            let facts = facts.map(|facts| convert::facts_to_proto(&facts));
             Ok(Response::new(HelloReply { version: VERSION, paired, facts }))
         })
         .await

@@ -3,6 +3,7 @@
 mod codes;
 mod ledger;
 mod pairings;
+mod said;
 mod schema;
 mod trail;
 
@@ -10,7 +11,8 @@ pub use codes::{CodeRecord, NewCode};
 pub(crate) use codes::{CodeState, TRIES as CODE_TRIES};
 pub(crate) use ledger::{Finished, Known, LedgerKey, Started};
 pub(crate) use pairings::NewPairing;
-pub use pairings::PairingRecord;
+pub use pairings::{PairingRecord, RightsRecord};
+pub(crate) use said::Said;
 pub use trail::AuditRow;
 pub(crate) use trail::{AuditLine, Happened};
 

@@ -3,13 +3,14 @@
 use crate::{
     door::Door,
     executor::Limits,
-    host::{Host, SiteSetup},
+    host::{Host, SiteSetup, StartError},
     pairing::Caller,
+    pms::PmsFile,
     protect::KeyFile,
     store::{NewCode, NewPairing},
 };
 use database::{
-    Cancel, Column, Description, Done, Engine, Failure, Login, Part, Session, Sink, Terms, Value,
+    Cancel, Column, Description, Done, Engine, Failure, Login, Part, Rights, Session, Sink, Terms, Value,
 };
 use model::{
     Access, Catalogue, Clock, Command, CommandType, ExecutionMode, Hidden, IntegratorId, Parameter, Pms,
@@ -17,6 +18,7 @@ use model::{
 };
 use rand::{SeedableRng, rngs::StdRng};
 use std::{
+    collections::HashMap,
     path::Path,
     sync::{
         Arc, Condvar, Mutex,
@@ -68,13 +70,36 @@ pub(crate) struct FakeEngine {
     pub(crate) terms: Mutex<Vec<Terms>>,
     /// Sessions can't be reset.
     pub(crate) unclean: AtomicBool,
+    /// Nobody is there.
+    pub(crate) down: AtomicBool,
+    /// The server is there, and lets no integrator into the database.
+    pub(crate) refuses: AtomicBool,
+    /// What Link's own login is told, by statement; empty: there is no such login. A statement that is not here fails.
+    pub(crate) tells: Mutex<HashMap<&'static str, Rows>>,
+    pub(crate) looks: AtomicUsize,
+    /// What any login may do in any catalogue.
+    pub(crate) rights: Mutex<Rights>,
     gate: Arc<Gate>,
 }
+
+/// Rows of one column.
+pub(crate) type Rows = Vec<Option<&'static str>>;
 
 #[derive(Default)]
 pub(crate) struct Gate(Mutex<bool>, Condvar);
 
 impl FakeEngine {
+    /// A practice's database that says all that [`PMS`] asks for.
+    pub(crate) fn tell(&self, pms_id: &'static str, name: &'static str, version: &'static str) {
+        let answers = [("is it?", "1"), ("whose?", pms_id), ("its name?", name), ("its version?", version)];
+        *self.tells.lock().unwrap() = answers.into_iter().map(|(q, a)| (q, vec![Some(a)])).collect();
+    }
+
+    fn session(self: &Arc<Self>, access: Access) -> Box<dyn Session> {
+        let cancelled = Arc::new(Flag(AtomicBool::new(false), self.gate.clone()));
+        Box::new(FakeSession { engine: self.clone(), cancelled, access, own: false })
+    }
+
     pub(crate) fn release(&self) {
         *self.gate.0.lock().unwrap() = true;
         self.gate.1.notify_all();
@@ -87,6 +112,8 @@ struct FakeSession {
     engine: Arc<FakeEngine>,
     cancelled: Arc<Flag>,
     access: Access,
+    /// Link's own.
+    own: bool,
 }
 
 struct Flag(AtomicBool, Arc<Gate>);
@@ -109,16 +136,30 @@ impl Engine for Shared {
 
     fn connect(&self, login: &Login, _: &str, access: Access) -> Result<Box<dyn Session>, Failure> {
         self.0.connects.fetch_add(1, Ordering::SeqCst);
+        if self.0.down.load(Ordering::SeqCst) {
+            return Err(Failure::Lost);
+        }
+        if self.0.refuses.load(Ordering::SeqCst) {
+            return Err(Failure::Sql(sql_error(4060, "Cannot open database.")));
+        }
         if (login.user.reveal().as_str(), login.password.reveal().as_str()) != GOOD {
             return Err(Failure::Sql(sql_error(18456, "Login failed for user.")));
         }
         self.0.accesses.lock().unwrap().push(access);
-        let cancelled = Arc::new(Flag(AtomicBool::new(false), self.0.gate.clone()));
-        Ok(Box::new(FakeSession { engine: self.0.clone(), cancelled, access }))
+        Ok(self.0.session(access))
     }
 
     fn connect_own(&self, _: &str) -> Option<Result<Box<dyn Session>, Failure>> {
-        None
+        if self.0.tells.lock().unwrap().is_empty() {
+            return None;
+        }
+        self.0.looks.fetch_add(1, Ordering::SeqCst);
+        if self.0.down.load(Ordering::SeqCst) {
+            return Some(Err(Failure::Lost));
+        }
+        let cancelled = Arc::new(Flag(AtomicBool::new(false), self.0.gate.clone()));
+        let engine = self.0.clone();
+        Some(Ok(Box::new(FakeSession { engine, cancelled, access: Access::ReadOnly, own: true })))
     }
 }
 
@@ -134,6 +175,19 @@ fn sql_error(number: i32, message: &str) -> database::SqlError {
 }
 
 impl FakeSession {
+    fn tell(&self, question: &str, sink: &mut dyn Sink) -> Result<Done, Failure> {
+        let rows = self.engine.tells.lock().unwrap().get(question).cloned();
+        let rows =
+            rows.ok_or_else(|| Failure::Sql(sql_error(208, "Invalid object name 'canary-message'.")))?;
+        let column = Column { name: String::new(), type_name: "varchar".to_owned() };
+        sink.columns(&[column]).map_err(|_| Failure::Cancelled)?;
+        for row in rows {
+            let value = row.map_or(Value::Null, Value::Text);
+            sink.row(&[value]).map_err(|_| Failure::Cancelled)?;
+        }
+        Ok(Done::default())
+    }
+
     fn wait(&self, deaf: bool) -> Result<Done, Failure> {
         let open = self.engine.gate.0.lock().unwrap();
         let cancelled = || !deaf && self.cancelled.0.load(Ordering::SeqCst);
@@ -153,6 +207,9 @@ impl FakeSession {
 
 impl Session for FakeSession {
     fn run(&mut self, command: &Command, terms: &Terms, sink: &mut dyn Sink) -> Result<Done, Failure> {
+        if self.own {
+            return self.tell(command.text.reveal(), sink);
+        }
         self.engine.terms.lock().unwrap().push(*terms);
         self.engine.runs.fetch_add(1, Ordering::SeqCst);
         let columns =
@@ -223,7 +280,7 @@ impl Session for FakeSession {
     }
 
     fn ping(&mut self) -> Result<(), Failure> {
-        Ok(())
+        if self.engine.down.load(Ordering::SeqCst) { Err(Failure::Lost) } else { Ok(()) }
     }
 
     fn reset(&mut self) -> Result<(), Failure> {
@@ -234,7 +291,8 @@ impl Session for FakeSession {
     }
 
     fn describe(&mut self) -> Result<Description, Failure> {
-        Ok(Description::default())
+        let rights = self.engine.rights.lock().unwrap().clone();
+        Ok(Description { rights, ..Description::default() })
     }
 }
 
@@ -246,6 +304,7 @@ pub(crate) struct Bench {
     pub(crate) host: Arc<Host>,
     pub(crate) site: SiteId,
     pub(crate) integrator: Root,
+    pub(crate) pms_id: Option<&'static str>,
     codes: std::sync::atomic::AtomicU64,
     /// Made once: a certificate costs more than a query.
     peer: std::sync::OnceLock<Peer>,
@@ -257,9 +316,13 @@ impl Bench {
     }
 
     pub(crate) fn with(limits: Limits) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (clock, engine) = (TestClock::new(), Arc::new(FakeEngine::default()));
-        let host = open(folder.path(), &engine, &clock, limits);
+        Self::of(Arc::new(FakeEngine::default()), Some("1001"), limits)
+    }
+
+    /// A site whose configuration says this identifier, or none.
+    pub(crate) fn of(engine: Arc<FakeEngine>, pms_id: Option<&'static str>, limits: Limits) -> Self {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
+        let host = open(folder.path(), &engine, &clock, pms_id, limits).unwrap();
         let site = host.sites()[0];
         Bench {
             folder,
@@ -268,6 +331,7 @@ impl Bench {
             host,
             site,
             integrator: Root::generate(Kind::Integrator).unwrap(),
+            pms_id,
             codes: Default::default(),
             peer: Default::default(),
         }
@@ -275,10 +339,11 @@ impl Bench {
 
     /// The service ends and starts again.
     pub(crate) fn restart(self) -> Self {
-        let Bench { folder, clock, engine, host, site, integrator, codes, peer } = self;
+        let Bench { folder, clock, engine, host, site: _, integrator, pms_id, codes, peer } = self;
         drop(host);
-        let host = open(folder.path(), &engine, &clock, Limits::default());
-        Bench { folder, clock, engine, host, site, integrator, codes, peer }
+        let host = open(folder.path(), &engine, &clock, pms_id, Limits::default()).unwrap();
+        let site = host.sites()[0];
+        Bench { folder, clock, engine, host, site, integrator, pms_id, codes, peer }
     }
 
     pub(crate) fn door(&self) -> &Arc<Door> {
@@ -317,6 +382,7 @@ impl Bench {
             root_spki: self.integrator.spki(),
             access,
             login: &login,
+            rights: &Rights::default(),
         };
         assert!(self.door().pair(&new, code.name()).unwrap());
     }
@@ -326,16 +392,38 @@ impl Bench {
     }
 }
 
-fn open(folder: &Path, engine: &Arc<FakeEngine>, clock: &Arc<TestClock>, limits: Limits) -> Arc<Host> {
+/// What [`FakeEngine::tell`] answers.
+pub(crate) const PMS: &str = "name = 'BestPractice'
+kinds = ['fake']
+[detect]
+sql = 'is it?'
+[facts.pms_id]
+sql = 'whose?'
+[facts.practice_name]
+sql = 'its name?'
+[facts.pms_version]
+sql = 'its version?'
+";
+
+pub(crate) fn open(
+    folder: &Path,
+    engine: &Arc<FakeEngine>,
+    clock: &Arc<TestClock>,
+    pms_id: Option<&str>,
+    limits: Limits,
+) -> Result<Arc<Host>, StartError> {
     let key = KeyFile::open(&folder.join("identity").join("seal.key")).unwrap();
     let setup = SiteSetup {
+        key: Some("BestPractice".to_owned()),
         pms: Pms::BestPractice,
-        pms_id: "1001".to_owned(),
-        practice_name: "Test Clinic".to_owned(),
-        pms_version: "1".to_owned(),
+        pms_id: pms_id.map(str::to_owned),
+        practice_name: Some("Test Clinic".to_owned()),
+        pms_version: Some("1".to_owned()),
+        file: Arc::new(PmsFile::parse("test.toml", PMS).unwrap()),
         engine: Arc::new(Shared(engine.clone())),
+        patience: Duration::ZERO,
     };
-    Host::open(folder, "demo", vec![setup], Arc::new(key), limits, clock.clone()).unwrap()
+    Host::open(folder, "demo", vec![setup], Arc::new(key), limits, clock.clone())
 }
 
 pub(crate) fn command(text: &str) -> Arc<Command> {

@@ -103,6 +103,9 @@ fn judge(tx: &Transaction<'_>, claim: &Claim) -> Result<(), Refused> {
 
 fn store(tx: &Transaction<'_>, link: LinkId, claim: &Claim, now: Timestamp) -> Result<(), Refused> {
     let facts = text::clean_facts(&claim.facts);
+    // The site's own time, by its own clock, which may be wrong: never later than now. A site that never read its
+    // database said it all just now.
+    let enriched = claim.facts.enriched_at.map_or(now, |at| at.min(now).max(Timestamp(0)));
     let pms = facts.pms.type_name();
     // Serialising names and enums to a string has no way to fail.
     let json = serde_json::to_string(&facts).expect("facts are strings, booleans and unit variants");
@@ -117,10 +120,10 @@ fn store(tx: &Transaction<'_>, link: LinkId, claim: &Claim, now: Timestamp) -> R
     tx.prepare_cached(
         "INSERT INTO sites (guid, link, pms, pms_id, facts, epoch, status, authoritative, presence,
                             created_at, claimed_at, enriched_at, last_seen_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', ?7, 'online', ?8, ?8, ?8, ?8)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'active', ?7, 'online', ?8, ?8, ?9, ?8)
          ON CONFLICT (guid) DO UPDATE SET
              link = excluded.link, facts = excluded.facts, epoch = excluded.epoch, status = 'active',
-             presence = 'online', enriched_at = ?8, last_seen_at = ?8,
+             presence = 'online', enriched_at = ?9, last_seen_at = ?8,
              authoritative = iif(pms = excluded.pms AND pms_id = excluded.pms_id, authoritative, ?7),
              claimed_at = iif(pms = excluded.pms AND pms_id = excluded.pms_id, claimed_at, ?8),
              pms = excluded.pms, pms_id = excluded.pms_id",
@@ -133,7 +136,8 @@ fn store(tx: &Transaction<'_>, link: LinkId, claim: &Claim, now: Timestamp) -> R
         json,
         epoch,
         unclaimed,
-        now.0
+        now.0,
+        enriched.0
     ])?;
     Ok(())
 }

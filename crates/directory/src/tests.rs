@@ -92,6 +92,25 @@ fn a_joined_site_is_online_and_heard_now() {
 }
 
 #[test]
+fn a_site_was_enriched_when_it_says_so_but_never_later_than_now() {
+    let w = World::new();
+    let enriched = |id: u128, at: Option<i64>| {
+        let mut claim = claim(site(id), 5, "1234");
+        claim.facts.enriched_at = at.map(Timestamp);
+        w.directory.join(link(), &[claim]).unwrap();
+        let found = w.directory.look(site(id)).unwrap().unwrap();
+        (found.enriched_at, found.facts.enriched_at)
+    };
+    assert_eq!(enriched(1, Some(START - 60_000)), (Timestamp(START - 60_000), None));
+    assert_eq!(enriched(2, Some(START + 60_000)).0, Timestamp(START), "its clock is ahead");
+    assert_eq!(enriched(3, Some(-1)).0, Timestamp(0));
+    assert_eq!(enriched(4, None).0, Timestamp(START));
+    w.directory.left(site(1), 5, Departure::Goodbye).unwrap();
+    w.clock.forward(3600);
+    assert_eq!(enriched(1, Some(START + 60_000)).0, Timestamp(START + 60_000), "a later look counts");
+}
+
+#[test]
 fn a_site_that_said_goodbye_stays_offline_however_long() {
     let w = World::new();
     w.join(site(1), 5).unwrap();

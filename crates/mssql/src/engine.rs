@@ -10,7 +10,10 @@ use database::{Engine, Failure, Login, Session};
 use model::{Access, Catalogue};
 use mssql_tds::connection_provider::tds_connection_provider::TdsConnectionProvider;
 use rand::{SeedableRng, rngs::StdRng};
-use std::{sync::{Arc, Mutex}, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 /// Connecting, logging in and finding a named instance, all together.
 const OVERALL: Duration = Duration::from_secs(40);

@@ -32,7 +32,9 @@ fn told(error: &SqlErrorInfo) -> SqlError {
 pub(crate) fn reason(error: &Error) -> &'static str {
     match error {
         Error::CertificateMismatch => "the server's certificate is another than the pinned one",
-        Error::CertificateNotFound { .. } | Error::CertificateFileIoError { .. } => "the pinned certificate can't be read",
+        Error::CertificateNotFound { .. } | Error::CertificateFileIoError { .. } => {
+            "the pinned certificate can't be read"
+        }
         Error::InvalidCertificateFormat { .. } => "the pinned certificate is no PEM or DER",
         Error::CertificateExpired => "the server's certificate has expired",
         Error::TlsError(_) | Error::TlsHandshakeError { .. } | Error::NoServerCertificate => {

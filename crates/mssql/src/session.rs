@@ -66,7 +66,10 @@ impl MssqlSession {
     }
 
     /// Runs `work` as the session's one command.
-    fn alone<T>(&mut self, work: impl AsyncFnOnce(&mut Connection<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+    fn alone<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Connection<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         self.usable()?;
         let cancel = self.canceller.begin().ok_or(Failure::Cancelled)?;
         self.busy = true;

@@ -19,7 +19,7 @@ mod session;
 pub mod tsql;
 mod types;
 
-pub use build::{BuildError, BuildOptions, PracticeLogin, build};
+pub use build::{BuildError, BuildOptions, PMS_VERSION, PracticeLogin, SITE_ID, build};
 pub use engine::{DemoEngine, OpenError};
 pub use kind::KIND;
 pub use session::DemoSession;

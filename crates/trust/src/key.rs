@@ -22,7 +22,7 @@ const SPKI_BYTES: usize = 91;
 
 /// Whether the bytes have the one form of a P-256 public key that we accept. Whether the point lies on the curve is
 /// checked by the library when a signature is.
-pub(crate) fn is_p256_spki(spki: &[u8]) -> bool {
+pub fn is_p256_spki(spki: &[u8]) -> bool {
     spki.len() == SPKI_BYTES && spki.starts_with(&SPKI_PREFIX)
 }
 

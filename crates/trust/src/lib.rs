@@ -20,6 +20,7 @@ pub mod outer;
 pub mod pairing;
 
 pub use error::TrustError;
+pub use key::is_p256_spki;
 pub use kind::{Kind, guid};
 pub use operational::Operational;
 pub use root::{BACKDATED, MAX_NAME_CHARS, Root};

@@ -19,7 +19,7 @@ use std::{
 };
 
 /// The demo practice's identifier, as a practice would read it off its software.
-pub const PMS_ID: &str = "99001";
+pub const PMS_ID: &str = practice::SITE_ID;
 /// Its software, in the published spelling.
 pub const PMS_NAME: &str = "Best Practice";
 /// The name under which the demo's integrator pairs.
@@ -254,12 +254,9 @@ impl System {
             &link_config,
             &[("data", data.join("link").display().to_string()), ("environment", "demo".to_owned())],
             &format!(
-                "{}\n[[site]]\npms = \"BestPractice\"\npms_id = {}\npractice_name = {}\npms_version = {}\n\
-                 [site.database]\n{database}",
+                "{}\n[[site]]\npms = \"BestPractice\"\npms_id = {}\n[site.database]\n{database}",
                 to_cloud(options.route_link),
                 quote(PMS_ID),
-                quote("Halo Demo Clinic"),
-                quote("1.14.0.1000"),
             ),
         )?;
         let (link, ready) = programs.start(Which::Link).await?;

@@ -82,3 +82,24 @@ fn two_services_never_share_a_folder() {
     let second = Host::open(bench.folder.path(), "demo", vec![], Arc::new(key), limits, bench.clock.clone());
     assert!(matches!(second, Err(crate::host::StartError::Running)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_shows_what_logins_may_do_and_a_database_of_another_practice() {
+    let engine = Arc::new(crate::testkit::FakeEngine::default());
+    engine.tell("2002", "Somebody Else", "9.1");
+    let bench = Bench::of(engine, Some("1001"), crate::executor::Limits::default());
+    let grants = vec!["db_owner".to_owned()];
+    *bench.engine.rights.lock().unwrap() = database::Rights { writes: Writes::Yes, grants };
+    bench.pair(Access::ReadOnly);
+    bench.door().read_rights(bench.site);
+    bench.door().look(bench.site);
+    let (_listening, _report) = serve(&bench);
+    let status: StatusAnswer = ask(bench.folder.path(), &Ask::Status).await.unwrap();
+    let site = &status.sites[0];
+    assert_eq!((site.pms_id.as_str(), site.other_pms_id.as_deref()), ("1001", Some("2002")));
+    assert_eq!((site.practice_name.as_str(), site.enriched_at.as_deref()), ("Test Clinic", None));
+    let integrator = &site.integrators[0];
+    assert_eq!((integrator.read_only, integrator.login_writes.as_str()), (true, "yes"));
+    assert_eq!(integrator.login_grants, ["Patients: db_owner", "Drugs: db_owner"]);
+    assert!(integrator.login_read_at.is_some());
+}

@@ -1,6 +1,6 @@
 //! What a request holds once it is let in, and what it can't do without.
 
-use super::{Door, Refused, effect_name, lock, read, repeated, switched_off};
+use super::{Door, Refused, effect_name, lock, read, repeated, switched_off, watched::Watched};
 use crate::{
     journal::{Entry, NotBegun},
     store::{AuditLine, Finished, Happened, LedgerKey, PairingRecord, Started},
@@ -138,7 +138,14 @@ impl Permit {
                 "a database login can't be opened: pair again");
             Failure::Lost
         })?;
-        site.engine.connect(&login, &ticket.catalogue, ticket.access)
+        // A connection that was lost since this command began: what answers now may be another database.
+        ticket.door.make_sure(site).map_err(|_| Failure::Lost)?;
+        let connected = site.engine.connect(&login, &ticket.catalogue, ticket.access);
+        // Refused too: while a database is restored the server is there and lets nobody into it.
+        if connected.is_err() {
+            site.doubt();
+        }
+        connected.map(|inner| Box::new(Watched { inner, site: site.clone() }) as Box<dyn Session>)
     }
 
     /// It ended like this.
@@ -182,6 +189,7 @@ impl Drop for Permit {
 impl Ticket {
     fn begin(&self) -> Result<(), Refused> {
         let (door, was) = (&self.door, &self.pairing);
+        door.check_practice(was.site)?;
         let now = read(&door.pairings).get(&(was.site, was.integrator)).cloned();
         // A pairing that changed while the command waited gave it an access or a login that may be gone.
         if now.is_none_or(|now| !now.on || now.revision != was.revision) {

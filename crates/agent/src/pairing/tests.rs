@@ -277,3 +277,34 @@ fn an_exchange_that_nobody_waits_for_stores_nothing() {
     refused(exchange.step(login(GOOD.1)), PairRefusal::Protocol);
     assert!(!bench.door().is_paired(&bench.peer(), bench.site));
 }
+
+#[test]
+fn what_the_login_may_do_is_read_told_and_kept() {
+    use database::{Rights, Writes};
+    let bench = Bench::new();
+    let may = |writes, grant: &str| may_of(&bench, Rights { writes, grants: vec![grant.to_owned()] });
+    may(Writes::Yes, "db_datawriter");
+    assert_eq!(pair(&bench, &bench.code(NAME, true)).writes(), proto::LoginWrites::Yes);
+    let kept = bench.door().pairings()[0].rights.clone().unwrap();
+    assert_eq!(kept.rights.writes, Writes::Yes);
+    assert_eq!(kept.rights.grants, ["Patients: db_datawriter", "Drugs: db_datawriter"]);
+    let line = bench.audit().pop().unwrap();
+    assert_eq!((line.what.as_str(), line.status.as_deref()), ("paired", Some("LOGIN_WRITES_YES")));
+
+    may(Writes::No, "db_datareader");
+    bench.door().read_rights(bench.site);
+    let line = bench.audit().pop().unwrap();
+    assert_eq!((line.what.as_str(), line.status.as_deref()), ("rights-changed", Some("LOGIN_WRITES_NO")));
+    bench.door().read_rights(bench.site);
+    let lines = bench.audit();
+    assert_eq!(lines.iter().filter(|line| line.what == "rights-changed").count(), 1, "once per change");
+    let bench = bench.restart();
+    assert_eq!(bench.door().pairings()[0].rights.as_ref().unwrap().rights.writes, Writes::No, "it is kept");
+
+    may_of(&bench, Rights::default());
+    assert_eq!(pair(&bench, &bench.code(NAME, false)).writes(), proto::LoginWrites::Unspecified);
+}
+
+fn may_of(bench: &Bench, rights: database::Rights) {
+    *bench.engine.rights.lock().unwrap() = rights;
+}

@@ -1,9 +1,9 @@
 //! Who is paired with which site, with what access and login, and which certificates are retired.
 
 use super::{Store, StoreError, codes, trail::AuditLine};
-use database::Login;
+use database::{Login, Rights, Writes};
 use model::{Access, Hidden, IntegratorId, SiteId, Timestamp};
-use rusqlite::params;
+use rusqlite::{Transaction, params};
 
 /// One integrator's consent at one site.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +24,19 @@ pub struct PairingRecord {
     pub paired_at: Timestamp,
     /// Rises with every new login: sessions under an old one are not used again.
     pub revision: u64,
+    /// What the login may do; `None` when that was never read.
+    pub rights: Option<RightsRecord>,
     /// The sealed login.
     pub(crate) login: Vec<u8>,
+}
+
+/// What a login may do by the database's own grants, when it was last read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RightsRecord {
+    /// What it may do.
+    pub rights: Rights,
+    /// When that was read.
+    pub read_at: Timestamp,
 }
 
 /// A pairing about to be stored.
@@ -36,6 +47,7 @@ pub(crate) struct NewPairing<'a> {
     pub(crate) root_spki: &'a [u8],
     pub(crate) access: Access,
     pub(crate) login: &'a Login,
+    pub(crate) rights: &'a Rights,
 }
 
 impl Store {
@@ -53,11 +65,12 @@ impl Store {
             if !codes::consume(t, new.site, code_name, now)? {
                 return Ok(false);
             }
-            t.execute(
+            let revision: i64 = t.query_row(
                 "INSERT INTO pairing (site, integrator, name, root_spki, read_only, paired_at, login)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                  ON CONFLICT (site, integrator) DO UPDATE SET name = excluded.name, read_only = excluded.read_only,
-                     is_on = 1, paired_at = excluded.paired_at, login = excluded.login, revision = revision + 1",
+                     is_on = 1, paired_at = excluded.paired_at, login = excluded.login, revision = revision + 1
+                 RETURNING revision",
                 params![
                     &new.site.as_bytes()[..],
                     &new.integrator.as_bytes()[..],
@@ -67,7 +80,9 @@ impl Store {
                     now.0,
                     login
                 ],
+                |row| row.get(0),
             )?;
+            keep_rights(t, (new.site, new.integrator, revision), new.rights, now)?;
             audit.write(t)?;
             Ok(true)
         })
@@ -77,13 +92,16 @@ impl Store {
     pub(crate) fn pairings(&self) -> Result<Vec<PairingRecord>, StoreError> {
         self.transaction(|t| {
             let mut statement = t.prepare(
-                "SELECT site, integrator, name, root_spki, read_only, is_on, paired_at, revision, login FROM pairing",
+                "SELECT site, integrator, name, root_spki, read_only, is_on, paired_at, revision, login,
+                     writes, grants, read_at
+                 FROM pairing LEFT JOIN rights USING (site, integrator, revision)",
             )?;
             let mut rows = statement.query([])?;
             let mut pairings = Vec::new();
             while let Some(row) = rows.next()? {
                 let ids = (row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?);
-                let (Some(site), Some(integrator)) = (SiteId::from_slice(&ids.0), IntegratorId::from_slice(&ids.1))
+                let (Some(site), Some(integrator)) =
+                    (SiteId::from_slice(&ids.0), IntegratorId::from_slice(&ids.1))
                 else {
                     return Err(StoreError::Broken("a pairing's identifier"));
                 };
@@ -97,9 +115,40 @@ impl Store {
                     paired_at: Timestamp(row.get(6)?),
                     revision: u64::try_from(row.get::<_, i64>(7)?).unwrap_or(0),
                     login: row.get(8)?,
+                    rights: match row.get::<_, Option<String>>(9)? {
+                        Some(writes) => Some(RightsRecord {
+                            rights: rights(&writes, &row.get::<_, String>(10)?)?,
+                            read_at: Timestamp(row.get(11)?),
+                        }),
+                        None => None,
+                    },
                 });
             }
             Ok(pairings)
+        })
+    }
+
+    /// Keeps what a pairing's login may do, as just read, and writes `audit` with it. Nothing, when the pairing has another
+    /// login by now.
+    pub(crate) fn keep_rights(
+        &self,
+        of: &PairingRecord,
+        rights: &Rights,
+        now: Timestamp,
+        audit: Option<&AuditLine>,
+    ) -> Result<(), StoreError> {
+        let revision = of.revision.cast_signed();
+        self.transaction(|t| {
+            let same: bool = t.query_row(
+                "SELECT EXISTS (SELECT 1 FROM pairing WHERE site = ?1 AND integrator = ?2 AND revision = ?3)",
+                params![&of.site.as_bytes()[..], &of.integrator.as_bytes()[..], revision],
+                |row| row.get(0),
+            )?;
+            if same {
+                keep_rights(t, (of.site, of.integrator, revision), rights, now)?;
+                audit.map_or(Ok(()), |audit| audit.write(t))?;
+            }
+            Ok(())
         })
     }
 
@@ -185,6 +234,37 @@ impl Store {
         let clear = Hidden::new(clear);
         Ok(self.protector.seal(&purpose(site, integrator), clear.reveal())?)
     }
+}
+
+fn keep_rights(
+    t: &Transaction<'_>,
+    (site, integrator, revision): (SiteId, IntegratorId, i64),
+    rights: &Rights,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let grants = serde_json::to_string(&rights.grants).map_err(|_| StoreError::Broken("a list of grants"))?;
+    t.execute(
+        "INSERT OR REPLACE INTO rights (site, integrator, revision, writes, grants, read_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            &site.as_bytes()[..],
+            &integrator.as_bytes()[..],
+            revision,
+            rights.writes.name(),
+            grants,
+            now.0
+        ],
+    )?;
+    Ok(())
+}
+
+fn rights(writes: &str, grants: &str) -> Result<Rights, StoreError> {
+    let known = [Writes::No, Writes::Yes, Writes::Unknown].into_iter().find(|w| w.name() == writes);
+    let broken = || StoreError::Broken("what a login may do");
+    Ok(Rights {
+        writes: known.ok_or_else(broken)?,
+        grants: serde_json::from_str(grants).map_err(|_| broken())?,
+    })
 }
 
 fn purpose(site: SiteId, integrator: IntegratorId) -> String {

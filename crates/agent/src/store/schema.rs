@@ -1,4 +1,7 @@
-//! The shape of `link.db`. Steps are only ever added, and each is one that the previous version can live with.
+//! The shape of `link.db`.
+//!
+//! What a version adds in tables of its own is no step: an older version, put back, does not see them and works on. A
+//! step changes what is there, and an older version refuses the file from then on.
 
 use super::StoreError;
 use rusqlite::Connection;
@@ -48,6 +51,24 @@ const STEPS: &[&str] = &["
     ) STRICT;
 "];
 
+/// Made where they are missing, at every start.
+const ADDED: &str = "
+    CREATE TABLE IF NOT EXISTS rights (  -- what a pairing's login may do by the database's own grants
+        site BLOB NOT NULL, integrator BLOB NOT NULL,
+        revision INTEGER NOT NULL,       -- of the pairing: of an older login it says nothing
+        writes TEXT NOT NULL,            -- yes, no, unknown
+        grants TEXT NOT NULL,            -- JSON list
+        read_at INTEGER NOT NULL,
+        PRIMARY KEY (site, integrator)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE IF NOT EXISTS site_binding (key TEXT PRIMARY KEY, pms_id TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE IF NOT EXISTS site_said (
+        site BLOB PRIMARY KEY, practice_name TEXT, pms_version TEXT, at INTEGER, other_pms_id TEXT
+    ) STRICT, WITHOUT ROWID;
+";
+
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let transaction = connection.transaction()?;
     let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -56,7 +77,26 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     for step in &STEPS[done..] {
         transaction.execute_batch(step)?;
     }
+    transaction.execute_batch(ADDED)?;
     transaction.pragma_update(None, "user_version", i64::try_from(STEPS.len()).unwrap_or(i64::MAX))?;
     transaction.commit()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_this_version_opened_is_still_one_for_the_version_before() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        migrate(&mut connection).unwrap();
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(version, 1, "the number that the version before knows");
+        // As the version before writes a pairing: it names no column that it does not know.
+        let pair = "INSERT INTO pairing (site, integrator, name, root_spki, read_only, paired_at, login)
+                    VALUES (x'01', x'02', 'Acme', x'03', 1, 0, x'04')";
+        assert_eq!(connection.execute(pair, []).unwrap(), 1);
+    }
 }

@@ -23,6 +23,12 @@ pub(crate) enum Happened {
     CodeMade,
     SwitchedOn,
     SwitchedOff,
+    /// What an integrator's login may do is not what it was.
+    RightsChanged,
+    /// The site's database says that it belongs to another practice: nothing is let in from now on.
+    OtherPractice,
+    /// It says the right one again.
+    OwnPractice,
 }
 
 impl Happened {
@@ -36,6 +42,9 @@ impl Happened {
             Happened::CodeMade => "code-made",
             Happened::SwitchedOn => "switched-on",
             Happened::SwitchedOff => "switched-off",
+            Happened::RightsChanged => "rights-changed",
+            Happened::OtherPractice => "other-practice",
+            Happened::OwnPractice => "own-practice",
         }
     }
 }
@@ -124,7 +133,8 @@ pub struct AuditRow {
     pub id: i64,
     /// RFC 3339.
     pub at: String,
-    /// `begin`, `end`, `refused`, `paired`, `pairing-refused`, `code-made`, `switched-on`, `switched-off`.
+    /// `begin`, `end`, `refused`, `paired`, `pairing-refused`, `code-made`, `switched-on`, `switched-off`, `rights-changed`,
+    /// `other-practice`, `own-practice`.
     pub what: String,
     /// Which database.
     pub site: String,

@@ -51,6 +51,8 @@ pub(super) async fn look(
     }
     // The site's own word, where there is one, over the platform's.
     record.facts = gateway.sessions.facts(site).unwrap_or(record.facts);
+    // By the site's own clock, which may be ahead.
+    record.facts.enriched_at = record.facts.enriched_at.map(|at| at.min(gateway.clock.now()));
     Ok(json_response(&site_object(&record)))
 }
 
@@ -118,7 +120,9 @@ pub(super) fn site_object(record: &SiteRecord) -> Value {
     };
     add("status", status.into());
     add("haloLinkVersion", facts.link_version.as_str().into());
-    add("enrichedAt", time(&record.enriched_at));
+    // What the site's own word has is newer than what it said when it joined.
+    let enriched = facts.enriched_at.map_or_else(|| time(&record.enriched_at), |at| at.to_rfc3339().into());
+    add("enrichedAt", enriched);
     let catalogue =
         facts.catalogues.iter().map(|c| json!({ "name": c.name, "isDefault": c.is_default })).collect();
     add("catalogue", catalogue);

@@ -1,7 +1,7 @@
 use crate::kit::{FakeSite, World};
 use gateway::cloud::CloudError;
 use insta::assert_json_snapshot as snapshot;
-use model::Availability;
+use model::{Availability, Clock, SystemClock, Timestamp};
 use serde_json::json;
 use std::sync::atomic::Ordering;
 
@@ -40,6 +40,21 @@ async fn what_the_site_says_of_itself_counts_more_than_what_the_platform_says() 
     world.site.change(|record| record.facts.practice_name = "as the platform tells it".into());
     let site = world.get(&path).await.json();
     assert_eq!(site["practiceMetadata"]["practiceName"], "Halo Demo Clinic");
+}
+
+#[tokio::test]
+async fn a_site_was_enriched_when_its_database_told_of_it_and_never_in_the_future() {
+    let world = World::new().await;
+    let path = format!("/integrator/sites/{}", world.site.id());
+    let platforms = "2026-02-03T04:05:06.007Z";
+    assert_eq!(world.get(&path).await.json()["enrichedAt"], platforms, "a site that does not say it");
+    world.site.change(|record| record.facts.enriched_at = Some(Timestamp(1_770_000_000_000)));
+    let world = world.restart();
+    assert_eq!(world.get(&path).await.json()["enrichedAt"], "2026-02-02T02:40:00.000Z");
+    world.site.change(|record| record.facts.enriched_at = Some(Timestamp(i64::MAX)));
+    let world = world.restart();
+    let shown = world.get(&path).await.json()["enrichedAt"].as_str().unwrap().to_owned();
+    assert!(Timestamp::parse(&shown).unwrap() <= SystemClock.now(), "{shown}");
 }
 
 #[tokio::test]

@@ -31,9 +31,9 @@ pub(super) async fn pass(client: &mut TdsClient, sink: &mut dyn Sink) -> Result<
             Some(PlpEncoding::Utf16Text) if column.data_type == TdsDataType::Xml => Kind::Xml,
             Some(PlpEncoding::Utf16Text) => Kind::Text(EncodingType::Utf16),
             Some(PlpEncoding::Utf8Text) => Kind::Text(EncodingType::Utf8),
-            Some(PlpEncoding::SingleByteText) => Kind::Text(
-                column.get_collation().map_or(EncodingType::DelayedSet, EncodingType::LcidBased),
-            ),
+            Some(PlpEncoding::SingleByteText) => {
+                Kind::Text(column.get_collation().map_or(EncodingType::DelayedSet, EncodingType::LcidBased))
+            }
             Some(PlpEncoding::Binary) | None => Kind::Bytes,
         })
         .collect();
@@ -147,5 +147,9 @@ fn marked(bytes: &[u8]) -> &[u8] {
 }
 
 fn stalled(read: usize) -> Result<(), Cut> {
-    if read == 0 { Err(Cut::Driver(Error::ProtocolError("a value makes no progress".to_owned()))) } else { Ok(()) }
+    if read == 0 {
+        Err(Cut::Driver(Error::ProtocolError("a value makes no progress".to_owned())))
+    } else {
+        Ok(())
+    }
 }

@@ -20,7 +20,11 @@ fn with(site: &Site, rest: &str) -> Result<(), Failure> {
 fn a_pinned_certificate_lets_in_for_every_kind_of_encryption() {
     let site = site();
     for encrypt in ["strict", "required"] {
-        assert_eq!(with(&site, &format!("encrypt = '{encrypt}'\ncertificate = 'certificate.pem'")), Ok(()), "{encrypt}");
+        assert_eq!(
+            with(&site, &format!("encrypt = '{encrypt}'\ncertificate = 'certificate.pem'")),
+            Ok(()),
+            "{encrypt}"
+        );
     }
     assert_eq!(with(&site, "certificate = 'certificate.pem'"), Ok(()));
 }

@@ -380,7 +380,8 @@ fn routines(connection: &Connection, base: Base) -> rusqlite::Result<()> {
 }
 
 fn types(connection: &Connection, base: Base) -> rusqlite::Result<()> {
-    let mut insert = insert(connection, base, "sys_types", "?1, ?2, ?3, 4, NULL, ?4, ?5, ?6, ?7, ?8, 0, 0, 0, 0, 0")?;
+    let mut insert =
+        insert(connection, base, "sys_types", "?1, ?2, ?3, 4, NULL, ?4, ?5, ?6, ?7, ?8, 0, 0, 0, 0, 0")?;
     for &(name, system, user, length, precision, scale, text) in TYPES {
         let nullable = i64::from(name != "sysname" && name != "timestamp");
         insert.execute(params![
