@@ -1,7 +1,7 @@
 //! What a command gives: rows, result sets, counts, errors.
 
 use super::common::{self, Taken, input, number, procedure, rows, run, site, text, with};
-use database::{Dialect, Failure, Terms};
+use database::{Column, Dialect, Failure, Part, Sink, Stopped, Terms, Value, Wanted};
 use model::ParameterType;
 
 #[test]
@@ -129,6 +129,44 @@ fn values_of_any_length_come_whole_small_ones_in_rows_and_large_ones_in_parts() 
     let lengths: Vec<_> = rows(&mut *session, statement).iter().map(|row| row.len() / 40_000).collect();
     assert_eq!(lengths, [1, 2, 3, 4]);
     assert_eq!(rows(&mut *session, "SELECT 5 AS a"), [r#"{"a":5}"#]);
+}
+
+#[test]
+fn sixty_four_megabytes_stream_in_small_pieces() {
+    struct Pieces(usize, usize);
+    impl Sink for Pieces {
+        fn columns(&mut self, _: &[Column]) -> Result<Wanted, Stopped> {
+            Ok(Wanted::Rows)
+        }
+        fn row(&mut self, _: &[Value<'_>]) -> Result<Wanted, Stopped> {
+            panic!("a value of this size is no ordinary row")
+        }
+        fn part(&mut self, part: Part<'_>) -> Result<Wanted, Stopped> {
+            let length = match part {
+                Part::Text(text) => text.len(),
+                Part::Binary(bytes) => bytes.len(),
+                _ => 0,
+            };
+            self.0 += length;
+            self.1 = self.1.max(length);
+            Ok(Wanted::Rows)
+        }
+    }
+    let site = site();
+    let mut session = site.writer();
+    let mut pieces = Pieces(0, 0);
+    let statement = "SELECT REPLICATE(CAST('0123456789abcdef' AS varchar(max)), 4194304) AS large";
+    session.run(&text(statement), &Terms::default(), &mut pieces).unwrap();
+    assert_eq!(pieces.0, 64 << 20);
+    assert!(pieces.1 <= 96 * 1024, "{}", pieces.1);
+}
+
+#[test]
+fn a_loop_of_many_statements_comes_to_its_end() {
+    let site = site();
+    let mut session = site.writer();
+    let count = "SET NOCOUNT ON; DECLARE @n int = 0; WHILE @n < 20000 SET @n = @n + 1; SELECT @n AS n";
+    assert_eq!(rows(&mut *session, count), [r#"{"n":20000}"#]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Logging in: TLS of every kind, and who does not get in.
 
-use super::common::{READER, SECRET, Site, WRITER, login, number, open, rows, site, site_with};
-use database::{Engine, Failure, Login};
+use super::common::{READER, Site, WRITER, login, number, open, rows, site, site_with};
+use database::{Engine, Failure, Login, Writes};
 use model::Access;
 use std::sync::Arc;
 use tds::{Options, Tls};
@@ -102,6 +102,17 @@ fn what_a_server_and_a_login_are_is_told() {
     let mut session = site.writer();
     let description = session.describe().unwrap();
     assert!(!description.product.is_empty() && description.version.contains('.'), "{description:?}");
-    assert_ne!(SECRET, description.version);
+    assert_eq!(description.rights.writes, Writes::Yes, "{description:?}");
+    let grants = description.rights.grants;
+    assert!(grants.contains(&"db_datawriter".to_owned()) && grants.contains(&"db_datareader".to_owned()), "{grants:?}");
+    let first_that_reads = grants.iter().position(|grant| grant == "db_datareader").unwrap();
+    assert!(grants.iter().rposition(|grant| grant.starts_with("EXECUTE")).unwrap() < first_that_reads, "{grants:?}");
     assert_eq!(rows(&mut *session, "SELECT 1 AS a"), [r#"{"a":1}"#]);
+    // Whether Link would let it or not: grants are the login's.
+    for access in [Access::ReadOnly, Access::ReadWrite] {
+        let mut reader = site.engine().connect(&login(READER), "Patients", access).unwrap();
+        let description = reader.describe().unwrap();
+        assert_eq!(description.rights.writes, Writes::No, "{description:?}");
+        assert!(description.rights.grants.contains(&"db_datareader".to_owned()));
+    }
 }

@@ -31,6 +31,31 @@ fn nothing_of_one_user_is_seen_by_the_next() {
 }
 
 #[test]
+fn a_transaction_left_open_holds_no_lock_after_its_command() {
+    let site = site();
+    let (mut session, mut other) = (site.writer(), site.writer());
+    let open = "BEGIN TRAN; UPDATE PATIENTS SET SURNAME = 'OPEN' WHERE INTERNALID = 1";
+    // SQL Server says so, as sp_executesql ends with one transaction more than it began with.
+    assert_eq!(number(run(&mut *session, &text(open))), 266);
+    // No reset yet, and the session stays open: nobody waits for it.
+    let terms = Terms { lock_wait: Some(Duration::ZERO), gives_way: false };
+    let update = text("UPDATE PATIENTS SET SURNAME = 'FREE' WHERE INTERNALID = 1");
+    other.run(&update, &terms, &mut Taken::default()).unwrap();
+    assert_eq!(rows(&mut *session, "SELECT @@TRANCOUNT AS t"), [r#"{"t":0}"#]);
+    // A cancelled one neither.
+    let canceller = session.canceller();
+    let asked = std::thread::spawn(move || {
+        let (_keep, never) = std::sync::mpsc::channel::<()>();
+        let _ = never.recv_timeout(Duration::from_millis(200));
+        canceller.cancel();
+    });
+    let ended = run(&mut *session, &text(&format!("{open}; WAITFOR DELAY '01:00:00'")));
+    asked.join().unwrap();
+    assert_eq!(ended.map(|_| ()), Err(database::Failure::Cancelled));
+    other.run(&update, &terms, &mut Taken::default()).unwrap();
+}
+
+#[test]
 fn a_reset_rides_on_a_ping_too_and_many_in_a_row_are_one() {
     let site = site();
     let mut session = site.writer();
