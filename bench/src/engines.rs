@@ -10,13 +10,10 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use conformance::firebird_server::FirebirdServer;
 use lab::Child;
 use serde::{Deserialize, Serialize};
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{path::Path, process::Command, time::Duration};
 
 /// Which engine, and what it is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -95,8 +92,8 @@ pub(crate) async fn measure(data: &Path, quick: bool, report: &mut Report) -> Re
         compare(Which::Mssql, &folder, &task, report)?;
     }
     report.group("(f) Firebird's engine beside rsfbclient (both against a real server)");
-    match firebird_task(&folder, rows, times)? {
-        Some(task) => compare(Which::Firebird, &folder, &task, report)?,
+    match FirebirdServer::start(FIREBIRD) {
+        Some(server) => compare(Which::Firebird, &folder, &firebird_task(&server, rows, times)?, report)?,
         None => crate::report::say("  not measured: no Firebird server (tools/firebird.sh installs one)"),
     }
     Ok(())
@@ -165,10 +162,39 @@ fn mssql_task(ready: &serde_json::Value, rows: u64, times: u32) -> Result<Task> 
     })
 }
 
-/// A database of its own on a server of its own, or nothing where Firebird is not installed.
-fn firebird_task(folder: &Path, rows: u64, times: u32) -> Result<Option<Task>> {
-    let _ = (folder, rows, times, PathBuf::new());
-    Ok(None)
+/// A thousand rows of ten columns: numbers, days, money, texts.
+const FIREBIRD: &str = "
+CREATE TABLE DIARY (ID INTEGER NOT NULL PRIMARY KEY, SEEN DATE, AT_TIME TIME, MADE TIMESTAMP, FEE NUMERIC(18,4), KIND SMALLINT,
+  FAMILY_NAME VARCHAR(60), REASON VARCHAR(80), STATE CHAR(10));
+COMMIT;
+SET TERM ^ ;
+EXECUTE BLOCK AS DECLARE I INTEGER = 0; BEGIN
+  WHILE (I < 1000) DO BEGIN
+    INSERT INTO DIARY VALUES (:I, DATEADD(DAY, :I, DATE '2024-01-01'), TIME '08:15', TIMESTAMP '2026-02-03 08:15:00', :I * 1.25, MOD(:I, 7),
+      'Papadopoulos' || :I, 'Review of blood pressure', 'booked');
+    I = I + 1;
+  END
+END^
+SET TERM ; ^
+GRANT SELECT ON DIARY TO WRITER;
+COMMIT;
+";
+
+fn firebird_task(server: &FirebirdServer, rows: u64, times: u32) -> Result<Task> {
+    let login = server.writer();
+    Ok(Task {
+        settings: server.settings().parse()?,
+        user: login.user.reveal().clone(),
+        password: login.password.reveal().clone(),
+        many: format!(
+            "SELECT FIRST {rows} A.ID, B.ID AS N, A.SEEN, A.AT_TIME, A.MADE, A.FEE, A.KIND, A.FAMILY_NAME, A.REASON, A.STATE FROM DIARY A CROSS JOIN DIARY B"
+        ),
+        rows,
+        one: "SELECT ID, FAMILY_NAME, SEEN, FEE FROM DIARY WHERE ID = @id".to_owned(),
+        times,
+        long: "SELECT LIST(T.X, '') AS L FROM (SELECT FIRST 6400 RPAD('x', 10000, 'x') AS X FROM DIARY A CROSS JOIN DIARY B) T".to_owned(),
+        long_bytes: 64_000_000,
+    })
 }
 
 /// This process's peak resident memory since [`forget_peak`], bytes.

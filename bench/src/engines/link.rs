@@ -34,7 +34,7 @@ pub(super) async fn measure(which: Which, how: How, task: &Task) -> Result<Measu
     let engine = (kind.open)(&Settings { table: &task.settings, folder: Path::new(".") })?;
     let login = Login { user: task.user.as_str().into(), password: task.password.as_str().into() };
     match how {
-        How::Link => Path_::open(engine, &login)?.measure(task).await,
+        How::Link => WholePath::open(engine, &login)?.measure(task).await,
         _ => {
             let task = serde_json::to_vec(task)?;
             tokio::task::spawn_blocking(move || by_engine(&*engine, &login, &serde_json::from_slice(&task)?)).await?
@@ -136,14 +136,14 @@ fn by_engine(engine: &dyn Engine, login: &Login, task: &Task) -> Result<Measured
 }
 
 /// Everything of Link that a command passes, without the network.
-struct Path_ {
+struct WholePath {
     host: Arc<Host>,
     caller: Caller,
     _folder: tempfile::TempDir,
 }
 
-impl Path_ {
-    fn open(engine: Arc<dyn Engine>, login: &Login) -> Result<Path_> {
+impl WholePath {
+    fn open(engine: Arc<dyn Engine>, login: &Login) -> Result<WholePath> {
         let folder = tempfile::tempdir()?;
         let key = KeyFile::open(&folder.path().join("identity").join("seal.key"))?;
         let setup = SiteSetup {
@@ -196,7 +196,7 @@ impl Path_ {
             last = Some(answer.map_err(|refused| anyhow::anyhow!("pairing: {}", refused.message))?);
         }
         match last {
-            Some(Reply::Done(_)) => Ok(Path_ { host, caller, _folder: folder }),
+            Some(Reply::Done(_)) => Ok(WholePath { host, caller, _folder: folder }),
             _ => bail!("pairing did not end"),
         }
     }

@@ -25,8 +25,8 @@ pub struct Taken {
     pub count_only: bool,
     /// Bytes of text and binary pieces.
     pub bytes: usize,
-    writer: Option<RowWriter>,
-    buffer: Vec<u8>,
+    pub(crate) writer: Option<RowWriter>,
+    pub(crate) buffer: Vec<u8>,
 }
 
 impl Taken {

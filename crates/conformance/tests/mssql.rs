@@ -39,7 +39,7 @@ fn face() -> Option<Subject> {
             let server = tds::Server::bind("127.0.0.1:0".parse().unwrap(), demo, tds::Options::default())
                 .await
                 .unwrap();
-            tell.send((server.address().unwrap(), server.certificate().map(<[u8]>::to_vec))).unwrap();
+            tell.send((server.address().unwrap(), server.certificate().map(str::to_owned))).unwrap();
             let stopped = async {
                 let _ = stopped.await;
             };
