@@ -5,8 +5,8 @@ use agent::{
     config::{Config, Site},
     control,
     host::{Host, SiteSetup},
-    pms::PmsFiles,
     link::{Link, Outer},
+    pms::PmsFiles,
     protect::KeyFile,
 };
 use anyhow::{Context, Result, anyhow};
@@ -127,7 +127,8 @@ const KINDS: &[database::Kind] = &[practice::KIND];
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn open_site(site: &Site, config: &Config, files: &PmsFiles) -> Result<SiteSetup> {
-    let named = || format!("site {}", site.pms_id.as_deref().or(site.key.as_deref()).unwrap_or(site.pms.type_name()));
+    let named =
+        || format!("site {}", site.pms_id.as_deref().or(site.key.as_deref()).unwrap_or(site.pms.type_name()));
     let kind = &site.database.kind;
     let file = files.of(site.pms, kind).map_err(|wrong| anyhow!(wrong)).with_context(named)?;
     let mut database = site.database.clone();

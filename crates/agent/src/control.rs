@@ -375,11 +375,8 @@ fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String
     let pairings = host.door().pairings();
     let sites = host.sites().into_iter().filter_map(|site| {
         let (facts, look) = (host.door().facts(site)?, host.door().site(site)?.last_look());
-        let mut integrators: Vec<_> = pairings
-            .iter()
-            .filter(|p| p.site == site)
-            .map(|p| integrator(p))
-            .collect();
+        let mut integrators: Vec<_> =
+            pairings.iter().filter(|p| p.site == site).map(|p| integrator(p)).collect();
         integrators.sort_by(|a, b| a.name.cmp(&b.name));
         Some(SiteAnswer {
             site,

@@ -166,8 +166,7 @@ impl Host {
         let (mut doors, mut sites, mut presences) = (Vec::new(), Vec::new(), HashMap::new());
         for setup in setups {
             let pms_id = bound_to(&store, &setup, &*clock)?;
-            let root =
-                identity::load_or_make(&folder, Kind::Site, &identity::site_file(setup.pms, &pms_id))?;
+            let root = identity::load_or_make(&folder, Kind::Site, &identity::site_file(setup.pms, &pms_id))?;
             let id = SiteId(root.id());
             if presences.contains_key(&id) {
                 return Err(StartError::Twice { pms: setup.pms.type_name(), pms_id });

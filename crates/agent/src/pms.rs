@@ -127,7 +127,10 @@ impl PmsFiles {
                 (None, _) => {}
             }
         }
-        Err(format!("no PMS file fits {} on {kind}, and {GENERIC} is for fewer kinds than all", pms.type_name()))
+        Err(format!(
+            "no PMS file fits {} on {kind}, and {GENERIC} is for fewer kinds than all",
+            pms.type_name()
+        ))
     }
 }
 

@@ -173,7 +173,8 @@ fn sql_error(number: i32, message: &str) -> database::SqlError {
 impl FakeSession {
     fn tell(&self, question: &str, sink: &mut dyn Sink) -> Result<Done, Failure> {
         let rows = self.engine.tells.lock().unwrap().get(question).cloned();
-        let rows = rows.ok_or_else(|| Failure::Sql(sql_error(208, "Invalid object name 'canary-message'.")))?;
+        let rows =
+            rows.ok_or_else(|| Failure::Sql(sql_error(208, "Invalid object name 'canary-message'.")))?;
         let column = Column { name: String::new(), type_name: "varchar".to_owned() };
         sink.columns(&[column]).map_err(|_| Failure::Cancelled)?;
         for row in rows {
@@ -380,7 +381,11 @@ pub(crate) fn open(
     limits: Limits,
 ) -> Result<Arc<Host>, StartError> {
     let key = KeyFile::open(&folder.join("identity").join("seal.key")).unwrap();
-    let setup = SiteSetup {
+    Host::open(folder, "demo", vec![setup(engine, pms_id)], Arc::new(key), limits, clock.clone())
+}
+
+pub(crate) fn setup(engine: &Arc<FakeEngine>, pms_id: Option<&str>) -> SiteSetup {
+    SiteSetup {
         key: Some("BestPractice".to_owned()),
         pms: Pms::BestPractice,
         pms_id: pms_id.map(str::to_owned),
@@ -389,8 +394,7 @@ pub(crate) fn open(
         file: Arc::new(PmsFile::parse("test.toml", PMS).unwrap()),
         engine: Arc::new(Shared(engine.clone())),
         patience: Duration::ZERO,
-    };
-    Host::open(folder, "demo", vec![setup], Arc::new(key), limits, clock.clone())
+    }
 }
 
 pub(crate) fn command(text: &str) -> Arc<Command> {

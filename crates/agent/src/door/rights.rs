@@ -16,12 +16,7 @@ const GRANT_CHARS: usize = 200;
 
 impl Door {
     /// Logs in with a login that is about to be kept, says what it may do, and leaves again. Blocks on the database.
-    pub(crate) fn try_login(
-        &self,
-        site: SiteId,
-        login: &Login,
-        access: Access,
-    ) -> Result<Rights, Failure> {
+    pub(crate) fn try_login(&self, site: SiteId, login: &Login, access: Access) -> Result<Rights, Failure> {
         let site = self.sites.get(&site).ok_or(Failure::Lost)?;
         rights(&*site.engine, login, access, &*self.clock)
     }
@@ -74,12 +69,7 @@ pub(crate) fn writes_to_proto(writes: Writes) -> LoginWrites {
 }
 
 /// The rights in all catalogues. The default one must let the login in; where another does not, it may do nothing.
-fn rights(
-    engine: &dyn Engine,
-    login: &Login,
-    access: Access,
-    clock: &dyn Clock,
-) -> Result<Rights, Failure> {
+fn rights(engine: &dyn Engine, login: &Login, access: Access, clock: &dyn Clock) -> Result<Rights, Failure> {
     let mut catalogues = engine.catalogues();
     catalogues.sort_by_key(|catalogue| !catalogue.is_default);
     let until = clock.monotonic() + WITHIN;

@@ -60,7 +60,9 @@ fn empty_and_absent_answers_are_no_facts_and_the_first_row_counts() {
 fn an_identifier_is_whole_or_refused_and_other_texts_are_cleaned_and_cut() {
     assert_eq!(fit("pms_id", " 1001 \n").unwrap(), "1001");
     assert!(fit("pms_id", "10\u{0}01").is_err() && fit("pms_id", "10\u{202e}01").is_err());
-    assert!(fit("pms_id", &"1".repeat(ID_BYTES)).is_ok() && fit("pms_id", &"1".repeat(ID_BYTES + 1)).is_err());
+    assert!(
+        fit("pms_id", &"1".repeat(ID_BYTES)).is_ok() && fit("pms_id", &"1".repeat(ID_BYTES + 1)).is_err()
+    );
     assert_eq!(fit("practice_name", "Dr\n\u{1b}[31mX\u{202e}").unwrap(), "Dr[31mX");
     assert_eq!(fit("practice_name", &"ö".repeat(600)).unwrap().len(), TEXT_CHARS * 2);
 }
@@ -68,7 +70,8 @@ fn an_identifier_is_whole_or_refused_and_other_texts_are_cleaned_and_cut() {
 #[test]
 fn a_question_that_takes_too_long_is_cancelled() {
     let engine = engine();
-    let login = database::Login { user: crate::testkit::GOOD.0.into(), password: crate::testkit::GOOD.1.into() };
+    let login =
+        database::Login { user: crate::testkit::GOOD.0.into(), password: crate::testkit::GOOD.1.into() };
     let mut session = Shared(engine).connect(&login, "Patients", model::Access::ReadOnly).unwrap();
     let command = crate::testkit::command("sleep");
     let slow = within(&mut *session, Duration::from_millis(20), |session| {
@@ -88,7 +91,10 @@ fn a_large_answer_that_comes_in_parts_is_read_as_far_as_it_counts() {
     };
     let pieces = [Part::Text("10"), Part::Text("01"), Part::EndOfValue, Part::Text("more"), Part::EndOfRow];
     assert_eq!(parts(&pieces), Answer::Text("1001".to_owned()));
-    assert_eq!(parts(&[Part::Value(Value::Int(7)), Part::Text("x"), Part::EndOfRow]), Answer::Text("7".to_owned()));
+    assert_eq!(
+        parts(&[Part::Value(Value::Int(7)), Part::Text("x"), Part::EndOfRow]),
+        Answer::Text("7".to_owned())
+    );
     assert_eq!(parts(&[Part::Value(Value::Null), Part::Value(Value::Int(1))]), Answer::Null);
     let long = "x".repeat(ANSWER_BYTES);
     assert_eq!(parts(&[Part::Text(&long), Part::Text("x"), Part::Text("y")]), Answer::Long);

@@ -100,7 +100,8 @@ impl Store {
             let mut pairings = Vec::new();
             while let Some(row) = rows.next()? {
                 let ids = (row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?);
-                let (Some(site), Some(integrator)) = (SiteId::from_slice(&ids.0), IntegratorId::from_slice(&ids.1))
+                let (Some(site), Some(integrator)) =
+                    (SiteId::from_slice(&ids.0), IntegratorId::from_slice(&ids.1))
                 else {
                     return Err(StoreError::Broken("a pairing's identifier"));
                 };

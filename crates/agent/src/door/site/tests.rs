@@ -2,8 +2,9 @@ use super::*;
 use crate::{
     door::{Admission, Permit, Request},
     executor::Limits,
-    host::StartError,
-    testkit::{Bench, DAY, FakeEngine, command, open},
+    host::{Host, SiteSetup, StartError},
+    protect::KeyFile,
+    testkit::{Bench, DAY, FakeEngine, TestClock, command, open, setup},
 };
 use link_api::proto;
 use model::{Access, QueryId};
@@ -22,7 +23,11 @@ fn bench() -> Bench {
 
 fn enter(bench: &Bench, id: u128) -> Result<Admission, Refused> {
     let query = QueryId(uuid::Uuid::from_u128(id));
-    bench.door().enter(&bench.peer(), bench.site, Request { query, command: command("update x"), read_only: false })
+    bench.door().enter(
+        &bench.peer(),
+        bench.site,
+        Request { query, command: command("update x"), read_only: false },
+    )
 }
 
 fn begin(bench: &Bench, id: u128) -> Result<Permit, Refused> {
@@ -33,7 +38,9 @@ fn begin(bench: &Bench, id: u128) -> Result<Permit, Refused> {
 fn other_practice<T>(answer: Result<T, Refused>) {
     let refused = answer.err().expect("nothing is run");
     assert_eq!(refused.refusal, Refusal::Busy);
-    assert!(refused.message.contains("another practice") && refused.message.contains("HaloLinkUtility status"));
+    assert!(
+        refused.message.contains("another practice") && refused.message.contains("HaloLinkUtility status")
+    );
     assert!(!refused.message.contains("1001") && !refused.message.contains("2002"), "{}", refused.message);
 }
 
@@ -54,7 +61,9 @@ fn a_site_says_what_its_database_says_and_still_knows_it_when_the_database_is_aw
     let bench = bench.restart();
     assert_eq!(bench.door().look(bench.site), Looked::Unreachable);
     assert_eq!(bench.door().facts(bench.site).unwrap(), facts);
-    assert!(bench.door().site(bench.site).unwrap().last_look().trouble.unwrap().contains("could not be asked"));
+    assert!(
+        bench.door().site(bench.site).unwrap().last_look().trouble.unwrap().contains("could not be asked")
+    );
 }
 
 #[test]
@@ -99,7 +108,11 @@ fn another_practices_database_behind_a_site_is_not_served() {
     other_practice(enter(&bench, 2));
     other_practice(waiting.begin());
     let facts = bench.door().facts(bench.site).unwrap();
-    assert_eq!((facts.pms_id.as_str(), facts.practice_name.as_str()), ("1001", "Riverside"), "not the other's name");
+    assert_eq!(
+        (facts.pms_id.as_str(), facts.practice_name.as_str()),
+        ("1001", "Riverside"),
+        "not the other's name"
+    );
     assert_eq!(events(&bench), ["other-practice"]);
 
     bench.engine.down.store(true, Ordering::SeqCst);
@@ -202,6 +215,31 @@ fn a_database_that_is_away_is_not_asked_by_each_command() {
         assert!(matches!(begin(&bench, id).unwrap().connect(), Err(Failure::Lost)));
     }
     assert_eq!(bench.engine.looks.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_database_that_comes_back_as_another_practices_is_seen_however_soon() {
+    let bench = bench();
+    bench.engine.down.store(true, Ordering::SeqCst);
+    assert!(matches!(begin(&bench, 1).unwrap().connect(), Err(Failure::Lost)));
+    bench.engine.down.store(false, Ordering::SeqCst);
+    bench.engine.tell("2002", "Somebody Else", "9.1");
+    let permit = begin(&bench, 2).expect("nobody asks a database again that was away a moment ago");
+    assert!(
+        matches!(permit.connect(), Err(Failure::Lost)),
+        "but one that answers is asked before it is used"
+    );
+    other_practice(begin(&bench, 3));
+}
+
+#[test]
+fn two_sites_never_belong_to_the_same_practice() {
+    let (engine, clock, folder) = (engine(), TestClock::new(), tempfile::tempdir().unwrap());
+    let setups = ["one", "two"].map(|key| SiteSetup { key: Some(key.to_owned()), ..setup(&engine, None) });
+    let key = KeyFile::open(&folder.path().join("seal.key")).unwrap();
+    let opened =
+        Host::open(folder.path(), "demo", setups.into(), Arc::new(key), Limits::default(), clock.clone());
+    assert!(matches!(opened.err(), Some(StartError::Twice { pms_id, .. }) if pms_id == "1001"));
 }
 
 #[test]
