@@ -1,9 +1,11 @@
 //! `HaloLinkUtility`: the practice's and its IT provider's tool. It asks the running service; it opens no secrets itself.
 #![allow(non_snake_case, reason = "the name that practices know")]
 
+mod status;
+
 use agent::{
     config::Config,
-    control::{self, Ask, AskError, IntegratorAnswer, MadeCode, SiteAnswer, StatusAnswer},
+    control::{self, Ask, AskError, MadeCode, StatusAnswer},
     store::AuditRow,
 };
 use anyhow::{Result, anyhow};
@@ -121,7 +123,7 @@ async fn run(command: Command) -> Result<String> {
         }
         Command::Status { common } => {
             let status: StatusAnswer = common.ask(&Ask::Status).await?;
-            common.show(&status, status_text)
+            common.show(&status, status::text)
         }
         Command::Switch { integrator, on, off: _, common } => {
             let ask = Ask::Switch { integrator: integrator.clone(), on, site: common.site };
@@ -166,91 +168,6 @@ fn code_text(made: &MadeCode) -> String {
         made.expires_at,
         made.site
     )
-}
-
-fn status_text(status: &StatusAnswer) -> String {
-    let why = status.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-    let mut text = format!(
-        "Halo Link {} {}, {}, start {}\nHalo Cloud: {}{why}\nCommands: {} running ({} at once at most now), {} waiting",
-        status.version,
-        status.link,
-        status.environment,
-        status.epoch,
-        status.cloud,
-        status.running,
-        status.at_once,
-        status.waiting
-    );
-    for site in &status.sites {
-        text += &site_text(site);
-        if site.integrators.is_empty() {
-            text += "\n  nobody is paired: make a code with `HaloLinkUtility pairing-code --integrator NAME`";
-        }
-        for integrator in &site.integrators {
-            text += &integrator_text(integrator);
-        }
-        for code in &site.open_codes {
-            text += &format!(
-                "\n  open code {}-… for {}, until {}, {} of 5 tries used",
-                code.name, code.integrator, code.expires_at, code.tries
-            );
-        }
-    }
-    text
-}
-
-/// What the site is, and what is wrong with its database.
-fn site_text(site: &SiteAnswer) -> String {
-    let mut text = format!(
-        "\n\n{} ({} {}, version {})\n  site {}",
-        or_unknown(&site.practice_name),
-        site.pms,
-        site.pms_id,
-        or_unknown(&site.pms_version),
-        site.site
-    );
-    if let Some(other) = &site.other_pms_id {
-        text += &format!(
-            "\n  NOTHING IS RUN HERE: this site belongs to practice {}, and its database says that it belongs to practice \
-             {other}.\
-             \n    If a wrong database was attached or restored: put the right one back; the site goes on by itself.\
-             \n    If this server now serves practice {other}: write pms_id = \"{other}\" into its [[site]] of link.toml and \
-             restart\
-             \n    the service. That makes a new site with a new GUID, and every integrator pairs with it anew.",
-            site.pms_id
-        );
-    }
-    match &site.enriched_at {
-        Some(at) => text += &format!("\n  its database told of itself: {at}"),
-        None => text += "\n  its database has not told of itself: what link.toml says counts",
-    }
-    for word in site.trouble.iter().chain(&site.untold) {
-        text += &format!("\n    not told: {word}");
-    }
-    text
-}
-
-fn integrator_text(i: &IntegratorAnswer) -> String {
-    let access = if i.read_only { "may only read" } else { "may read and write" };
-    let on = if i.on { "on" } else { "SWITCHED OFF" };
-    let login = match i.login_writes.as_str() {
-        "yes" => "may write",
-        "no" => "can't write",
-        _ => "unknown",
-    };
-    let mut text = format!(
-        "\n  {} {}: {on}, {access}, paired {}\n    its database login: {login}",
-        i.name, i.integrator, i.paired_at
-    );
-    if i.read_only && i.login_writes == "yes" {
-        text += "\n    WARNING: read-only here, but its login may write: ask the vendor for a login that can only read; \
-                 docs/engines.md\n    says what that leaves possible";
-    }
-    text
-}
-
-fn or_unknown(text: &str) -> &str {
-    if text.is_empty() { "unknown" } else { text }
 }
 
 fn audit_text(rows: &[AuditRow]) -> String {

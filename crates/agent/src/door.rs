@@ -262,7 +262,7 @@ impl Door {
 
     /// Whether a site's database is its practice's own: asked again when that is in doubt. Blocks on the database.
     pub(crate) fn check_practice(&self, site: SiteId) -> Result<(), Refused> {
-        self.sites.get(&site).map_or(Ok(()), |site| self.make_sure(site))
+        self.sites.get(&site).map_or(Ok(()), |site| self.make_sure(site, false))
     }
 
     /// Stores a pairing and lets it in. `false` when the code was used meanwhile. Blocks on the disk.

@@ -1,5 +1,8 @@
 //! A running Halo Link: the host, its connection to Halo Cloud, its housekeeping, and an orderly end.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
     door::Looked,
     host::{Host, RENEW, StartError},

@@ -413,7 +413,11 @@ pub(crate) fn open(
     limits: Limits,
 ) -> Result<Arc<Host>, StartError> {
     let key = KeyFile::open(&folder.join("identity").join("seal.key")).unwrap();
-    let setup = SiteSetup {
+    Host::open(folder, "demo", vec![setup(engine, pms_id)], Arc::new(key), limits, clock.clone())
+}
+
+pub(crate) fn setup(engine: &Arc<FakeEngine>, pms_id: Option<&str>) -> SiteSetup {
+    SiteSetup {
         key: Some("BestPractice".to_owned()),
         pms: Pms::BestPractice,
         pms_id: pms_id.map(str::to_owned),
@@ -422,8 +426,7 @@ pub(crate) fn open(
         file: Arc::new(PmsFile::parse("test.toml", PMS).unwrap()),
         engine: Arc::new(Shared(engine.clone())),
         patience: Duration::ZERO,
-    };
-    Host::open(folder, "demo", vec![setup], Arc::new(key), limits, clock.clone())
+    }
 }
 
 pub(crate) fn command(text: &str) -> Arc<Command> {

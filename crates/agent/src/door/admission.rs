@@ -138,14 +138,12 @@ impl Permit {
                 "a database login can't be opened: pair again");
             Failure::Lost
         })?;
-        // A connection that was lost since this command began: what answers now may be another database.
-        ticket.door.make_sure(site).map_err(|_| Failure::Lost)?;
         let connected = site.engine.connect(&login, &ticket.catalogue, ticket.access);
         // Refused too: while a database is restored the server is there and lets nobody into it.
-        if connected.is_err() {
-            site.doubt();
-        }
-        connected.map(|inner| Box::new(Watched { inner, site: site.clone() }) as Box<dyn Session>)
+        let inner = connected.inspect_err(|_| site.doubt())?;
+        // The database was away since this command began, or just before: what answers now may be another one.
+        ticket.door.make_sure(site, true).map_err(|_| Failure::Lost)?;
+        Ok(Box::new(Watched { inner, site: site.clone() }))
     }
 
     /// It ended like this.

@@ -33,7 +33,15 @@ pub struct SiteDoor {
     looking: Mutex<()>,
     /// It could be another database than the one that was asked last: nobody asked yet, or a connection was lost.
     unsure: AtomicBool,
-    rest_until: Mutex<Option<Duration>>,
+    rest: Mutex<Option<Rest>>,
+}
+
+/// A look found no database: for a while commands do not cause another.
+#[derive(Clone, Copy)]
+struct Rest {
+    until: Duration,
+    /// Although somebody else's connection had just worked.
+    there: bool,
 }
 
 /// How a look at a site's database went: it says when to look again.
@@ -114,7 +122,7 @@ impl SiteDoor {
             known: RwLock::new(Known { facts, said, trouble: None, untold: Vec::new() }),
             looking: Mutex::default(),
             unsure: AtomicBool::new(true),
-            rest_until: Mutex::default(),
+            rest: Mutex::default(),
         }
     }
 
@@ -136,6 +144,10 @@ impl SiteDoor {
     /// A connection was lost: what answers next may be another database.
     pub(super) fn doubt(&self) {
         self.unsure.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.unsure.load(Ordering::SeqCst)
     }
 
     /// Whether the database is the practice's own, as far as is known.
@@ -169,25 +181,27 @@ impl Door {
     pub fn look(&self, site: SiteId) -> Looked {
         let Some(site) = self.sites.get(&site) else { return Looked::Well };
         let _one = lock(&site.looking);
-        self.ask(site)
+        self.ask(site, false)
     }
 
-    /// Asks again before anything is run, when the database could be another one by now. Blocks on the database.
+    /// Asks again before anything is run, when the database could be another one by now. `there`: a connection to it has
+    /// just worked, so that it can be asked even if it was away a moment ago. Blocks on the database.
     ///
     /// # Errors
     /// When it is another practice's.
-    pub(super) fn make_sure(&self, site: &SiteDoor) -> Result<(), Refused> {
-        if site.unsure.load(Ordering::SeqCst) {
+    pub(super) fn make_sure(&self, site: &SiteDoor, there: bool) -> Result<(), Refused> {
+        if site.is_in_doubt() {
             let _one = lock(&site.looking);
-            let rests = lock(&site.rest_until).is_some_and(|until| self.clock.monotonic() < until);
-            if site.unsure.load(Ordering::SeqCst) && !rests {
-                self.ask(site);
+            let now = self.clock.monotonic();
+            let rests = lock(&site.rest).is_some_and(|rest| now < rest.until && (rest.there || !there));
+            if site.is_in_doubt() && !rests {
+                self.ask(site, there);
             }
         }
         site.is_own()
     }
 
-    fn ask(&self, site: &SiteDoor) -> Looked {
+    fn ask(&self, site: &SiteDoor, there: bool) -> Looked {
         // Before the question: what is lost while it is asked counts.
         site.unsure.store(false, Ordering::SeqCst);
         if !site.file.asks() {
@@ -208,7 +222,7 @@ impl Door {
         };
         if looked == Looked::Unreachable {
             site.doubt();
-            *lock(&site.rest_until) = Some(self.clock.monotonic() + REST);
+            *lock(&site.rest) = Some(Rest { until: self.clock.monotonic() + REST, there });
         }
         let words = trouble.to_string();
         let mut known = write(&site.known);

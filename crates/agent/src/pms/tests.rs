@@ -108,3 +108,21 @@ fn a_vendors_key_is_kept_as_it_stands() {
     let file = PmsFile::parse("own.toml", &GOOD.replace("keys = []", &key)).unwrap();
     assert_eq!(file.approval_keys, [root.spki()]);
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic_and_what_it_takes_is_within_its_limits(
+        at in 0..GOOD.len(), cut in 0..40_usize, word in "[\\PC\n]{0,40}",
+    ) {
+        // GOOD is ASCII: any place in it is one between characters.
+        let text = format!("{}{word}{}", &GOOD[..at], &GOOD[(at + cut).min(GOOD.len())..]);
+        if let Ok(file) = PmsFile::parse("own.toml", &text) {
+            proptest::prop_assert!(file.catalogues.iter().filter(|c| c.default).count() <= 1);
+            let mut settings = toml::Table::new();
+            file.fill(&mut settings, "firebird");
+            let once = settings.clone();
+            file.fill(&mut settings, "firebird");
+            proptest::prop_assert_eq!(settings, once);
+        }
+    }
+}

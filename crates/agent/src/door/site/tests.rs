@@ -2,8 +2,9 @@ use super::*;
 use crate::{
     door::{Admission, Permit, Request},
     executor::Limits,
-    host::StartError,
-    testkit::{Bench, DAY, FakeEngine, command, open},
+    host::{Host, SiteSetup, StartError},
+    protect::KeyFile,
+    testkit::{Bench, DAY, FakeEngine, TestClock, command, open, setup},
 };
 use link_api::proto;
 use model::{Access, QueryId};
@@ -214,6 +215,31 @@ fn a_database_that_is_away_is_not_asked_by_each_command() {
         assert!(matches!(begin(&bench, id).unwrap().connect(), Err(Failure::Lost)));
     }
     assert_eq!(bench.engine.looks.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_database_that_comes_back_as_another_practices_is_seen_however_soon() {
+    let bench = bench();
+    bench.engine.down.store(true, Ordering::SeqCst);
+    assert!(matches!(begin(&bench, 1).unwrap().connect(), Err(Failure::Lost)));
+    bench.engine.down.store(false, Ordering::SeqCst);
+    bench.engine.tell("2002", "Somebody Else", "9.1");
+    let permit = begin(&bench, 2).expect("nobody asks a database again that was away a moment ago");
+    assert!(
+        matches!(permit.connect(), Err(Failure::Lost)),
+        "but one that answers is asked before it is used"
+    );
+    other_practice(begin(&bench, 3));
+}
+
+#[test]
+fn two_sites_never_belong_to_the_same_practice() {
+    let (engine, clock, folder) = (engine(), TestClock::new(), tempfile::tempdir().unwrap());
+    let setups = ["one", "two"].map(|key| SiteSetup { key: Some(key.to_owned()), ..setup(&engine, None) });
+    let key = KeyFile::open(&folder.path().join("seal.key")).unwrap();
+    let opened =
+        Host::open(folder.path(), "demo", setups.into(), Arc::new(key), Limits::default(), clock.clone());
+    assert!(matches!(opened.err(), Some(StartError::Twice { pms_id, .. }) if pms_id == "1001"));
 }
 
 #[test]

@@ -1,0 +1,158 @@
+//! How the service and its sites stand, in words for the practice.
+
+use agent::control::{IntegratorAnswer, SiteAnswer, StatusAnswer};
+
+/// The whole answer to `HaloLinkUtility status`.
+pub(crate) fn text(status: &StatusAnswer) -> String {
+    let why = status.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    let mut text = format!(
+        "Halo Link {} {}, {}, start {}\nHalo Cloud: {}{why}\nCommands: {} running ({} at once at most now), {} waiting",
+        status.version,
+        status.link,
+        status.environment,
+        status.epoch,
+        status.cloud,
+        status.running,
+        status.at_once,
+        status.waiting
+    );
+    for site in &status.sites {
+        text += &site_text(site);
+        if site.integrators.is_empty() {
+            text += "\n  nobody is paired: make a code with `HaloLinkUtility pairing-code --integrator NAME`";
+        }
+        for integrator in &site.integrators {
+            text += &integrator_text(integrator);
+        }
+        for code in &site.open_codes {
+            text += &format!(
+                "\n  open code {}-… for {}, until {}, {} of 5 tries used",
+                code.name, code.integrator, code.expires_at, code.tries
+            );
+        }
+    }
+    text
+}
+
+/// What the site is, and what is wrong with its database.
+fn site_text(site: &SiteAnswer) -> String {
+    let mut text = format!(
+        "\n\n{} ({} {}, version {})\n  site {}",
+        or_unknown(&site.practice_name),
+        site.pms,
+        site.pms_id,
+        or_unknown(&site.pms_version),
+        site.site
+    );
+    if let Some(other) = &site.other_pms_id {
+        text += &format!(
+            "\n  NOTHING IS RUN HERE: this site belongs to practice {}, and its database says that it belongs to practice \
+             {other}.\
+             \n    If a wrong database was attached or restored: put the right one back; the site goes on by itself.\
+             \n    If this server now serves practice {other}: write pms_id = \"{other}\" into its [[site]] of link.toml and \
+             restart\
+             \n    the service. That makes a new site with a new GUID, and every integrator pairs with it anew.",
+            site.pms_id
+        );
+    }
+    match &site.enriched_at {
+        Some(at) => text += &format!("\n  its database told of itself: {at}"),
+        None => text += "\n  its database has not told of itself: what link.toml says counts",
+    }
+    for word in site.trouble.iter().chain(&site.untold) {
+        text += &format!("\n    not told: {word}");
+    }
+    text
+}
+
+fn integrator_text(i: &IntegratorAnswer) -> String {
+    let access = if i.read_only { "may only read" } else { "may read and write" };
+    let on = if i.on { "on" } else { "SWITCHED OFF" };
+    let login = match i.login_writes.as_str() {
+        "yes" => "may write",
+        "no" => "can't write",
+        _ => "unknown",
+    };
+    let mut text = format!(
+        "\n  {} {}: {on}, {access}, paired {}\n    its database login: {login}",
+        i.name, i.integrator, i.paired_at
+    );
+    if i.read_only && i.login_writes == "yes" {
+        text += "\n    WARNING: read-only here, but its login may write: ask the vendor for a login that can only read; \
+                 docs/engines.md\n    says what that leaves possible";
+    }
+    text
+}
+
+fn or_unknown(text: &str) -> &str {
+    if text.is_empty() { "unknown" } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// As the service sends it.
+    fn site(change: impl FnOnce(&mut serde_json::Value)) -> String {
+        let mut site = json!({
+            "site": "15331f1c-64b6-84ea-8ca1-0bfd7bd28c90", "pms": "Best Practice", "pmsId": "1001",
+            "practiceName": "Riverside", "pmsVersion": "9.1", "enrichedAt": "2026-02-03T04:05:06.007Z",
+            "trouble": null, "untold": [], "otherPmsId": null, "openCodes": [],
+            "integrators": [{
+                "integrator": "25331f1c-64b6-84ea-8ca1-0bfd7bd28c90", "name": "Acme", "readOnly": true, "on": true,
+                "pairedAt": "2026-02-03T04:05:06.007Z", "loginWrites": "no", "loginGrants": ["SELECT"],
+                "loginReadAt": "2026-02-03T04:05:06.007Z",
+            }],
+        });
+        change(&mut site);
+        let status = json!({
+            "link": "35331f1c-64b6-84ea-8ca1-0bfd7bd28c90", "version": "26.1123.1", "environment": "demo", "epoch": 1,
+            "cloud": "online", "why": null, "waiting": 0, "atOnce": 8, "running": 0, "sites": [site],
+        });
+        text(&serde_json::from_value(status).unwrap())
+    }
+
+    #[test]
+    fn a_site_in_order_is_shown_without_alarm() {
+        let text = site(|_| {});
+        assert!(text.contains("Riverside (Best Practice 1001, version 9.1)"), "{text}");
+        assert!(text.contains("its database login: can't write"), "{text}");
+        assert!(!text.contains("WARNING") && !text.contains("NOTHING"), "{text}");
+    }
+
+    #[test]
+    fn a_database_of_another_practice_is_shown_with_both_identifiers_and_what_to_do() {
+        let text = site(|site| site["otherPmsId"] = "2002".into());
+        assert!(text.contains("NOTHING IS RUN HERE") && text.contains("practice 1001"), "{text}");
+        assert!(text.contains("pms_id = \"2002\"") && text.contains("put the right one back"), "{text}");
+    }
+
+    #[test]
+    fn a_read_only_pairing_whose_login_may_write_is_warned_of_and_no_other() {
+        let with = |read_only: bool, writes: &str| {
+            site(|site| {
+                site["integrators"][0]["readOnly"] = read_only.into();
+                site["integrators"][0]["loginWrites"] = writes.into();
+            })
+        };
+        let warned = with(true, "yes");
+        assert!(warned.contains("WARNING: read-only here, but its login may write"), "{warned}");
+        assert!(with(false, "yes").contains("may write") && !with(false, "yes").contains("WARNING"));
+        assert!(with(true, "unknown").contains("its database login: unknown"));
+    }
+
+    #[test]
+    fn what_the_database_did_not_tell_is_shown_with_why() {
+        let text = site(|site| {
+            site["enrichedAt"] = serde_json::Value::Null;
+            site["practiceName"] = "".into();
+            site["trouble"] = "the database could not be asked".into();
+            site["untold"] = json!(["pms_id: database error 208"]);
+        });
+        assert!(text.contains("unknown (Best Practice 1001"), "{text}");
+        assert!(text.contains("not told: the database could not be asked"), "{text}");
+        assert!(text.contains("not told: pms_id: database error 208"), "{text}");
+        assert!(text.contains("what link.toml says counts"), "{text}");
+    }
+}

@@ -1,0 +1,90 @@
+use super::*;
+use crate::{
+    executor::Limits,
+    testkit::{Bench, FakeEngine},
+};
+use model::SiteFacts;
+use std::sync::atomic::Ordering;
+use tokio::{net::TcpListener, sync::mpsc};
+use tunnel::{AcceptOptions, Joined, Party, Roots, join, outer_client_tls, outer_server_tls};
+
+/// Lets every Link in and hands over what it said.
+struct Relay {
+    outer: Outer,
+    joined: mpsc::UnboundedReceiver<Joined>,
+}
+
+async fn relay(clock: Arc<dyn Clock>) -> Relay {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let ca = made.cert.pem().into_bytes();
+    let tls = outer_server_tls(&ca, made.signing_key.serialize_pem().as_bytes()).unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, joined) = mpsc::unbounded_channel();
+    let options = AcceptOptions {
+        relay_names: vec!["localhost".to_owned()],
+        clock,
+        tuning: Tuning::default(),
+        max_sites: 4,
+    };
+    tokio::spawn(async move {
+        for nonce in 1.. {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let io = tokio_rustls::TlsAcceptor::from(tls.clone()).accept(tcp).await.unwrap();
+            let one = join(io, &options, [nonce; 32], async |_: &Party| Ok(())).await.unwrap();
+            sender.send(one).unwrap();
+        }
+    });
+    let outer = Outer {
+        relay: RelayAddress::parse(&format!("wss://localhost:{port}/tunnel/v1")).unwrap(),
+        tls: outer_client_tls(Roots::Pem(&ca)).unwrap(),
+        proxy: None,
+        tuning: Tuning::default(),
+        seed: 1,
+    };
+    Relay { outer, joined }
+}
+
+impl Relay {
+    async fn next(&mut self) -> (Joined, SiteFacts) {
+        let joined =
+            timeout(Duration::from_secs(30), self.joined.recv()).await.expect("nobody joined").unwrap();
+        let Party::Link { sites, .. } = &joined.party else { panic!("no Link") };
+        let facts = sites[0].facts.clone();
+        (joined, facts)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cloud_hears_what_the_database_says_and_hears_it_again_when_it_changes() {
+    let engine = Arc::new(FakeEngine::default());
+    engine.tell("1001", "Riverside", "9.1");
+    let bench = Bench::of(engine, Some("1001"), Limits::default());
+    let mut relay = relay(bench.clock.clone()).await;
+    let link = Link::start(bench.host.clone(), relay.outer.clone(), bench.clock.clone()).await.unwrap();
+    let (first, facts) = relay.next().await;
+    assert_eq!(facts, *bench.door().facts(bench.site).unwrap(), "the first connection has it already");
+    assert_eq!((facts.pms_version.as_str(), facts.enriched_at), ("9.1", Some(bench.clock.now())));
+
+    bench.engine.tell("1001", "Riverside", "9.2");
+    let host = bench.host.clone();
+    let site = bench.site;
+    tokio::task::spawn_blocking(move || host.door().look(site)).await.unwrap();
+    let (_second, facts) = relay.next().await;
+    assert_eq!(facts.pms_version, "9.2");
+    assert_eq!(first.closed().await, tunnel::CloseKind::Goodbye, "no fault to the cloud");
+    link.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_whose_database_is_away_joins_with_what_it_knows() {
+    let engine = Arc::new(FakeEngine::default());
+    engine.tell("1001", "Riverside", "9.1");
+    let bench = Bench::of(engine, Some("1001"), Limits::default());
+    bench.engine.down.store(true, Ordering::SeqCst);
+    let mut relay = relay(bench.clock.clone()).await;
+    let link = Link::start(bench.host.clone(), relay.outer.clone(), bench.clock.clone()).await.unwrap();
+    let (_first, facts) = relay.next().await;
+    assert_eq!((facts.practice_name.as_str(), facts.enriched_at), ("Test Clinic", None));
+    link.stop().await;
+}
