@@ -1,0 +1,5 @@
+//! The engine against a real Firebird 3, through the door of `database`.
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+mod first;
+mod kit;
