@@ -31,8 +31,8 @@ enum Phase {
     Idle { asked: bool },
     /// A command runs. Since when the server knows that it is to stop.
     Running { asked: Option<Instant> },
-    /// A command that ran is being committed or rolled back: too late.
-    Ending,
+    /// What ran is being committed or rolled back: too late to stop that, but not what may follow for the same command.
+    Ending { asked: bool },
 }
 
 /// The half that writes: those who cancel write too.
@@ -71,7 +71,8 @@ impl database::Cancel for Half {
                 // A connection that is gone ends the command too.
                 let _ = writing.send(&mut out);
             }
-            Phase::Running { asked: Some(_) } | Phase::Ending => {}
+            Phase::Ending { .. } => writing.phase = Phase::Ending { asked: true },
+            Phase::Running { asked: Some(_) } => {}
         }
     }
 }
@@ -154,11 +155,11 @@ impl Channel {
         matches!(self.half.lock().phase, Phase::Running { asked: Some(_) })
     }
 
-    /// The command itself is through: nobody can cancel what follows. `finish` must follow.
+    /// The command itself is through: nobody can stop its end. `resume` or `finish` must follow.
     pub(crate) fn ending(&mut self) -> Result<(), Failure> {
         let mut writing = self.half.lock();
         let asked = matches!(writing.phase, Phase::Running { asked: Some(_) });
-        writing.phase = Phase::Ending;
+        writing.phase = Phase::Ending { asked };
         if asked {
             // A request that came too late would stop the next thing that runs: this makes the server forget it.
             let mut out = Vec::new();
@@ -167,6 +168,14 @@ impl Channel {
             return writing.send(&mut out).inspect_err(|_| self.lost = true);
         }
         Ok(())
+    }
+
+    /// Something else follows for the same command; `Err` when it was cancelled meanwhile.
+    pub(crate) fn resume(&mut self) -> Result<(), Failure> {
+        let mut writing = self.half.lock();
+        let asked = writing.phase == Phase::Ending { asked: true };
+        writing.phase = Phase::Running { asked: None };
+        if asked { Err(Failure::Cancelled) } else { Ok(()) }
     }
 
     /// The command is over.

@@ -5,7 +5,7 @@ use crate::{
     fault,
     kind::Setup,
     wire::{
-        reply::{self, Opening, Step},
+        reply::{self, Opening, Response, Step},
         request::{self, Attach, WireCrypt},
         srp::{Challenge, Client, Plugin, Proved},
         status::Status,
@@ -61,29 +61,49 @@ pub(crate) fn connect(setup: &Setup, login: &Login, path: &str) -> Result<Attach
     let prove = |plugin: Plugin, challenge: &Challenge| {
         client.prove(plugin, &user, login.password.reveal(), challenge).map_err(|_| Failure::Lost)
     };
-    let proved = if conditional {
-        let proved = converse(&mut channel, &client, plugin, challenge, &prove)?;
+    let lacks = || fault::login("the server offers no login by Srp256 or Srp (Legacy_Auth is not taken)");
+    let mut proof = None;
+    if conditional {
+        let (step, proved) = converse(&mut channel, &client, plugin, challenge, None, &prove)?;
+        step.ok_or_else(lacks)?;
+        let proved = proved.ok_or_else(|| fault::login("the server did not ask for the password"))?;
         encrypt(&mut channel, &proved, setup.wire_crypt)?;
-        None
     } else {
-        // A server that does not encrypt wants the proof with the attach.
+        // A server that does not encrypt does the login together with the attach.
         if setup.wire_crypt == WireCrypt::Required {
             return Err(fault::login(
                 "the server does not encrypt (WireCrypt = Disabled) and this site's settings require that it does",
             ));
         }
-        let challenge = challenge.ok_or_else(|| fault::login("the server sent no challenge"))?;
-        Some((plugin, prove(plugin, &challenge)?))
-    };
+        let first = match &challenge {
+            Some(challenge) => prove(plugin, challenge)?.proof,
+            None => client.public(),
+        };
+        proof = Some((plugin, first));
+    }
     out.clear();
-    let proof = proved.as_ref().map(|(plugin, proved)| (*plugin, proved.proof.as_str()));
-    let attach =
-        Attach { database: path, user: &user, charset: &setup.charset, role: setup.role.as_deref(), proof, version };
+    let attach = Attach {
+        database: path,
+        user: &user,
+        charset: &setup.charset,
+        role: setup.role.as_deref(),
+        proof: proof.as_ref().map(|(plugin, proof)| (*plugin, proof.as_str())),
+        version,
+    };
     request::attach(&mut out, &attach);
     channel.send(&mut out)?;
-    let response = channel.response()?.map_err(|status| refused(&status))?;
+    let attached = match proof {
+        None => channel.read(reply::response)?,
+        Some(_) => {
+            let step = channel.read(reply::step)?;
+            converse(&mut channel, &client, plugin, None, Some(step), &prove)?.0.ok_or_else(lacks)?
+        }
+    };
+    if !attached.status.is_well() {
+        return Err(refused(&attached.status));
+    }
     channel.until(None);
-    Ok(Attached { channel, database: response.handle, version })
+    Ok(Attached { channel, database: attached.handle, version })
 }
 
 fn dial(host: &str, port: u16, deadline: Instant) -> Result<TcpStream, Failure> {
@@ -101,37 +121,43 @@ fn dial(host: &str, port: u16, deadline: Instant) -> Result<TcpStream, Failure> 
     Err(Failure::Lost)
 }
 
-/// The steps of the login, until the server is satisfied.
+/// The steps of the login until the server is satisfied, and what was proved on the way; no response when the server wants
+/// a plugin that this client does not have. `heard`: the server has said something already.
 fn converse(
     channel: &mut Channel,
     client: &Client,
     mut plugin: Plugin,
     mut challenge: Option<Challenge>,
+    mut heard: Option<Step>,
     prove: &impl Fn(Plugin, &Challenge) -> Result<Proved, Failure>,
-) -> Result<Proved, Failure> {
+) -> Result<(Option<Response>, Option<Proved>), Failure> {
     let mut proved: Option<Proved> = None;
-    // The public number for another plugin, the proof, and one to spare.
-    for _ in 0..4 {
-        let mut out = Vec::new();
-        match challenge.take() {
-            Some(challenge) => {
-                let fresh = prove(plugin, &challenge)?;
-                request::continue_login(&mut out, &fresh.proof, plugin);
-                proved = Some(fresh);
+    // The public number for another plugin, the proof, and some to spare.
+    for _ in 0..5 {
+        let step = match heard.take() {
+            Some(step) => step,
+            None => {
+                let mut out = Vec::new();
+                match challenge.take() {
+                    Some(challenge) => {
+                        let fresh = prove(plugin, &challenge)?;
+                        request::continue_login(&mut out, &fresh.proof, plugin);
+                        proved = Some(fresh);
+                    }
+                    None => request::continue_login(&mut out, &client.public(), plugin),
+                }
+                channel.send(&mut out)?;
+                channel.read(reply::step)?
             }
-            None => request::continue_login(&mut out, &client.public(), plugin),
-        }
-        channel.send(&mut out)?;
-        match channel.read(reply::step)? {
+        };
+        match step {
             Step::Continue(next, data) => (plugin, challenge) = (next, data),
-            Step::OtherPlugin => break,
+            Step::OtherPlugin => return Ok((None, None)),
             Step::Response(response) if !response.status.is_well() => return Err(refused(&response.status)),
-            Step::Response(_) => {
-                return proved.ok_or_else(|| fault::login("the server did not ask for the password"));
-            }
+            Step::Response(response) => return Ok((Some(response), proved)),
         }
     }
-    Err(fault::login("the server offers no login by Srp256 or Srp (Legacy_Auth is not taken)"))
+    Ok((None, None))
 }
 
 fn encrypt(channel: &mut Channel, proved: &Proved, crypt: WireCrypt) -> Result<(), Failure> {

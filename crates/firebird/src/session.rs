@@ -1,6 +1,7 @@
 //! One connection to one database: commands, each in a transaction of its own.
 
 mod blob;
+mod query;
 mod rows;
 mod run;
 mod statement;
@@ -13,7 +14,7 @@ use crate::{
     connect::Attached,
     fault,
     kind::Setup,
-    procedure, rights,
+    rights,
     wire::{request, status::Status},
 };
 use database::{Cancel, Description, Done, Failure, Session, Sink, Terms};
@@ -28,19 +29,15 @@ const ALIVE: Duration = Duration::from_secs(10);
 
 /// A session.
 pub(crate) struct FirebirdSession {
-    pub(crate) channel: Channel,
+    channel: Channel,
     pub(crate) setup: Arc<Setup>,
     access: Access,
     /// The server's number of the database.
     database: u32,
     /// Of the protocol.
-    version: u32,
+    pub(crate) version: u32,
     /// Something ran since the last reset.
     used: bool,
-    /// What was found of procedures, by name.
-    procedures: procedure::Known,
-    /// The server's version, once asked for: `3.0.11`.
-    server: Option<String>,
 }
 
 impl FirebirdSession {
@@ -52,8 +49,6 @@ impl FirebirdSession {
             database: attached.database,
             version: attached.version,
             used: false,
-            procedures: procedure::Known::default(),
-            server: None,
         }
     }
 
@@ -103,14 +98,18 @@ impl Session for FirebirdSession {
             return Ok(());
         }
         self.channel.until(Some(Instant::now() + ALIVE));
-        rights::clean(self)?;
+        let clean = rights::clean(self);
         self.channel.until(None);
-        self.used = false;
-        Ok(())
+        self.channel.finish();
+        self.used = clean.is_err();
+        clean
     }
 
     fn describe(&mut self) -> Result<Description, Failure> {
-        rights::describe(self)
+        self.channel.begin()?;
+        let described = rights::describe(self);
+        self.channel.finish();
+        described
     }
 }
 

@@ -124,13 +124,15 @@ const WORDS: &[(u32, &str)] = &[
     (335544914, "A text would be cut on its right"),
     (335544915, "A blob would be cut on its right"),
     (335544916, "A number is out of range"),
+    (335544921, "Reaching an external database failed at @1 :"),
     (335544926, "An EXECUTE STATEMENT failed (@1), at @2"),
-    (335544927, "The external connection failed (@1), at @2"),
+    (335544986, "A command can't end its own transaction"),
     (335545003, "The transaction is in use"),
     (335545033, "Expected at most @1, got @2"),
     (335545064, "Client and server do not agree on whether to encrypt"),
     (335545065, "The server requires that the connection is encrypted"),
     (335545072, "The key's value is @1"),
+    (335545091, "There is no role @1 for this login"),
     (335545096, "Somebody else changed what was to be read"),
     (335545106, "The login failed: the server's firebird.log says why"),
     (336003085, "It is not clear which column is meant, that of @1 or that of @2"),
@@ -142,7 +144,9 @@ const WORDS: &[(u32, &str)] = &[
 
 /// What a code means; `None` for one that is not in the table.
 pub(super) fn of(code: u32) -> Option<&'static str> {
-    WORDS.binary_search_by_key(&code, |(known, _)| *known).ok().map(|at| WORDS[at].1)
+    let found = WORDS.binary_search_by_key(&code, |(known, _)| *known).ok().map(|at| WORDS[at].1);
+    // One code for each verb and kind of object: CREATE TABLE to SET GENERATOR.
+    found.or((336397258..=336397325).contains(&code).then_some("Changing the definition of @1 failed"))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 use database::{Column, Done, Failure, Output, Sink, Terms};
-use model::{Command, CommandType, Direction};
+use model::{Access, Command, CommandType, Direction};
 
 /// A text with what is to be put into it.
 pub(crate) struct Plan {
@@ -36,20 +36,19 @@ impl FirebirdSession {
         sink: &mut dyn Sink,
     ) -> Result<Done, Failure> {
         self.channel.begin()?;
-        let outcome = self.plan(command, terms).and_then(|plan| self.execute(command, &plan, terms, sink));
+        let outcome = self.plan(command).and_then(|plan| self.execute(command, &plan, self.access, terms, sink));
         self.channel.finish();
-        // Who asked the command to stop gets that answer, also when the server gave up in another way.
         outcome
     }
 
-    fn plan(&mut self, command: &Command, terms: &Terms) -> Result<Plan, Failure> {
+    fn plan(&mut self, command: &Command) -> Result<Plan, Failure> {
         match command.kind {
             CommandType::Text => {
                 let made = tokens::positional(command.text.reveal(), &command.parameters)?;
                 let counts = made.verb != "EXECUTE";
                 Ok(Plan { text: made.text, order: made.order, counts })
             }
-            CommandType::StoredProcedure => procedure::plan(self, command, terms),
+            CommandType::StoredProcedure => procedure::plan(self, command),
         }
     }
 
@@ -57,6 +56,7 @@ impl FirebirdSession {
         &mut self,
         command: &Command,
         plan: &Plan,
+        access: Access,
         terms: &Terms,
         sink: &mut dyn Sink,
     ) -> Result<Done, Failure> {
@@ -66,9 +66,9 @@ impl FirebirdSession {
             let used = plan.order.contains(&i);
             given.push(if used { database::text::given(parameter)? } else { None });
         }
-        let (transaction, statement) = self.begin(self.access, terms)?;
+        let (transaction, statement) = self.begin(access, terms)?;
         let outcome = self
-            .prepare(transaction, statement, &plan.text)
+            .prepare(transaction, statement, &plan.text, access)
             .and_then(|prepared| self.through(command, plan, &given, &prepared, sink));
         if self.channel.is_lost() {
             // What the server said before it went stands; else nobody knows.
@@ -77,8 +77,8 @@ impl FirebirdSession {
                 _ => Err(Failure::Lost),
             };
         }
-        // A reader has nothing to keep: but a commit costs the server less than a rollback.
-        let stands = outcome.is_ok();
+        // A reader has nothing to keep; and what Firebird puts off to a commit, such as new users, never comes.
+        let stands = outcome.is_ok() && access == Access::ReadWrite;
         match (outcome, self.end(transaction, statement, stands)) {
             (Err(failure), _) => Err(failure),
             (Ok(_), Err(failure)) => Err(failure),

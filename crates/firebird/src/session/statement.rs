@@ -36,6 +36,7 @@ impl FirebirdSession {
         transaction: u32,
         statement: u32,
         text: &str,
+        access: Access,
     ) -> Result<Prepared, Failure> {
         let mut out = Vec::new();
         request::prepare(&mut out, transaction, statement, text.as_bytes());
@@ -57,6 +58,12 @@ impl FirebirdSession {
         ) {
             let why = "COMMIT, ROLLBACK and SET TRANSACTION are not for commands: each command has a transaction of its own";
             return Err(Failure::Sql(fault::error(-901, why.to_owned())));
+        }
+        // Sequences and users are outside of transactions: a read-only one would let these pass.
+        let outside = matches!(described.statement, op::statement::SET_GENERATOR | op::statement::DDL);
+        if access == Access::ReadOnly && outside {
+            let why = "Definitions, users and sequences are not for a session that may only read".to_owned();
+            return Err(Failure::Sql(fault::error(-817, why)));
         }
         Ok(Prepared { transaction, statement, described })
     }

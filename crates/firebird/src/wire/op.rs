@@ -59,9 +59,11 @@ pub(crate) mod statement {
     pub(crate) const INSERT: u32 = 2;
     pub(crate) const UPDATE: u32 = 3;
     pub(crate) const DELETE: u32 = 4;
+    pub(crate) const DDL: u32 = 5;
     pub(crate) const EXEC_PROCEDURE: u32 = 8;
     pub(crate) const START: u32 = 9;
     pub(crate) const COMMIT: u32 = 10;
     pub(crate) const ROLLBACK: u32 = 11;
     pub(crate) const SELECT_FOR_UPDATE: u32 = 12;
+    pub(crate) const SET_GENERATOR: u32 = 13;
 }

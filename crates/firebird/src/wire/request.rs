@@ -101,24 +101,38 @@ pub struct Attach<'a> {
 
 /// Opens a database.
 pub fn attach(out: &mut Vec<u8>, attach: &Attach<'_>) {
-    let mut block = vec![1];
-    tagged(&mut block, 48, attach.charset.as_bytes());
-    tagged(&mut block, 28, attach.user.as_bytes());
-    tagged(&mut block, 63, &3u32.to_le_bytes());
-    // Names are sent in UTF-8.
-    tagged(&mut block, 77, b"");
-    tagged(&mut block, 74, b"halo-link");
+    let dialect = 3u32.to_le_bytes();
+    // 77: names are sent in UTF-8.
+    let mut items: Vec<(u8, &[u8])> = vec![
+        (48, attach.charset.as_bytes()),
+        (28, attach.user.as_bytes()),
+        (63, &dialect),
+        (77, b""),
+        (74, b"halo-link"),
+    ];
     if let Some(role) = attach.role {
-        tagged(&mut block, 60, role.as_bytes());
+        items.push((60, role.as_bytes()));
     }
     if let Some((plugin, proof)) = attach.proof {
-        tagged(&mut block, 86, plugin.name().as_bytes());
-        tagged(&mut block, 85, Plugin::LIST.as_bytes());
-        tagged(&mut block, 84, proof.as_bytes());
+        items.push((86, plugin.name().as_bytes()));
+        items.push((85, Plugin::LIST.as_bytes()));
+        items.push((84, proof.as_bytes()));
     }
     if attach.version >= 16 {
         // Types of Firebird 4 that this client does not know come as those that stood for them before.
-        tagged(&mut block, 93, b"DECFLOAT TO LEGACY;TIME ZONE TO LEGACY");
+        items.push((93, b"DECFLOAT TO LEGACY;TIME ZONE TO LEGACY"));
+    }
+    // The second form of the block has room for items of more than 255 bytes.
+    let wide = items.iter().any(|(_, value)| value.len() > 255);
+    let mut block = vec![if wide { 2 } else { 1 }];
+    for (tag, value) in items {
+        if wide {
+            block.push(tag);
+            block.extend((value.len() as u32).to_le_bytes());
+            block.extend_from_slice(value);
+        } else {
+            tagged(&mut block, tag, value);
+        }
     }
     put(out, op::ATTACH);
     put(out, 0);

@@ -236,8 +236,8 @@ pub(crate) struct Taken {
     pub(crate) parts: usize,
     pub(crate) stop_after: Option<usize>,
     pub(crate) enough_after: Option<usize>,
-    writer: Option<RowWriter>,
-    buffer: Vec<u8>,
+    pub(crate) writer: Option<RowWriter>,
+    pub(crate) buffer: Vec<u8>,
 }
 
 impl Taken {
