@@ -19,7 +19,7 @@ forbid() {
     done
 }
 
-rooms="model trust tunnel link-api relay database directory practice mssql agent gateway"
+rooms="model trust tunnel link-api relay database directory practice mssql firebird agent gateway"
 forbid relay link-api gateway agent database practice directory
 forbid halo-cloud link-api gateway agent database practice
 forbid tunnel link-api relay database agent gateway directory
@@ -44,6 +44,7 @@ for program in halo-cloud halo-gateway; do
     forbid "$program" mssql firebird practice mssql-tds native-tls
 done
 forbid mssql trust tunnel link-api relay agent gateway directory practice tds
+forbid firebird trust tunnel link-api relay agent gateway directory practice tds
 forbid agent mssql firebird
 # Not even the server for tests may reach its tests' own clients.
 forbid tds mssql-tds tiberius

@@ -107,7 +107,9 @@ fn compare(which: Which, folder: &Path, task: &Task, report: &mut Report) -> Res
             value().map(|value| value.get_name().to_owned()).unwrap_or_default()
         };
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["engine", &name(&|| which.to_possible_value()), &name(&|| how.to_possible_value())]).arg(&file);
+        command
+            .args(["engine", &name(&|| which.to_possible_value()), &name(&|| how.to_possible_value())])
+            .arg(&file);
         let output = command.output()?;
         if !output.status.success() {
             bail!("{which:?} by {how:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -121,13 +123,25 @@ fn compare(which: Which, folder: &Path, task: &Task, report: &mut Report) -> Res
     report.figure("rows, the driver itself", "per s", Aim::None, per_second(&driver), 0);
     report.figure("rows, the engine, as JSON", "per s", Aim::None, per_second(&engine), 0);
     report.figure("rows, Link's whole path", "per s", Aim::None, per_second(&link), 0);
-    report.figure("Link's path / the driver", "ratio", Aim::AtLeast(0.8), per_second(&link) / per_second(&driver), 2);
+    report.figure(
+        "Link's path / the driver",
+        "ratio",
+        Aim::AtLeast(0.8),
+        per_second(&link) / per_second(&driver),
+        2,
+    );
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     report.figure("peak resident, driver, rows", "MB", Aim::None, megabytes(driver.rows_peak), 1);
     report.figure("peak resident, Link's path, rows", "MB", Aim::AtMost(64.0), megabytes(link.rows_peak), 1);
     report.figure("one row, kept session, the driver itself", "µs p50", Aim::None, driver.one_micros, 0);
     report.figure("one row, kept session, the engine", "µs p50", Aim::None, engine.one_micros, 0);
-    report.figure("the engine costs more", "µs", Aim::AtMost(100.0), engine.one_micros - driver.one_micros, 0);
+    report.figure(
+        "the engine costs more",
+        "µs",
+        Aim::AtMost(100.0),
+        engine.one_micros - driver.one_micros,
+        0,
+    );
     if let Some(micros) = engine.one_read_only_micros {
         report.figure("one row under enforced read-only, the engine", "µs p50", Aim::None, micros, 0);
     }
@@ -135,7 +149,13 @@ fn compare(which: Which, folder: &Path, task: &Task, report: &mut Report) -> Res
     report.figure("64 MB value, driver: time", "s", Aim::None, driver.long_seconds, 2);
     report.figure("64 MB value, Link's path: time", "s", Aim::None, link.long_seconds, 2);
     report.figure("peak resident, driver, 64 MB value", "MB", Aim::None, megabytes(driver.long_peak), 1);
-    report.figure("peak resident, Link's path, 64 MB value", "MB", Aim::AtMost(64.0), megabytes(link.long_peak), 1);
+    report.figure(
+        "peak resident, Link's path, 64 MB value",
+        "MB",
+        Aim::AtMost(64.0),
+        megabytes(link.long_peak),
+        1,
+    );
     Ok(())
 }
 
@@ -148,7 +168,10 @@ fn mssql_task(ready: &serde_json::Value, rows: u64, times: u32) -> Result<Task> 
     // Both sides alike: what is compared is not the cipher.
     settings.insert("encrypt".into(), "required".into());
     settings.insert("default".into(), "Patients".into());
-    settings.insert("catalogues".into(), toml::Table::from_iter([("Patients".to_owned(), "BPSPatients".into())]).into());
+    settings.insert(
+        "catalogues".into(),
+        toml::Table::from_iter([("Patients".to_owned(), "BPSPatients".into())]).into(),
+    );
     Ok(Task {
         settings,
         user: said("user")?,

@@ -1,5 +1,6 @@
 //! Benchmarks: the whole system measured beside its aims, and beside a plain system with the same hops. `./x bench`.
 
+mod engines;
 mod idle;
 mod latency;
 mod peak;
@@ -23,7 +24,7 @@ struct Arguments {
     #[arg(long)]
     quick: bool,
     /// Only these: a (latency), b (a million rows), c (bytes on the uplink), d (memory per idle Link),
-    /// e (the demo practice alone).
+    /// e (the demo practice alone), f (each engine beside its database's own driver).
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
     /// Also write the figures to bench/last.json.
@@ -43,6 +44,7 @@ enum Part {
     C,
     D,
     E,
+    F,
 }
 
 /// Processes of the bench's own: it starts itself again.
@@ -55,6 +57,8 @@ enum Helper {
     PlainRelay { target: SocketAddr },
     /// The plain system's gateway.
     PlainGateway { target: SocketAddr },
+    /// One side of an engine's comparison.
+    Engine { which: engines::Which, how: engines::How, task: PathBuf },
     /// Many Links that connect and then idle.
     IdleLinks { relay: String, ca: PathBuf, count: u32 },
 }
@@ -72,6 +76,7 @@ fn main() -> Result<()> {
             Some(Helper::PlainRelay { target }) => plain::relay(target).await,
             Some(Helper::PlainGateway { target }) => plain::gateway(target).await,
             Some(Helper::IdleLinks { relay, ca, count }) => idle::links(&relay, &ca, count).await,
+            Some(Helper::Engine { which, how, task }) => engines::helper(which, how, &task).await,
         }
     })
 }
@@ -116,6 +121,9 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     if wanted(Part::E) {
         practice::measure(&data, rows, &mut report).await?;
+    }
+    if wanted(Part::F) {
+        engines::measure(&data, quick, &mut report).await?;
     }
     if arguments.json {
         report.write("bench/last.json".as_ref())?;

@@ -20,9 +20,10 @@ use tokio::net::TcpStream;
 use tokio_util::compat::TokioAsyncWriteCompatExt;
 
 /// Ten columns: numbers, dates and text, straight from the cursor.
-const COLUMNS: &str = "a.RECORDID, n.N, a.APPOINTMENTDATE, a.APPOINTMENTTIME, a.APPOINTMENTLENGTH, a.APPOINTMENTTYPE, \
+pub(crate) const COLUMNS: &str = "a.RECORDID, n.N, a.APPOINTMENTDATE, a.APPOINTMENTTIME, a.APPOINTMENTLENGTH, a.APPOINTMENTTYPE, \
     a.CREATED, a.REASON, a.CREATEDBY, y.YESNOWORD";
-const FROM: &str = "FROM APPOINTMENTS a JOIN YESNO y ON y.YESNOCODE = a.URGENT CROSS JOIN Numbers n";
+pub(crate) const FROM: &str =
+    "FROM APPOINTMENTS a JOIN YESNO y ON y.YESNOCODE = a.URGENT CROSS JOIN Numbers n";
 
 /// Counts rows and looks at every value, as any reader must.
 #[derive(Default)]

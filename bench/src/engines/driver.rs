@@ -99,7 +99,8 @@ async fn mssql(task: &Task) -> Result<Measured> {
 }
 
 async fn one(client: &mut TdsClient, text: &str, id: u32) -> Result<()> {
-    let id = RpcParameter::new(Some("@id".to_owned()), StatusFlags::NONE, SqlType::Int(Some(i32::try_from(id)?)));
+    let id =
+        RpcParameter::new(Some("@id".to_owned()), StatusFlags::NONE, SqlType::Int(Some(i32::try_from(id)?)));
     client.execute_sp_executesql(text.to_owned(), vec![id], ()).await?;
     while client.next_row().await?.is_some() {}
     Ok(client.close_query().await?)
@@ -107,7 +108,8 @@ async fn one(client: &mut TdsClient, text: &str, id: u32) -> Result<()> {
 
 fn firebird(task: &Task) -> Result<Measured> {
     let port = task.settings.get("port").and_then(toml::Value::as_integer).context("no port")?;
-    let catalogues = task.settings.get("catalogues").and_then(toml::Value::as_table).context("no catalogues")?;
+    let catalogues =
+        task.settings.get("catalogues").and_then(toml::Value::as_table).context("no catalogues")?;
     let database = catalogues.values().next().and_then(toml::Value::as_str).context("no database")?;
     let mut connection = rsfbclient::builder_pure_rust()
         .host(setting(task, "host")?)

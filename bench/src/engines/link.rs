@@ -17,7 +17,8 @@ use database::{
 };
 use link_api::proto::{self, pair_reply::Step as Reply, pair_request::Step};
 use model::{
-    Access, Clock, Command, CommandType, Direction, ExecutionMode, Hidden, Parameter, ParameterType, QueryId, SystemClock,
+    Access, Clock, Command, CommandType, Direction, ExecutionMode, Hidden, Parameter, ParameterType, QueryId,
+    SystemClock,
 };
 use rand::{SeedableRng, rngs::StdRng};
 use std::{path::Path, sync::Arc, time::Duration};
@@ -37,7 +38,8 @@ pub(super) async fn measure(which: Which, how: How, task: &Task) -> Result<Measu
         How::Link => WholePath::open(engine, &login)?.measure(task).await,
         _ => {
             let task = serde_json::to_vec(task)?;
-            tokio::task::spawn_blocking(move || by_engine(&*engine, &login, &serde_json::from_slice(&task)?)).await?
+            tokio::task::spawn_blocking(move || by_engine(&*engine, &login, &serde_json::from_slice(&task)?))
+                .await?
         }
     }
 }

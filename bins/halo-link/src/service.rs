@@ -132,7 +132,7 @@ async fn serve(config: Config) -> Result<()> {
 const SILENCED: &[&str] = &["mssql_tds"];
 
 /// The kinds of database that this program serves.
-const KINDS: &[database::Kind] = &[mssql::KIND, practice::KIND];
+const KINDS: &[database::Kind] = &[mssql::KIND, firebird::KIND, practice::KIND];
 
 /// How long a first start waits for a database that alone knows which practice it belongs to.
 const PATIENCE: Duration = Duration::from_secs(30);
