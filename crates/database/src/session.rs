@@ -60,6 +60,11 @@ pub trait Session: Send {
     /// Then the session must be closed.
     fn reset(&mut self) -> Result<(), Failure>;
 
+    /// Whether [`Session::reset`] costs no round trip: then it is done before a command's caller gets its answer, else after.
+    fn resets_at_once(&self) -> bool {
+        true
+    }
+
     /// What the server is, and what this login may do in this catalogue.
     ///
     /// # Errors

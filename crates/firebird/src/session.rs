@@ -90,6 +90,11 @@ impl Session for FirebirdSession {
         answer
     }
 
+    fn resets_at_once(&self) -> bool {
+        // It asks the server whether anything is left.
+        false
+    }
+
     fn reset(&mut self) -> Result<(), Failure> {
         if self.channel.is_lost() {
             return Err(Failure::Lost);
