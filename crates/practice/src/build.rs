@@ -54,7 +54,7 @@ pub struct BuildOptions {
     pub logins: Vec<PracticeLogin>,
 }
 
-/// The identifier that a demo practice says it has, in the table `HALODEMO`.
+/// The identifier that a demo practice says it has, in the table `DEMOSITE`.
 pub const SITE_ID: &str = "99001";
 /// The version of the practice software that it says it has, there too.
 pub const PMS_VERSION: &str = "1.14.0.1000";

@@ -57,7 +57,7 @@ fn other_practice(folder: &Path) -> PathBuf {
     let path = build(folder, "other");
     let engine = DemoEngine::open(&path).unwrap();
     let mut session = engine.connect(&login(), "Patients", Access::ReadWrite).unwrap();
-    for sql in ["UPDATE HALODEMO SET SITEID = '2002'", "UPDATE PRACTICE SET PRACTICENAME = 'Somebody Else'"] {
+    for sql in ["UPDATE DEMOSITE SET SITEID = '2002'", "UPDATE PRACTICE SET PRACTICENAME = 'Somebody Else'"] {
         let change = model::Command { parameters: Vec::new(), ..(*command(sql)).clone() };
         session.run(&change, &Terms::default(), &mut Nothing).unwrap();
     }

@@ -27,7 +27,7 @@ pub(super) fn write(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute("INSERT INTO main.YESNO VALUES (0, 'No   '), (1, 'Yes  ')", [])?;
     connection.execute("INSERT INTO main.PRACTICE VALUES (?1)", [pad("Halo Demo Family Practice", 60)])?;
     connection.execute(
-        "INSERT INTO main.HALODEMO VALUES (?1, ?2)",
+        "INSERT INTO main.DEMOSITE VALUES (?1, ?2)",
         [pad(super::SITE_ID, 20), pad(super::PMS_VERSION, 20)],
     )?;
     let mut location =

@@ -44,7 +44,7 @@ pub(super) const TABLES: &[Relation] = tables! {
         POSTCODE "char(4)", PHONE "char(14)",
     }
     PRACTICE { PRACTICENAME "char(60)" }
-    HALODEMO { SITEID "char(20)", VERSION "char(20)" }
+    DEMOSITE { SITEID "char(20)", VERSION "char(20)" }
     YESNO { YESNOCODE "int key", YESNOWORD "char(5)" }
     SESSIONS {
         SESSIONID "int key", USERID "int", LOCATIONID "int", DAYOFWEEK "int", STARTTIME "int", ENDTIME "int",
