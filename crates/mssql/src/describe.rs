@@ -7,7 +7,10 @@ use database::{Description, Failure, Rights, Writes};
 const GRANTS: usize = 100;
 
 /// Runs one question; one that the server does not let this login ask has no answer.
-async fn maybe(connection: &mut Connection<'_>, text: &str) -> Result<Option<Vec<Vec<Option<String>>>>, Failure> {
+async fn maybe(
+    connection: &mut Connection<'_>,
+    text: &str,
+) -> Result<Option<Vec<Vec<Option<String>>>>, Failure> {
     match ask(connection, text.to_owned(), Vec::new()).await {
         Ok(rows) => Ok(Some(rows)),
         Err(Failure::Sql(error)) if error.class < crate::error::FATAL => Ok(None),
@@ -29,8 +32,11 @@ async fn product(connection: &mut Connection<'_>) -> Result<(String, String), Fa
     let mut row = rows.into_iter().next().unwrap_or_default().into_iter();
     let (version, words) = (row.next().flatten(), row.next().flatten().unwrap_or_default());
     // `Microsoft SQL Server 2019 (RTM-CU22) … - 15.0.4322.2 (X64) …`
-    let product: String = words.split(['(', '\n', '\r']).next().unwrap_or_default().trim().chars().take(128).collect();
-    let told = words.split_whitespace().find(|word| word.split('.').count() == 4 && word.starts_with(|c: char| c.is_ascii_digit()));
+    let product: String =
+        words.split(['(', '\n', '\r']).next().unwrap_or_default().trim().chars().take(128).collect();
+    let told = words
+        .split_whitespace()
+        .find(|word| word.split('.').count() == 4 && word.starts_with(|c: char| c.is_ascii_digit()));
     let version = version.or_else(|| told.map(str::to_owned)).unwrap_or_default();
     let product = match (product.is_empty(), product.split(" - ").next()) {
         (false, Some(name)) => name.trim().to_owned(),
@@ -72,7 +78,8 @@ async fn rights(connection: &mut Connection<'_>) -> Result<Rights, Failure> {
         facts.push((format!("{right} on the whole database"), text, *right != "SELECT"));
     }
     for (grant, text, writes) in facts {
-        let answer = maybe(connection, &text).await?.and_then(|rows| rows.into_iter().next()?.into_iter().next()?);
+        let answer =
+            maybe(connection, &text).await?.and_then(|rows| rows.into_iter().next()?.into_iter().next()?);
         match answer.as_deref() {
             Some("1" | "true") if writes => writing.push(grant),
             Some("1" | "true") => reading.push(grant),

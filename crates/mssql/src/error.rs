@@ -13,7 +13,10 @@ pub(crate) fn failure(error: Error) -> Failure {
             diagnostics.errors.first().map_or(Failure::Lost, |first| Failure::Sql(told(first)))
         }
         Error::OperationCancelledError(_) => Failure::Cancelled,
-        _ => Failure::Lost,
+        other => {
+            tracing::warn!(why = reason(&other), "no connection to SQL Server any more");
+            Failure::Lost
+        }
     }
 }
 
@@ -29,10 +32,12 @@ fn told(error: &SqlErrorInfo) -> SqlError {
 }
 
 /// Why a server could not be reached, for the log: never the driver's own words, which may quote what it was given.
-pub(crate) fn reason(error: &Error) -> &'static str {
+fn reason(error: &Error) -> &'static str {
     match error {
         Error::CertificateMismatch => "the server's certificate is another than the pinned one",
-        Error::CertificateNotFound { .. } | Error::CertificateFileIoError { .. } => "the pinned certificate can't be read",
+        Error::CertificateNotFound { .. } | Error::CertificateFileIoError { .. } => {
+            "the pinned certificate can't be read"
+        }
         Error::InvalidCertificateFormat { .. } => "the pinned certificate is no PEM or DER",
         Error::CertificateExpired => "the server's certificate has expired",
         Error::TlsError(_) | Error::TlsHandshakeError { .. } | Error::NoServerCertificate => {

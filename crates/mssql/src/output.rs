@@ -12,8 +12,13 @@ pub(crate) fn collect(client: &TdsClient, command: &Command) -> Result<Vec<Outpu
     let wanted = command.parameters.iter().enumerate().filter(|(_, p)| p.direction != Direction::Input);
     let output = |(at, parameter): (usize, &Parameter)| {
         let value = match parameter.direction {
-            Direction::ReturnValue => client.get_return_status().map(|status| Hidden::new(status.to_string())),
-            _ => values.iter().find(|v| same(&v.param_name, &parameter.name)).and_then(|v| told(v, parameter.kind)),
+            Direction::ReturnValue => {
+                client.get_return_status().map(|status| Hidden::new(status.to_string()))
+            }
+            _ => values
+                .iter()
+                .find(|v| same(&v.param_name, &parameter.name))
+                .and_then(|v| told(v, parameter.kind)),
         };
         Output { parameter: at, kind: parameter.kind, value }
     };

@@ -34,7 +34,7 @@ pub(crate) async fn run(
 ) -> Result<Done, Failure> {
     let name = savepoint(connection.chance);
     let settings = connection.terms(terms);
-    own(connection.client, format!("{settings}BEGIN TRAN; SAVE TRAN {name}")).await?;
+    connection.before(format!("{settings}BEGIN TRAN; SAVE TRAN {name}")).await?;
     let ended = run::stream(connection, command, call, sink).await;
     if connection.client.is_connection_dead() || matches!(ended, Err(Failure::Lost)) {
         // The server rolls back what a lost connection had begun; nobody can ask it any more whether it was still that.
@@ -82,7 +82,8 @@ const ROLLS_BACK: [i32; 3] = [1205, 3960, 3998];
 /// Words without which a text can't end a transaction, nor make a trigger that does: then an error that ended it is the
 /// server's own doing. T-SQL has no way to write them otherwise but through EXEC.
 const ENDS: [&str; 12] = [
-    "commit", "rollback", "exec", "insert", "update", "delete", "merge", "truncate", "create", "alter", "drop", "tran",
+    "commit", "rollback", "exec", "insert", "update", "delete", "merge", "truncate", "create", "alter",
+    "drop", "tran",
 ];
 
 /// Whether it must have been the server that ended the transaction, by aborting the batch with this failure.
@@ -127,7 +128,9 @@ mod tests {
         let chance: Chance = Arc::new(Mutex::new(StdRng::seed_from_u64(7)));
         let names: std::collections::HashSet<_> = (0..1000).map(|_| savepoint(&chance)).collect();
         assert_eq!(names.len(), 1000);
-        assert!(names.iter().all(|n| n.len() == 31 && n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')));
+        assert!(
+            names.iter().all(|n| n.len() == 31 && n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
+        );
     }
 
     #[test]

@@ -41,7 +41,9 @@ impl From<database::Stopped> for Cut {
 async fn start(connection: &mut Connection<'_>, call: Call) -> TdsResult<StatementResult> {
     let options = ExecuteOptions::new().cancel(connection.cancel);
     match call {
-        Call::Text(text, parameters) => connection.client.execute_sp_executesql(text, parameters, options).await,
+        Call::Text(text, parameters) => {
+            connection.client.execute_sp_executesql(text, parameters, options).await
+        }
         Call::Procedure(name, parameters) => {
             connection.client.execute_stored_procedure(name, None, Some(parameters), options).await
         }

@@ -101,8 +101,16 @@ impl Settings {
         let default = match (&file.default, file.catalogues.len()) {
             (Some(name), _) => name.clone(),
             (None, 1) => file.catalogues.keys().next().cloned().unwrap_or_default(),
-            (None, 0) => return Err(wrong("catalogues: names at least one, such as Patients = \"BPSPatients\"".into())),
-            (None, _) => return Err(wrong("default: says which of the catalogues is meant when nobody names one".into())),
+            (None, 0) => {
+                return Err(wrong(
+                    "catalogues: names at least one, such as Patients = \"BPSPatients\"".into(),
+                ));
+            }
+            (None, _) => {
+                return Err(wrong(
+                    "default: says which of the catalogues is meant when nobody names one".into(),
+                ));
+            }
         };
         let mut catalogues: Vec<_> = file
             .catalogues
@@ -113,14 +121,18 @@ impl Settings {
             })
             .collect();
         if catalogues.iter().filter(|(c, _)| c.is_default).count() != 1 {
-            return Err(wrong("default: is one of the catalogues, and no two of them differ by case alone".into()));
+            return Err(wrong(
+                "default: is one of the catalogues, and no two of them differ by case alone".into(),
+            ));
         }
         catalogues.sort_by_key(|(catalogue, _)| !catalogue.is_default);
         if file.certificate.is_some() && file.trust_server_certificate {
             return Err(wrong("certificate and trust_server_certificate: one of them, not both".into()));
         }
         if file.encrypt == Encrypt::Strict && file.trust_server_certificate {
-            return Err(wrong("trust_server_certificate: strict encryption checks the certificate; pin it instead".into()));
+            return Err(wrong(
+                "trust_server_certificate: strict encryption checks the certificate; pin it instead".into(),
+            ));
         }
         let mode = match file.encrypt {
             Encrypt::Strict => EncryptionSetting::Strict,
@@ -190,7 +202,9 @@ impl OwnFile {
     fn read(self, folder: &std::path::Path) -> Result<Own, String> {
         if self.windows {
             if self.user.is_some() || self.password.is_some() || self.password_file.is_some() {
-                return Err("login: windows = true takes the account of the service, no user and no password".into());
+                return Err(
+                    "login: windows = true takes the account of the service, no user and no password".into(),
+                );
             }
             if !cfg!(windows) {
                 return Err("login: windows = true works on Windows only; give user and password_file".into());

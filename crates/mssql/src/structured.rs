@@ -37,7 +37,8 @@ pub(crate) struct TableColumn {
     filled: bool,
 }
 
-const COLUMNS: &str = "SELECT c.name, t.name, CAST(c.max_length AS int), CAST(c.precision AS int), CAST(c.scale AS int),
+const COLUMNS: &str =
+    "SELECT c.name, t.name, CAST(c.max_length AS int), CAST(c.precision AS int), CAST(c.scale AS int),
     CAST(CASE WHEN c.is_identity = 1 OR c.is_computed = 1 THEN 1 ELSE 0 END AS int)
   FROM sys.table_types tt
   JOIN sys.schemas s ON s.schema_id = tt.schema_id
@@ -60,7 +61,10 @@ pub(crate) async fn fill(
                 let parameter = &command.parameters[at];
                 let columns = columns(connection, &type_name).await?;
                 if columns.is_empty() {
-                    return Err(refused(parameter, "typeName: a table type of this database, such as dbo.IdList"));
+                    return Err(refused(
+                        parameter,
+                        "typeName: a table type of this database, such as dbo.IdList",
+                    ));
                 }
                 let data = match &parameter.value {
                     Some(text) => Some(table(parameter, text.reveal(), &columns, &collation)?),
@@ -78,7 +82,10 @@ fn dbo() -> String {
     "dbo".to_owned()
 }
 
-async fn columns(connection: &mut Connection<'_>, type_name: &TypeName) -> Result<Arc<Vec<TableColumn>>, Failure> {
+async fn columns(
+    connection: &mut Connection<'_>,
+    type_name: &TypeName,
+) -> Result<Arc<Vec<TableColumn>>, Failure> {
     if let Some(known) = connection.tables.get(type_name) {
         return Ok(Arc::clone(known));
     }
@@ -118,16 +125,6 @@ fn column(row: &[Option<String>]) -> Option<TableColumn> {
     })
 }
 
-/// A row as the caller wrote it.
-#[derive(serde::Deserialize)]
-#[serde(untagged)]
-enum RowText<'a> {
-    #[serde(borrow)]
-    Array(Vec<&'a RawValue>),
-    #[serde(borrow)]
-    Object(HashMap<std::borrow::Cow<'a, str>, &'a RawValue>),
-}
-
 fn table(
     parameter: &Parameter,
     text: &str,
@@ -139,7 +136,8 @@ fn table(
         .map_err(|_| no("Structured: a JSON array of rows, each an array or an object by column name"))?;
     let mut rows = Vec::with_capacity(raw.len());
     for (n, raw) in raw.into_iter().enumerate() {
-        let cells = cells(raw.get(), columns).map_err(|what| no(&format!("Structured, row {}: {what}", n + 1)))?;
+        let cells =
+            cells(raw.get(), columns).map_err(|what| no(&format!("Structured, row {}: {what}", n + 1)))?;
         let row: Result<Vec<SqlType>, Failure> = columns
             .iter()
             .zip(cells)
@@ -157,35 +155,37 @@ fn table(
 
 /// A row's values in the columns' order; those that the server fills in are left out by arrays of the right length too.
 fn cells<'a>(row: &'a str, columns: &[TableColumn]) -> Result<Vec<Option<&'a RawValue>>, String> {
-    let form = "an array or an object by column name".to_owned();
-    match serde_json::from_str(row).map_err(|_| form)? {
-        RowText::Array(values) => {
-            let given = columns.iter().filter(|c| !c.filled).count();
-            if values.len() == columns.len() {
-                return Ok(values.into_iter().map(Some).collect());
-            }
-            if values.len() != given {
-                return Err(format!("{given} values, one for each column"));
-            }
-            let mut values = values.into_iter();
-            Ok(columns.iter().map(|c| if c.filled { None } else { values.next() }).collect())
-        }
-        RowText::Object(mut values) => {
-            let mut take = |column: &TableColumn| {
-                let key = values.keys().find(|key| key.eq_ignore_ascii_case(&column.name)).cloned();
-                key.and_then(|key| values.remove(&key))
-            };
-            let cells = columns.iter().map(&mut take).collect();
-            match values.keys().next() {
-                None => Ok(cells),
-                Some(_) => Err("no column has the name of one of its keys".to_owned()),
-            }
-        }
+    let form = |_| "an array or an object by column name".to_owned();
+    if row.starts_with('{') {
+        let mut values: HashMap<String, &RawValue> = serde_json::from_str(row).map_err(form)?;
+        let mut take = |column: &TableColumn| {
+            let key = values.keys().find(|key| key.eq_ignore_ascii_case(&column.name)).cloned();
+            key.and_then(|key| values.remove(&key))
+        };
+        let cells = columns.iter().map(&mut take).collect();
+        return match values.is_empty() {
+            true => Ok(cells),
+            false => Err("no column has the name of one of its keys".to_owned()),
+        };
     }
+    let values: Vec<&RawValue> = serde_json::from_str(row).map_err(form)?;
+    if values.len() == columns.len() {
+        return Ok(values.into_iter().map(Some).collect());
+    }
+    let given = columns.iter().filter(|c| !c.filled).count();
+    if values.len() != given {
+        return Err(format!("{given} values, one for each column"));
+    }
+    let mut values = values.into_iter();
+    Ok(columns.iter().map(|c| if c.filled { None } else { values.next() }).collect())
 }
 
 /// The value of one cell, in its column's type.
-fn cell_value(column: &TableColumn, cell: Option<&RawValue>, collation: &SqlCollation) -> Result<SqlType, String> {
+fn cell_value(
+    column: &TableColumn,
+    cell: Option<&RawValue>,
+    collation: &SqlCollation,
+) -> Result<SqlType, String> {
     let text = match cell.map(RawValue::get) {
         None | Some("null") => None,
         Some(quoted) if quoted.starts_with('"') => {
@@ -205,7 +205,8 @@ fn cell_value(column: &TableColumn, cell: Option<&RawValue>, collation: &SqlColl
     let value = typed(&as_parameter, given, collation).map_err(expected)?;
     let value = as_column(column, value)?;
     if let SqlType::Decimal(Some(parts)) = &value {
-        let digits = text::Digits { negative: !parts.is_positive, magnitude: parts.magnitude(), scale: parts.scale };
+        let digits =
+            text::Digits { negative: !parts.is_positive, magnitude: parts.magnitude(), scale: parts.scale };
         let fits = digits.at_scale(column.scale).filter(|d| d.precision() <= column.precision.max(1));
         let fits = fits.ok_or_else(|| format!("decimal({},{})", column.precision, column.scale))?;
         return Ok(SqlType::Decimal(Some(mssql_tds::datatypes::decoder::DecimalParts::new(
@@ -246,9 +247,8 @@ fn as_column(column: &TableColumn, value: Typed) -> Result<SqlType, String> {
         (ParameterType::Binary | ParameterType::Timestamp, Some(n)) => S::Binary(v, n),
         (_, Some(n)) => S::VarBinary(v, n),
     };
-    let text_units = |v: &Option<SqlString>| {
-        v.as_ref().map_or(0, |v| v.to_utf8_string().encode_utf16().count())
-    };
+    let text_units =
+        |v: &Option<SqlString>| v.as_ref().map_or(0, |v| v.to_utf8_string().encode_utf16().count());
     Ok(match value.value {
         S::NVarchar(v, _) | S::NVarcharMax(v) | S::NChar(v, _) => {
             if chars.is_some_and(|most| column.kind != ParameterType::NText && text_units(&v) > most.into()) {
@@ -307,7 +307,10 @@ fn definition(column: &TableColumn) -> TvpColumnDef {
     definition.precision = (column.kind == ParameterType::Decimal).then_some(column.precision);
     let scaled = matches!(
         column.kind,
-        ParameterType::Decimal | ParameterType::Time | ParameterType::DateTime2 | ParameterType::DateTimeOffset
+        ParameterType::Decimal
+            | ParameterType::Time
+            | ParameterType::DateTime2
+            | ParameterType::DateTimeOffset
     );
     definition.scale = scaled.then_some(column.scale);
     if column.filled {
@@ -349,3 +352,6 @@ impl Sink for Asked {
         Err(Stopped)
     }
 }
+
+#[cfg(test)]
+mod tests;

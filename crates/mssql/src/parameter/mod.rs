@@ -38,8 +38,9 @@ pub(crate) fn prepare(command: &Command, collation: &SqlCollation) -> Result<Vec
 
 fn one(at: usize, parameter: &Parameter, collation: &SqlCollation) -> Result<Prepared, Failure> {
     let refused = |expected: &str| refused(parameter, expected);
-    let name = wire_name(&parameter.name)
-        .ok_or_else(|| refused("a name such as @patientId: at most 127 letters, digits and signs _ # $ @ of ASCII"))?;
+    let name = wire_name(&parameter.name).ok_or_else(|| {
+        refused("a name such as @patientId: at most 127 letters, digits and signs _ # $ @ of ASCII")
+    })?;
     let out = parameter.direction != Direction::Input;
     let status = if out { StatusFlags::BY_REF_VALUE } else { StatusFlags::NONE };
     let type_name = || {
@@ -47,7 +48,9 @@ fn one(at: usize, parameter: &Parameter, collation: &SqlCollation) -> Result<Pre
         given.ok_or_else(|| refused("typeName: the name of the database's own type, such as dbo.IdList"))
     };
     let value = match parameter.kind {
-        ParameterType::Structured if out => return Err(refused("Structured: tables travel one way, direction input")),
+        ParameterType::Structured if out => {
+            return Err(refused("Structured: tables travel one way, direction input"));
+        }
         ParameterType::Structured => return Ok(Prepared::Table { at, name, type_name: type_name()? }),
         ParameterType::Udt => {
             let type_name = type_name()?;

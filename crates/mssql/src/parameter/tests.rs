@@ -2,8 +2,20 @@ use super::*;
 use model::CommandType;
 use proptest::prelude::*;
 
-fn parameter(kind: ParameterType, value: Option<String>, size: Option<u32>, direction: Direction) -> Parameter {
-    Parameter { name: "@p".into(), direction, kind, value: value.map(Into::into), size, type_name: Some("dbo.T".into()) }
+fn parameter(
+    kind: ParameterType,
+    value: Option<String>,
+    size: Option<u32>,
+    direction: Direction,
+) -> Parameter {
+    Parameter {
+        name: "@p".into(),
+        direction,
+        kind,
+        value: value.map(Into::into),
+        size,
+        type_name: Some("dbo.T".into()),
+    }
 }
 
 fn prepared(parameter: Parameter) -> Result<Vec<Prepared>, Failure> {

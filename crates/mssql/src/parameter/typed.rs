@@ -82,7 +82,9 @@ pub(crate) fn typed(
             SqlMoney::from((amount as i32, (amount >> 32) as i32))
         }))
         .into(),
-        P::SmallMoney => SqlType::SmallMoney(digits(&given).map(|d| SqlSmallMoney::from(d.signed() as i32))).into(),
+        P::SmallMoney => {
+            SqlType::SmallMoney(digits(&given).map(|d| SqlSmallMoney::from(d.signed() as i32))).into()
+        }
         P::Date => SqlType::Date(match given {
             Some(Given::Date(date)) => SqlDate::create(calendar::days(date).unsigned_abs()).ok(),
             _ => None,
@@ -107,7 +109,9 @@ pub(crate) fn typed(
             SqlType::SmallDateTime(value.transpose().map_err(no)?).into()
         }
         P::DateTimeOffset => SqlType::DateTimeOffset(match given {
-            Some(Given::DateTimeOffset(date, time, minutes)) => Some(offset(date, time, minutes).map_err(no)?),
+            Some(Given::DateTimeOffset(date, time, minutes)) => {
+                Some(offset(date, time, minutes).map_err(no)?)
+            }
             _ => None,
         })
         .into(),
@@ -229,7 +233,8 @@ fn offset(date: Date, time: Time, minutes: i16) -> Result<SqlDateTimeOffset, &'s
     let utc = time.0 as i64 - i64::from(minutes) * 60 * Time::SECOND as i64;
     let days = i64::from(calendar::days(date)) + utc.div_euclid(Time::DAY as i64);
     let inside = (0..=i64::from(calendar::LAST_DAY)).contains(&days);
-    let days = u32::try_from(days).ok().filter(|_| inside).ok_or("DateTimeOffset: years 1 to 9999 in UTC too")?;
+    let days =
+        u32::try_from(days).ok().filter(|_| inside).ok_or("DateTimeOffset: years 1 to 9999 in UTC too")?;
     let time = ticks(Time(utc.rem_euclid(Time::DAY as i64).unsigned_abs()));
     Ok(SqlDateTimeOffset { datetime2: SqlDateTime2 { days, time }, offset: minutes })
 }
@@ -270,7 +275,9 @@ fn binary(kind: ParameterType, value: Option<Vec<u8>>, size: Option<u32>, comes_
     let used = value.as_ref().map_or(0, Vec::len);
     match (kind, declared(size, used, BYTES, comes_back)) {
         (ParameterType::Image, _) | (_, Length::Max) => SqlType::VarBinaryMax(value),
-        (ParameterType::Binary, Length::Of(_)) if size.is_none() => SqlType::Binary(value, used.max(1) as u16),
+        (ParameterType::Binary, Length::Of(_)) if size.is_none() => {
+            SqlType::Binary(value, used.max(1) as u16)
+        }
         (ParameterType::Binary, Length::Of(n)) => SqlType::Binary(value, n),
         (_, Length::Of(n)) => SqlType::VarBinary(value, n),
     }

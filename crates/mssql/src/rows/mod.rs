@@ -2,9 +2,9 @@
 
 mod buffer;
 mod pull;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use crate::run::Cut;
 pub(crate) use buffer::Row;

@@ -46,7 +46,8 @@ fn malformed_bytes_of_any_encoding_become_a_sign_and_no_panic() {
 
 #[test]
 fn code_pages_are_told_apart() {
-    let page = |info, sort_id| EncodingType::LcidBased(SqlCollation { info, sort_id, ..SqlCollation::default() });
+    let page =
+        |info, sort_id| EncodingType::LcidBased(SqlCollation { info, sort_id, ..SqlCollation::default() });
     // Latin1_General_CI_AS; Greek_CI_AS; SQL_Latin1_General_CP850_CI_AS.
     assert_eq!(decoded(b"Zo\xEB \x80", page(0x00D0_0409, 0)), "Zoë €");
     assert_eq!(decoded(b"\xD9", page(0x00D0_0408, 0)), "Ω");
@@ -69,7 +70,10 @@ fn exact_numbers_keep_their_digits_and_moments_their_local_time() {
     assert_eq!(last(money(i64::MAX)), "922337203685477.5807");
     let offset = |days, ticks, minutes| {
         let time = SqlTime { time_nanoseconds: ticks, scale: 7 };
-        ColumnValues::DateTimeOffset(SqlDateTimeOffset { datetime2: SqlDateTime2 { days, time }, offset: minutes })
+        ColumnValues::DateTimeOffset(SqlDateTimeOffset {
+            datetime2: SqlDateTime2 { days, time },
+            offset: minutes,
+        })
     };
     assert_eq!(last(offset(0, 0, 840)), "0001-01-01T14:00:00+14:00");
     assert_eq!(last(offset(1, 0, -30)), "0001-01-01T23:30:00-00:30");

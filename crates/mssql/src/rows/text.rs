@@ -2,7 +2,7 @@
 
 use mssql_tds::{
     datatypes::sql_string::{EncodingType, ResolvedDecoder, ResolvedEncoding},
-    encoding_rs::{CoderResult, UTF_16LE, UTF_8, WINDOWS_1252},
+    encoding_rs::{CoderResult, UTF_8, UTF_16LE, WINDOWS_1252},
 };
 
 fn resolved(encoding: EncodingType) -> ResolvedEncoding {

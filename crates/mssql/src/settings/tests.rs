@@ -25,14 +25,19 @@ fn the_example_is_read_and_says_what_it_means() {
     assert_eq!(context.database, "BPSDrugs");
     assert_eq!(context.connect_retry_count, 0, "no new line is dialled in silence");
     assert_eq!(context.encryption_options.mode, EncryptionSetting::Required);
-    assert_eq!(context.encryption_options.server_certificate.as_deref(), Some(Path::new("/etc/halo/sqlserver.pem")));
+    assert_eq!(
+        context.encryption_options.server_certificate.as_deref(),
+        Some(Path::new("/etc/halo/sqlserver.pem"))
+    );
     assert!(!context.encryption_options.trust_server_certificate);
     assert!(!format!("{settings:?}").contains("hunter2"));
 }
 
 #[test]
 fn every_form_of_a_server_is_taken_and_what_is_none_is_not() {
-    for server in ["host", "host,1433", "tcp:host,1433", r"host\BPSINSTANCE", "10.0.0.5", r".\SQLEXPRESS", "tcp:host"] {
+    for server in
+        ["host", "host,1433", "tcp:host,1433", r"host\BPSINSTANCE", "10.0.0.5", r".\SQLEXPRESS", "tcp:host"]
+    {
         let table = format!("server = '{server}'\ncatalogues = {{ A = 'b' }}");
         assert_eq!(read(&table).unwrap().server(), server);
     }

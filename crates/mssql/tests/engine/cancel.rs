@@ -79,7 +79,8 @@ fn a_sink_that_leaves_cancels_and_the_next_command_never_sees_old_rows() {
             if matches!(part, Part::Text(_)) { Err(Stopped) } else { Ok(Wanted::Rows) }
         }
     }
-    let large = text("SELECT 1 AS a, REPLICATE(CAST('x' AS varchar(max)), 5000000) AS b, 2 AS c; SELECT 3 AS d");
+    let large =
+        text("SELECT 1 AS a, REPLICATE(CAST('x' AS varchar(max)), 5000000) AS b, 2 AS c; SELECT 3 AS d");
     let ended = session.run(&large, &Terms::default(), &mut Leaves);
     assert_eq!(ended.map(|_| ()), Err(Failure::Cancelled));
     own_or_lost(&mut *session);
@@ -131,7 +132,10 @@ fn two_hundred_racing_cancels_never_mix_answers_up() {
             Ok((told, _)) => {
                 ran += 1;
                 assert_eq!(told.len(), many + 1);
-                assert!(told[1..].iter().all(|row| row.starts_with(&format!("{{\"n\":{n},"))), "seed {seed}, {n}");
+                assert!(
+                    told[1..].iter().all(|row| row.starts_with(&format!("{{\"n\":{n},"))),
+                    "seed {seed}, {n}"
+                );
             }
             Err(Failure::Cancelled) => cancelled += 1,
             Err(other) => panic!("seed {seed}, {n}: {other:?}"),

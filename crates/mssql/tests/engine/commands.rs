@@ -22,7 +22,9 @@ fn a_statement_gives_columns_with_the_servers_own_types_and_its_rows() {
 fn every_result_set_comes_also_an_empty_one() {
     let site = site();
     let mut session = site.writer();
-    let (told, _) = run(&mut *session, &text("SELECT 1 AS a WHERE 1 = 0; SELECT 2 AS b; PRINT 'x'; SELECT 3 AS c")).unwrap();
+    let (told, _) =
+        run(&mut *session, &text("SELECT 1 AS a WHERE 1 = 0; SELECT 2 AS b; PRINT 'x'; SELECT 3 AS c"))
+            .unwrap();
     assert_eq!(told, ["a", "b", r#"{"b":2}"#, "c", r#"{"c":3}"#]);
     let (told, done) = run(&mut *session, &procedure("DEMO_Results", vec![])).unwrap();
     assert_eq!(told.iter().filter(|line| !line.starts_with('{')).count(), 3, "{told:?}");
@@ -49,10 +51,14 @@ fn rows_affected_are_those_written_not_those_read() {
     };
     assert_eq!(affected(&mut *session, "SELECT TOP 5 N FROM Numbers"), None);
     assert_eq!(affected(&mut *session, "DECLARE @n int = 1; SET @n = 2"), None);
-    let written = "CREATE TABLE #t (a int); INSERT INTO #t VALUES (1), (2), (3); UPDATE #t SET a = 9 WHERE a > 1;
+    let written =
+        "CREATE TABLE #t (a int); INSERT INTO #t VALUES (1), (2), (3); UPDATE #t SET a = 9 WHERE a > 1;
         SELECT a FROM #t; DELETE FROM #t WHERE a = 1";
     assert_eq!(affected(&mut *session, written), Some(6));
-    assert_eq!(affected(&mut *session, "SET NOCOUNT ON; CREATE TABLE #t (a int); INSERT INTO #t VALUES (1)"), None);
+    assert_eq!(
+        affected(&mut *session, "SET NOCOUNT ON; CREATE TABLE #t (a int); INSERT INTO #t VALUES (1)"),
+        None
+    );
     assert_eq!(affected(&mut *session, "UPDATE PATIENTS SET SURNAME = SURNAME WHERE 1 = 0"), Some(0));
 }
 
@@ -61,14 +67,16 @@ fn an_error_has_the_servers_number_state_class_line_and_words_and_the_next_comma
     let site = site();
     let mut session = site.writer();
     for round in 0..3 {
-        let failed = run(&mut *session, &text("SELECT 1 AS a;\nRAISERROR('no %s', 16, 7, 'way');\nSELECT 2 AS b"));
+        let failed =
+            run(&mut *session, &text("SELECT 1 AS a;\nRAISERROR('no %s', 16, 7, 'way');\nSELECT 2 AS b"));
         let Err(Failure::Sql(error)) = failed else { panic!("{failed:?}") };
         assert_eq!((error.dialect, error.number, error.state, error.class), (Dialect::Mssql, 50_000, 7, 16));
         assert_eq!((error.line, error.message.reveal().as_str()), (2, "no way"));
         assert_eq!(rows(&mut *session, &format!("SELECT {round} AS a")), [format!("{{\"a\":{round}}}")]);
         assert_eq!(number(run(&mut *session, &text("SELECT nothing FROM nowhere"))), 208);
         // In the middle of the rows.
-        let failed = run(&mut *session, &text("SELECT 10 / (5 - N) AS a FROM Numbers WHERE N < 9 ORDER BY N"));
+        let failed =
+            run(&mut *session, &text("SELECT 10 / (5 - N) AS a FROM Numbers WHERE N < 9 ORDER BY N"));
         assert_eq!(number(failed), 8134);
         assert_eq!(number(run(&mut *session, &procedure("nowhere", vec![]))), 2812);
         let with_rows = "SELECT 1 AS a; SELECT 2 AS b; RAISERROR('late', 16, 1)";
@@ -81,7 +89,8 @@ fn an_error_has_the_servers_number_state_class_line_and_words_and_the_next_comma
 fn a_hundred_thousand_rows_come_whole_and_in_order() {
     let site = site();
     let mut session = site.writer();
-    let statement = "SELECT TOP 100000 a.N * 10000 + b.N AS n, 'text of ' + CAST(b.N AS varchar(10)) AS t FROM Numbers a
+    let statement =
+        "SELECT TOP 100000 a.N * 10000 + b.N AS n, 'text of ' + CAST(b.N AS varchar(10)) AS t FROM Numbers a
         CROSS JOIN Numbers b WHERE a.N < 100 AND b.N < 10000 ORDER BY a.N, b.N";
     let told = rows(&mut *session, statement);
     assert_eq!(told.len(), 100_000);
@@ -97,7 +106,8 @@ fn values_of_any_length_come_whole_small_ones_in_rows_and_large_ones_in_parts() 
     let site = site();
     let mut session = site.writer();
     for (length, parted) in [(0, 0), (1, 0), (4001, 0), (32_000, 0), (40_000, 1), (3_000_000, 1)] {
-        let statement = "SELECT 1 AS before, REPLICATE(CAST(N'aé😀' AS nvarchar(max)), @n) AS wide, 2 AS between,
+        let statement =
+            "SELECT 1 AS before, REPLICATE(CAST(N'aé😀' AS nvarchar(max)), @n) AS wide, 2 AS between,
             REPLICATE(CAST('xyzé' AS varchar(max)), @n) AS narrow, CAST(NULL AS varchar(max)) AS nothing,
             CAST(REPLICATE(CAST('b' AS varchar(max)), @n) AS varbinary(max)) AS bytes, 3 AS after";
         let command = with(statement, vec![input("n", ParameterType::Int, Some(&(length / 4).to_string()))]);
@@ -169,5 +179,8 @@ fn the_catalogue_is_the_database_and_what_a_text_uses_ends_with_it() {
     assert_eq!(rows(&mut *drugs, "SELECT DB_NAME() AS db"), [r#"{"db":"BPSDrugs"}"#]);
     run(&mut *drugs, &text("USE BPSPatients")).unwrap();
     assert_eq!(rows(&mut *drugs, "SELECT DB_NAME() AS db"), [r#"{"db":"BPSDrugs"}"#]);
-    assert_eq!(engine.connect(&login, "nowhere", model::Access::ReadWrite).map(|_| ()), Err(Failure::Catalogue));
+    assert_eq!(
+        engine.connect(&login, "nowhere", model::Access::ReadWrite).map(|_| ()),
+        Err(Failure::Catalogue)
+    );
 }

@@ -20,7 +20,11 @@ fn with(site: &Site, rest: &str) -> Result<(), Failure> {
 fn a_pinned_certificate_lets_in_for_every_kind_of_encryption() {
     let site = site();
     for encrypt in ["strict", "required"] {
-        assert_eq!(with(&site, &format!("encrypt = '{encrypt}'\ncertificate = 'certificate.pem'")), Ok(()), "{encrypt}");
+        assert_eq!(
+            with(&site, &format!("encrypt = '{encrypt}'\ncertificate = 'certificate.pem'")),
+            Ok(()),
+            "{encrypt}"
+        );
     }
     assert_eq!(with(&site, "certificate = 'certificate.pem'"), Ok(()));
 }
@@ -100,9 +104,15 @@ fn what_a_server_and_a_login_are_is_told() {
     assert!(!description.product.is_empty() && description.version.contains('.'), "{description:?}");
     assert_eq!(description.rights.writes, Writes::Yes, "{description:?}");
     let grants = description.rights.grants;
-    assert!(grants.contains(&"db_datawriter".to_owned()) && grants.contains(&"db_datareader".to_owned()), "{grants:?}");
+    assert!(
+        grants.contains(&"db_datawriter".to_owned()) && grants.contains(&"db_datareader".to_owned()),
+        "{grants:?}"
+    );
     let first_that_reads = grants.iter().position(|grant| grant == "db_datareader").unwrap();
-    assert!(grants.iter().rposition(|grant| grant.starts_with("EXECUTE")).unwrap() < first_that_reads, "{grants:?}");
+    assert!(
+        grants.iter().rposition(|grant| grant.starts_with("EXECUTE")).unwrap() < first_that_reads,
+        "{grants:?}"
+    );
     assert_eq!(rows(&mut *session, "SELECT 1 AS a"), [r#"{"a":1}"#]);
     // Whether Link would let it or not: grants are the login's.
     for access in [Access::ReadOnly, Access::ReadWrite] {

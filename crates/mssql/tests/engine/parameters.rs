@@ -6,13 +6,27 @@ use model::{Command, Direction, Parameter, ParameterType as P};
 
 /// Low and high ends of a type as texts, how they come back, and the type's name on the server.
 const ENDS: &[(P, &str, &str, &str, &str, &str)] = &[
-    (P::BigInt, "-9223372036854775808", "9223372036854775807", "-9223372036854775808", "9223372036854775807", "bigint"),
+    (
+        P::BigInt,
+        "-9223372036854775808",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "9223372036854775807",
+        "bigint",
+    ),
     (P::Binary, "AA==", "AAH/", "AA==", "AAH/", "binary"),
     (P::Bit, "false", "1", "false", "true", "bit"),
     (P::Char, "", "é", " ", "é", "char"),
     (P::String, "", "naïve 😀", "", "naïve 😀", "nvarchar"),
     (P::Date, "0001-01-01", "9999-12-31", "0001-01-01T00:00:00", "9999-12-31T00:00:00", "date"),
-    (P::DateTime, "1753-01-01", "9999-12-31 23:59:59.997", "1753-01-01T00:00:00", "9999-12-31T23:59:59.997", "datetime"),
+    (
+        P::DateTime,
+        "1753-01-01",
+        "9999-12-31 23:59:59.997",
+        "1753-01-01T00:00:00",
+        "9999-12-31T23:59:59.997",
+        "datetime",
+    ),
     (
         P::DateTime2,
         "0001-01-01T00:00:00",
@@ -40,12 +54,26 @@ const ENDS: &[(P, &str, &str, &str, &str, &str)] = &[
     (P::Float, "-2.25", "1.7976931348623157e308", "-2.25", "1.7976931348623157e308", "float"),
     (P::Image, "", "AP8=", "", "AP8=", "varbinary"),
     (P::Int, "-2147483648", "2147483647", "-2147483648", "2147483647", "int"),
-    (P::Money, "-922337203685477.5808", "922337203685477.5807", "-922337203685477.5808", "922337203685477.5807", "money"),
+    (
+        P::Money,
+        "-922337203685477.5808",
+        "922337203685477.5807",
+        "-922337203685477.5808",
+        "922337203685477.5807",
+        "money",
+    ),
     (P::NChar, "", "日", " ", "日", "nchar"),
     (P::NText, "", "日本", "", "日本", "nvarchar"),
     (P::NVarChar, "", "Grüße 日本 😀", "", "Grüße 日本 😀", "nvarchar"),
     (P::Real, "-1.5", "0.1", "-1.5", "0.1", "real"),
-    (P::SmallDateTime, "1900-01-01", "2079-06-06T23:59", "1900-01-01T00:00:00", "2079-06-06T23:59:00", "smalldatetime"),
+    (
+        P::SmallDateTime,
+        "1900-01-01",
+        "2079-06-06T23:59",
+        "1900-01-01T00:00:00",
+        "2079-06-06T23:59:00",
+        "smalldatetime",
+    ),
     (P::SmallInt, "-32768", "32767", "-32768", "32767", "smallint"),
     (P::SmallMoney, "-214748.3648", "214748.3647", "-214748.3648", "214748.3647", "smallmoney"),
     (P::Text, "", "long é", "", "long é", "varchar"),
@@ -176,8 +204,11 @@ fn twenty_megabytes_travel_in_out_and_both_ways() {
     let (_, done) = run(&mut *session, &both_ways).unwrap();
     assert!(outputs(&done)[0].len() == long.len() + 1);
     // Past the 8,000 bytes and 4,000 characters where others fail, as narrow text and bytes too.
-    for (kind, value) in [(P::VarChar, "y".repeat(9000)), (P::VarBinary, "QUJD".repeat(9000)), (P::Text, "z".repeat(9000))] {
-        let (_, done) = run(&mut *session, &with("SELECT 1 AS a", vec![both("@b", kind, Some(&value))])).unwrap();
+    for (kind, value) in
+        [(P::VarChar, "y".repeat(9000)), (P::VarBinary, "QUJD".repeat(9000)), (P::Text, "z".repeat(9000))]
+    {
+        let (_, done) =
+            run(&mut *session, &with("SELECT 1 AS a", vec![both("@b", kind, Some(&value))])).unwrap();
         assert!(outputs(&done)[0] == value, "{kind:?}");
     }
 }
@@ -238,6 +269,12 @@ fn what_a_type_can_not_hold_is_refused_by_name_and_never_quoted() {
     refused(&with("SELECT 1", vec![input("@n int; DROP TABLE PATIENTS; --", P::Int, Some("1"))]));
     refused(&with("SELECT 1", vec![input("@naïve", P::Int, Some("1"))]));
     refused(&with("SELECT 1", vec![input("@t", P::Structured, Some("[]"))]));
-    refused(&with("SELECT 1", vec![Parameter { type_name: Some("a]b".into()), ..input("@t", P::Udt, None) }]));
-    refused(&with("SELECT 1", vec![Parameter { type_name: Some("dbo.T".into()), ..both("@t", P::Structured, None) }]));
+    refused(&with(
+        "SELECT 1",
+        vec![Parameter { type_name: Some("a]b".into()), ..input("@t", P::Udt, None) }],
+    ));
+    refused(&with(
+        "SELECT 1",
+        vec![Parameter { type_name: Some("dbo.T".into()), ..both("@t", P::Structured, None) }],
+    ));
 }

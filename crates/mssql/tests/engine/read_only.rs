@@ -63,8 +63,12 @@ fn no_trick_writes_unseen() {
         format!("{MARK}; EXEC sp_executesql N'EXEC(''COMMIT'')'"),
         format!("EXEC('ROLL' + 'BACK'); {MARK}; SELECT CAST('x' AS int) AS boom"),
         format!("{MARK}; SET XACT_ABORT ON; SELECT 1 / 0 AS boom"),
-        format!("SET XACT_ABORT ON; BEGIN TRY SELECT 1 / 0 AS boom END TRY BEGIN CATCH ROLLBACK; {MARK}; THROW; END CATCH"),
-        format!("COMMIT; {MARK}; BEGIN TRAN; SET XACT_ABORT ON; BEGIN TRY SELECT 1 / 0 AS b END TRY BEGIN CATCH SELECT 1 AS c END CATCH"),
+        format!(
+            "SET XACT_ABORT ON; BEGIN TRY SELECT 1 / 0 AS boom END TRY BEGIN CATCH ROLLBACK; {MARK}; THROW; END CATCH"
+        ),
+        format!(
+            "COMMIT; {MARK}; BEGIN TRAN; SET XACT_ABORT ON; BEGIN TRY SELECT 1 / 0 AS b END TRY BEGIN CATCH SELECT 1 AS c END CATCH"
+        ),
         format!("SET IMPLICIT_TRANSACTIONS ON; {MARK}; COMMIT"),
         format!("BEGIN TRAN; {MARK}; COMMIT; COMMIT"),
         format!("BEGIN TRAN; {MARK}; COMMIT"),

@@ -14,7 +14,10 @@ fn nothing_of_one_user_is_seen_by_the_next() {
         run(&mut *session, &text("CREATE TABLE #mine (a int); INSERT INTO #mine VALUES (1)")).unwrap();
         run(&mut *session, &text("SET LOCK_TIMEOUT 77; SET NOCOUNT ON; SET CONTEXT_INFO 0x1234")).unwrap();
         run(&mut *session, &text("USE BPSDrugs")).unwrap();
-        let _ = run(&mut *session, &text("BEGIN TRAN; UPDATE PATIENTS SET SURNAME = 'OPEN' WHERE INTERNALID = 1"));
+        let _ = run(
+            &mut *session,
+            &text("BEGIN TRAN; UPDATE PATIENTS SET SURNAME = 'OPEN' WHERE INTERNALID = 1"),
+        );
         session.reset().unwrap();
         // The second.
         assert_eq!(number(run(&mut *session, &text("SELECT a FROM #mine"))), 208);

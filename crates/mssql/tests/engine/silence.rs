@@ -46,7 +46,8 @@ fn logged(directives: &str) -> String {
         assert!(engine.connect(&wrong, "Patients", Access::ReadOnly).is_err());
         for access in [Access::ReadOnly, Access::ReadWrite] {
             let mut session = engine.connect(&login(super::common::WRITER), "Patients", access).unwrap();
-            let statement = "/* canary_text */ SELECT @v + 'canary_row' AS a; RAISERROR('canary_words', 16, 1)";
+            let statement =
+                "/* canary_text */ SELECT @v + 'canary_row' AS a; RAISERROR('canary_words', 16, 1)";
             let command = with(statement, vec![input("@v", ParameterType::VarChar, Some("canary_value"))]);
             assert!(session.run(&command, &Terms::default(), &mut Taken::default()).is_err());
             let command = with("SELECT CAST(@v AS int) AS a", command.parameters);
