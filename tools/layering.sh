@@ -25,11 +25,12 @@ forbid halo-cloud link-api gateway agent database practice
 forbid tunnel link-api relay database agent gateway directory
 forbid link-api trust tunnel relay database agent gateway directory
 forbid database trust tunnel link-api relay agent gateway directory
+forbid mssql trust tunnel link-api relay agent gateway directory practice tds
 forbid tds trust tunnel link-api relay agent gateway directory
 forbid practice trust tunnel link-api relay agent gateway directory
 forbid directory link-api database agent gateway
-forbid agent gateway relay directory practice
-forbid gateway agent relay directory database practice
+forbid agent gateway relay directory practice mssql
+forbid gateway agent relay directory database practice mssql
 forbid trust tunnel link-api relay database agent gateway directory
 for room in $rooms; do
     [ "$room" = model ] || forbid model "$room"

@@ -1,7 +1,7 @@
 //! The engine: makes sessions.
 
 use crate::{
-    error::{failure, reason},
+    error::failure,
     read_only::Chance,
     session::MssqlSession,
     settings::{Own, Settings},
@@ -47,9 +47,8 @@ impl MssqlEngine {
         let client = match connected {
             Ok(Ok(client)) => client,
             Ok(Err(error)) => {
-                let failure = failure(error_noted(error));
                 runtime.shutdown_background();
-                return Err(if failure == Failure::Cancelled { Failure::Lost } else { failure });
+                return Err(failure(error));
             }
             Err(_) => {
                 runtime.shutdown_background();
@@ -58,13 +57,6 @@ impl MssqlEngine {
         };
         Ok(Box::new(MssqlSession::new(runtime, client, access, Arc::clone(&self.chance))))
     }
-}
-
-fn error_noted(error: mssql_tds::error::Error) -> mssql_tds::error::Error {
-    if !matches!(error, mssql_tds::error::Error::SqlServerError { .. }) {
-        tracing::warn!(why = reason(&error), "can't connect to SQL Server");
-    }
-    error
 }
 
 impl Engine for MssqlEngine {

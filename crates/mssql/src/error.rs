@@ -13,7 +13,10 @@ pub(crate) fn failure(error: Error) -> Failure {
             diagnostics.errors.first().map_or(Failure::Lost, |first| Failure::Sql(told(first)))
         }
         Error::OperationCancelledError(_) => Failure::Cancelled,
-        _ => Failure::Lost,
+        other => {
+            tracing::warn!(why = reason(&other), "no connection to SQL Server any more");
+            Failure::Lost
+        }
     }
 }
 
@@ -29,7 +32,7 @@ fn told(error: &SqlErrorInfo) -> SqlError {
 }
 
 /// Why a server could not be reached, for the log: never the driver's own words, which may quote what it was given.
-pub(crate) fn reason(error: &Error) -> &'static str {
+fn reason(error: &Error) -> &'static str {
     match error {
         Error::CertificateMismatch => "the server's certificate is another than the pinned one",
         Error::CertificateNotFound { .. } | Error::CertificateFileIoError { .. } => {

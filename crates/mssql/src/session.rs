@@ -131,6 +131,12 @@ pub(crate) struct Connection<'a> {
 }
 
 impl Connection<'_> {
+    /// Runs a statement of Link's own before the command; whoever cancels the command cancels this.
+    pub(crate) async fn before(&mut self, text: String) -> Result<(), Failure> {
+        let options = ExecuteOptions::new().timeout_secs(OWN_PATIENCE).cancel(self.cancel);
+        small(self.client, text, options).await
+    }
+
     /// The settings that tell the server the terms, when they are others than it was told; empty when not.
     pub(crate) fn terms(&mut self, terms: &Terms) -> String {
         let mut text = String::new();
@@ -152,7 +158,10 @@ impl Connection<'_> {
 
 /// Runs a statement of Link's own, to its end, without a canceller.
 pub(crate) async fn own(client: &mut TdsClient, text: String) -> Result<(), Failure> {
-    let options = ExecuteOptions::new().timeout_secs(OWN_PATIENCE);
+    small(client, text, ExecuteOptions::new().timeout_secs(OWN_PATIENCE)).await
+}
+
+async fn small(client: &mut TdsClient, text: String, options: ExecuteOptions<'_>) -> Result<(), Failure> {
     client.execute(text, options).await.map_err(failure)?;
     client.close_query().await.map_err(failure)
 }
@@ -174,7 +183,7 @@ impl Session for MssqlSession {
                 Access::ReadWrite => {
                     let settings = connection.terms(terms);
                     if !settings.is_empty() {
-                        own(connection.client, settings).await?;
+                        connection.before(settings).await?;
                     }
                     run::stream(connection, command, call, sink).await
                 }

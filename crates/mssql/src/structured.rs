@@ -125,16 +125,6 @@ fn column(row: &[Option<String>]) -> Option<TableColumn> {
     })
 }
 
-/// A row as the caller wrote it.
-#[derive(serde::Deserialize)]
-#[serde(untagged)]
-enum RowText<'a> {
-    #[serde(borrow)]
-    Array(Vec<&'a RawValue>),
-    #[serde(borrow)]
-    Object(HashMap<std::borrow::Cow<'a, str>, &'a RawValue>),
-}
-
 fn table(
     parameter: &Parameter,
     text: &str,
@@ -165,31 +155,29 @@ fn table(
 
 /// A row's values in the columns' order; those that the server fills in are left out by arrays of the right length too.
 fn cells<'a>(row: &'a str, columns: &[TableColumn]) -> Result<Vec<Option<&'a RawValue>>, String> {
-    let form = "an array or an object by column name".to_owned();
-    match serde_json::from_str(row).map_err(|_| form)? {
-        RowText::Array(values) => {
-            let given = columns.iter().filter(|c| !c.filled).count();
-            if values.len() == columns.len() {
-                return Ok(values.into_iter().map(Some).collect());
-            }
-            if values.len() != given {
-                return Err(format!("{given} values, one for each column"));
-            }
-            let mut values = values.into_iter();
-            Ok(columns.iter().map(|c| if c.filled { None } else { values.next() }).collect())
-        }
-        RowText::Object(mut values) => {
-            let mut take = |column: &TableColumn| {
-                let key = values.keys().find(|key| key.eq_ignore_ascii_case(&column.name)).cloned();
-                key.and_then(|key| values.remove(&key))
-            };
-            let cells = columns.iter().map(&mut take).collect();
-            match values.keys().next() {
-                None => Ok(cells),
-                Some(_) => Err("no column has the name of one of its keys".to_owned()),
-            }
-        }
+    let form = |_| "an array or an object by column name".to_owned();
+    if row.starts_with('{') {
+        let mut values: HashMap<String, &RawValue> = serde_json::from_str(row).map_err(form)?;
+        let mut take = |column: &TableColumn| {
+            let key = values.keys().find(|key| key.eq_ignore_ascii_case(&column.name)).cloned();
+            key.and_then(|key| values.remove(&key))
+        };
+        let cells = columns.iter().map(&mut take).collect();
+        return match values.is_empty() {
+            true => Ok(cells),
+            false => Err("no column has the name of one of its keys".to_owned()),
+        };
     }
+    let values: Vec<&RawValue> = serde_json::from_str(row).map_err(form)?;
+    if values.len() == columns.len() {
+        return Ok(values.into_iter().map(Some).collect());
+    }
+    let given = columns.iter().filter(|c| !c.filled).count();
+    if values.len() != given {
+        return Err(format!("{given} values, one for each column"));
+    }
+    let mut values = values.into_iter();
+    Ok(columns.iter().map(|c| if c.filled { None } else { values.next() }).collect())
 }
 
 /// The value of one cell, in its column's type.
@@ -364,3 +352,6 @@ impl Sink for Asked {
         Err(Stopped)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,6 +67,11 @@ impl Row {
         self.cells.last().map_or(Value::Null, |cell| self.value(cell))
     }
 
+    /// One value.
+    pub(crate) fn get(&self, at: usize) -> Option<Value<'_>> {
+        self.cells.get(at).map(|cell| self.value(cell))
+    }
+
     fn value(&self, cell: &Cell) -> Value<'_> {
         match cell {
             Cell::Null => Value::Null,
