@@ -20,16 +20,17 @@ forbid() {
 }
 
 rooms="model trust tunnel link-api relay database directory practice agent gateway"
-forbid relay link-api gateway agent database practice directory
-forbid halo-cloud link-api gateway agent database practice
+forbid relay link-api gateway agent database practice firebird directory
+forbid halo-cloud link-api gateway agent database practice firebird
 forbid tunnel link-api relay database agent gateway directory
 forbid link-api trust tunnel relay database agent gateway directory
 forbid database trust tunnel link-api relay agent gateway directory
 forbid tds trust tunnel link-api relay agent gateway directory
+forbid firebird trust tunnel link-api relay agent gateway directory
 forbid practice trust tunnel link-api relay agent gateway directory
 forbid directory link-api database agent gateway
-forbid agent gateway relay directory practice
-forbid gateway agent relay directory database practice
+forbid agent gateway relay directory practice firebird
+forbid gateway agent relay directory database practice firebird
 forbid trust tunnel link-api relay database agent gateway directory
 for room in $rooms; do
     [ "$room" = model ] || forbid model "$room"

@@ -99,8 +99,9 @@ impl Channel {
         socket.set_read_timeout(Some(TICK))?;
         socket.set_write_timeout(Some(STOPPING))?;
         // A server whose machine is gone says nothing: a long query would wait for ever.
-        let alive =
-            socket2::TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10));
+        let alive = socket2::TcpKeepalive::new()
+            .with_time(Duration::from_secs(30))
+            .with_interval(Duration::from_secs(10));
         socket2::SockRef::from(&socket).set_tcp_keepalive(&alive)?;
         let writing =
             Writing { socket: socket.try_clone()?, cipher: None, phase: Phase::Idle { asked: false } };

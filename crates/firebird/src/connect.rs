@@ -51,10 +51,14 @@ pub(crate) fn connect(setup: &Setup, login: &Login, path: &str) -> Result<Attach
         }
         // It knows us by something other than the password.
         Opening::Accept { .. } | Opening::OtherPlugin => {
-            return Err(fault::login("the server offers no login by Srp256 or Srp (Legacy_Auth is not taken)"));
+            return Err(fault::login(
+                "the server offers no login by Srp256 or Srp (Legacy_Auth is not taken)",
+            ));
         }
         Opening::OtherVersion => {
-            return Err(fault::login("the server is older than Firebird 3.0, or speaks no protocol from 13 to 16"));
+            return Err(fault::login(
+                "the server is older than Firebird 3.0, or speaks no protocol from 13 to 16",
+            ));
         }
         Opening::Refused(status) => return Err(refused(&status)),
     };

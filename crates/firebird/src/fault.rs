@@ -19,17 +19,17 @@ const GONE: [u32; 6] = [335544528, 335544721, 335544726, 335544727, 335544741, 3
 /// Longest message, in bytes.
 const MESSAGE: usize = 8 * 1024;
 
-/// A statement's error.
-pub(crate) fn failure(status: &Status) -> Failure {
-    if status.has(CANCELLED) {
+/// A statement's error. `asked`: its caller wanted it to stop (an administrator may stop it too: that is an error).
+pub(crate) fn failure(status: &Status, asked: bool) -> Failure {
+    if asked && status.has(CANCELLED) {
         return Failure::Cancelled;
     }
     Failure::Sql(sql_error(status))
 }
 
-/// Whether the session is of no more use after it.
+/// Whether the session is of no more use after it. Only the first code counts: others may speak of another connection.
 pub(crate) fn is_gone(status: &Status) -> bool {
-    GONE.iter().any(|code| status.has(*code))
+    status.entries.first().is_some_and(|entry| GONE.contains(&entry.code))
 }
 
 /// A refused login or attach: always -902, with the server's words.
@@ -106,7 +106,13 @@ fn say(entry: &Entry, out: &mut String) {
             out.push_str(&format!("Firebird error {}", entry.code));
         }
         for i in 0..entry.arguments.len() {
-            let before = if i == 0 && entry.code == 0 { "" } else if i == 0 { ": " } else { ", " };
+            let before = if i == 0 && entry.code == 0 {
+                ""
+            } else if i == 0 {
+                ": "
+            } else {
+                ", "
+            };
             out.push_str(before);
             out.push_str(&argument(i));
         }
@@ -143,7 +149,7 @@ mod tests {
             ],
             state: Some("42000".to_owned()),
         };
-        let Failure::Sql(error) = failure(&status) else { panic!() };
+        let Failure::Sql(error) = failure(&status, true) else { panic!() };
         assert_eq!((error.number, error.line), (-104, 3));
         assert_eq!(
             error.message.reveal(),

@@ -35,7 +35,8 @@ pub(crate) fn plan(session: &mut FirebirdSession, command: &Command) -> Result<P
             if side == Some("0") { &mut shape.inputs } else { &mut shape.outputs }.push(parameter.clone());
         }
     }
-    let full = if package.is_empty() { quote(&name) } else { format!("{}.{}", quote(&package), quote(&name)) };
+    let full =
+        if package.is_empty() { quote(&name) } else { format!("{}.{}", quote(&package), quote(&name)) };
     if !shape.found {
         // The server says that there is none, in its own words.
         return Ok(Plan { text: format!("execute procedure {full}"), order: Vec::new(), counts: false });
@@ -62,9 +63,11 @@ fn bind(command: &Command, shape: &Shape) -> Result<(Vec<usize>, bool), Failure>
     for (i, parameter) in command.parameters.iter().enumerate() {
         let name = bare(&parameter.name);
         let is = |known: &String| known.to_lowercase() == name;
-        let input = shape.inputs.iter().position(is).filter(|_| {
-            matches!(parameter.direction, Direction::Input | Direction::InputOutput)
-        });
+        let input = shape
+            .inputs
+            .iter()
+            .position(is)
+            .filter(|_| matches!(parameter.direction, Direction::Input | Direction::InputOutput));
         let output = parameter.direction != Direction::Input && shape.outputs.iter().any(is);
         back |= output;
         match input {

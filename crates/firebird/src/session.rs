@@ -52,12 +52,13 @@ impl FirebirdSession {
         }
     }
 
-    /// What the server said went wrong; a session that is going away is given up.
+    /// What the server said went wrong. Of a connection that goes away nobody knows what was done.
     fn failure(&mut self, status: &Status) -> Failure {
         if fault::is_gone(status) {
             self.channel.give_up();
+            return Failure::Lost;
         }
-        fault::failure(status)
+        fault::failure(status, self.channel.is_asked())
     }
 
     /// Sends a request and reads its answer.

@@ -121,7 +121,8 @@ pub struct Positional {
 /// # Errors
 /// [`Failure::Parameter`] for a name that has no parameter or two, for `?` beside `@name`, for too few parameters.
 pub fn positional(text: &str, parameters: &[Parameter]) -> Result<Positional, Failure> {
-    let mut out = Positional { text: String::with_capacity(text.len()), order: Vec::new(), verb: String::new() };
+    let mut out =
+        Positional { text: String::with_capacity(text.len()), order: Vec::new(), verb: String::new() };
     let (mut named, mut questions, mut depth, mut words) = (0usize, 0usize, 0i32, 0usize);
     let (mut block, mut body) = (false, false);
     for token in tokens(text) {

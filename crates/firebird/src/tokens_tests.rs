@@ -41,7 +41,11 @@ fn what_is_no_parameter_stays_as_it_is() {
     ] {
         assert_eq!(made(text, &["@a"]), (text.to_owned(), vec![]), "{text}");
     }
-    assert_eq!(made("select q, q'' , @a from t'", &["@a"]).1, [] as [usize; 0], "a quote opened by q'' has ' as its mark");
+    assert_eq!(
+        made("select q, q'' , @a from t'", &["@a"]).1,
+        [] as [usize; 0],
+        "a quote opened by q'' has ' as its mark"
+    );
     assert_eq!(made("select seq'@a' from t where b = @a", &["@a"]).1, [0]);
 }
 
@@ -51,7 +55,10 @@ fn parameters_of_a_block_stand_in_its_header() {
         "EXECUTE BLOCK (a INTEGER = @x, b VARCHAR(9) = @y) AS DECLARE c INT = 0; BEGIN c = @x; END",
         &["@y", "@x"],
     );
-    assert!(text.starts_with("EXECUTE BLOCK (a INTEGER = ?, b VARCHAR(9) = ?) AS") && text.ends_with("c = @x; END"));
+    assert!(
+        text.starts_with("EXECUTE BLOCK (a INTEGER = ?, b VARCHAR(9) = ?) AS")
+            && text.ends_with("c = @x; END")
+    );
     assert_eq!(order, [1, 0]);
 }
 

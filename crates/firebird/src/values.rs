@@ -120,9 +120,7 @@ pub(crate) fn values<'r>(
                 made(scratch, &mut |out| decimal(n.into(), scale, out), true)
             }
             (Cell::Int(n), _) => Value::Int(n),
-            (Cell::Int128(n), Form::Int128(scale)) => {
-                made(scratch, &mut |out| decimal(n, scale, out), true)
-            }
+            (Cell::Int128(n), Form::Int128(scale)) => made(scratch, &mut |out| decimal(n, scale, out), true),
             (Cell::Int128(n), _) => made(scratch, &mut |out| decimal(n, 0, out), true),
             (Cell::Float(n), _) => Value::Real(n),
             (Cell::Double(n), _) => Value::Float(n),
@@ -135,7 +133,11 @@ pub(crate) fn values<'r>(
                 let bytes = &message[at..at + length];
                 match std::str::from_utf8(bytes) {
                     Ok(text) => Value::Text(cut(text, form)),
-                    Err(_) => made(scratch, &mut |out| out.extend(bytes.iter().map(|b| text::windows_1252(*b))), false),
+                    Err(_) => made(
+                        scratch,
+                        &mut |out| out.extend(bytes.iter().map(|b| text::windows_1252(*b))),
+                        false,
+                    ),
                 }
             }
         });

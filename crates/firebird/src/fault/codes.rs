@@ -160,7 +160,9 @@ mod tests {
     #[test]
     fn the_codes_are_sorted_and_the_known_ones_are_found() {
         assert!(super::CODES.windows(2).all(|pair| pair[0].1 < pair[1].0));
-        for (code, sql) in [(335544665, -803), (335544466, -530), (335544336, -913), (335544472, -902), (1, -901)] {
+        for (code, sql) in
+            [(335544665, -803), (335544466, -530), (335544336, -913), (335544472, -902), (1, -901)]
+        {
             assert_eq!(super::of(code), sql);
         }
     }

@@ -104,12 +104,7 @@ impl FirebirdSession {
         }
     }
 
-    fn open_blob(
-        &mut self,
-        transaction: u32,
-        id: u64,
-        variable: &Variable,
-    ) -> Result<(u32, Piece), Failure> {
+    fn open_blob(&mut self, transaction: u32, id: u64, variable: &Variable) -> Result<(u32, Piece), Failure> {
         let mut out = Vec::new();
         request::open_blob(&mut out, transaction, id, &conversion(variable, true));
         request::get_segment(&mut out, op::LAST, PIECE);

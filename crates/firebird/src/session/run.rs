@@ -36,7 +36,8 @@ impl FirebirdSession {
         sink: &mut dyn Sink,
     ) -> Result<Done, Failure> {
         self.channel.begin()?;
-        let outcome = self.plan(command).and_then(|plan| self.execute(command, &plan, self.access, terms, sink));
+        let outcome =
+            self.plan(command).and_then(|plan| self.execute(command, &plan, self.access, terms, sink));
         self.channel.finish();
         outcome
     }
@@ -112,10 +113,7 @@ impl FirebirdSession {
             message: &message,
             version: self.version,
         };
-        let cursor = matches!(
-            described.statement,
-            op::statement::SELECT | op::statement::SELECT_FOR_UPDATE
-        );
+        let cursor = matches!(described.statement, op::statement::SELECT | op::statement::SELECT_FOR_UPDATE);
         let mut out = Vec::new();
         let mut done = Done { rows_affected: None, outputs: outputs(command, &[]) };
         if cursor {
@@ -159,7 +157,8 @@ impl FirebirdSession {
     ) -> Result<(Vec<u8>, Vec<u8>), Failure> {
         let inputs = &prepared.described.inputs;
         if inputs.len() != plan.order.len() {
-            let why = format!("The statement has {} parameters, {} are given", inputs.len(), plan.order.len());
+            let why =
+                format!("The statement has {} parameters, {} are given", inputs.len(), plan.order.len());
             return Err(Failure::Sql(fault::error(-804, why)));
         }
         let mut bound = Vec::with_capacity(inputs.len());
@@ -244,9 +243,9 @@ fn outputs(command: &Command, named: &[(String, Option<String>)]) -> Vec<Output>
     let all = command.parameters.iter().enumerate().filter(|(_, p)| back(p.direction));
     all.map(|(parameter, given)| {
         let bare = given.name.strip_prefix('@').unwrap_or(&given.name).to_lowercase();
-        let found = named.iter().find(|(name, _)| {
-            given.direction != Direction::ReturnValue && name.to_lowercase() == bare
-        });
+        let found = named
+            .iter()
+            .find(|(name, _)| given.direction != Direction::ReturnValue && name.to_lowercase() == bare);
         let value = found.and_then(|(_, value)| value.clone()).map(Into::into);
         Output { parameter, kind: given.kind, value }
     })

@@ -10,7 +10,11 @@ fn parameters_stand_wherever_their_name_stands() {
     let mut session = server.session("reader", Access::ReadOnly);
     let text = "select FAMILY_NAME from PATIENTS -- not @this\n where DATE_OF_BIRTH = @dob and '@dob' <> '' \
         or DATE_OF_BIRTH = @DOB and SEX = @sex order by 1";
-    let given = vec![parameter("@sex", P::Char, "M"), parameter("dob", P::DateTime, "2001-02-28T00:00:00"), parameter("@unused", P::Int, "1")];
+    let given = vec![
+        parameter("@sex", P::Char, "M"),
+        parameter("dob", P::DateTime, "2001-02-28T00:00:00"),
+        parameter("@unused", P::Int, "1"),
+    ];
     let (taken, _) = run(session.as_mut(), &command(text, given)).unwrap();
     assert_eq!(taken.rows, [r#"{"FAMILY_NAME":"Quillfeather"}"#]);
     let (taken, _) = run(
@@ -30,21 +34,31 @@ fn parameters_stand_wherever_their_name_stands() {
 fn changes_stand_when_a_command_ends_well_and_are_counted() {
     let Some(server) = server() else { return };
     let mut session = server.owner();
-    let counted = |session: &mut dyn database::Session, text: &str| run(session, &command(text, vec![])).unwrap().1.rows_affected;
+    let counted = |session: &mut dyn database::Session, text: &str| {
+        run(session, &command(text, vec![])).unwrap().1.rows_affected
+    };
     assert_eq!(counted(session.as_mut(), "update PATIENTS set BALANCE = BALANCE + 1"), Some(3));
     assert_eq!(counted(session.as_mut(), "delete from APPOINTMENTS where FEE > 1000"), Some(0));
-    let insert = "insert into PATIENTS (PATIENT_ID, FAMILY_NAME) values (9, 'New') returning PATIENT_ID, BALANCE";
-    let (taken, done) = run(
-        session.as_mut(),
-        &command(insert, vec![output("@balance", P::Decimal, Direction::Output)]),
-    )
-    .unwrap();
-    assert_eq!((taken.rows, done.rows_affected), (vec![r#"{"PATIENT_ID":9,"BALANCE":0.0000}"#.to_owned()], Some(1)));
+    let insert =
+        "insert into PATIENTS (PATIENT_ID, FAMILY_NAME) values (9, 'New') returning PATIENT_ID, BALANCE";
+    let (taken, done) =
+        run(session.as_mut(), &command(insert, vec![output("@balance", P::Decimal, Direction::Output)]))
+            .unwrap();
+    assert_eq!(
+        (taken.rows, done.rows_affected),
+        (vec![r#"{"PATIENT_ID":9,"BALANCE":0.0000}"#.to_owned()], Some(1))
+    );
     assert_eq!(done.outputs[0].value.as_ref().map(|v| v.reveal().as_str()), Some("0.0000"));
     let mut other = server.session("reader", Access::ReadOnly);
-    assert_eq!(rows(other.as_mut(), "select BALANCE from PATIENTS where PATIENT_ID = 3"), [r#"{"BALANCE":1.0000}"#]);
-    let (taken, done) =
-        run(session.as_mut(), &command("update PATIENTS set SEX = 'X' where PATIENT_ID = 77 returning SEX", vec![])).unwrap();
+    assert_eq!(
+        rows(other.as_mut(), "select BALANCE from PATIENTS where PATIENT_ID = 3"),
+        [r#"{"BALANCE":1.0000}"#]
+    );
+    let (taken, done) = run(
+        session.as_mut(),
+        &command("update PATIENTS set SEX = 'X' where PATIENT_ID = 77 returning SEX", vec![]),
+    )
+    .unwrap();
     assert_eq!(done.rows_affected, Some(0));
     assert!(taken.rows.len() <= 1, "{:?}", taken.rows);
     // What fails leaves nothing behind.
@@ -71,7 +85,8 @@ fn procedures_take_parameters_by_name_and_give_values_by_name() {
         ]
     };
     let (taken, done) = run(session.as_mut(), &call("book", given("09:15"))).unwrap();
-    let values: Vec<_> = done.outputs.iter().map(|o| (o.parameter, o.value.as_ref().map(|v| v.reveal().clone()))).collect();
+    let values: Vec<_> =
+        done.outputs.iter().map(|o| (o.parameter, o.value.as_ref().map(|v| v.reveal().clone()))).collect();
     let id = values[2].1.clone().unwrap();
     assert_eq!(values[..2], [(0, None), (6, Some("booked".to_owned()))]);
     assert_eq!(taken.rows, [format!(r#"{{"APPOINTMENT_ID":{id},"STATUS":"booked"}}"#)]);
@@ -85,15 +100,20 @@ fn procedures_take_parameters_by_name_and_give_values_by_name() {
         }
         other => panic!("{:?}", other.map(|_| ())),
     }
-    let (taken, _) = run(session.as_mut(), &call("PATIENTS_BORN", vec![parameter("@p_from", P::Date, "1900-01-01")])).unwrap();
+    let (taken, _) =
+        run(session.as_mut(), &call("PATIENTS_BORN", vec![parameter("@p_from", P::Date, "1900-01-01")]))
+            .unwrap();
     assert_eq!(taken.rows.len(), 2, "a default stands in for what is left out at the end");
     let (taken, done) = run(
         session.as_mut(),
-        &call("PATIENTS_BORN", vec![
-            parameter("@p_from", P::Date, "2000-01-01"),
-            parameter("@p_to", P::Date, "2010-01-01"),
-            output("@family_name", P::NVarChar, Direction::Output),
-        ]),
+        &call(
+            "PATIENTS_BORN",
+            vec![
+                parameter("@p_from", P::Date, "2000-01-01"),
+                parameter("@p_to", P::Date, "2010-01-01"),
+                output("@family_name", P::NVarChar, Direction::Output),
+            ],
+        ),
     )
     .unwrap();
     assert_eq!(taken.rows.len(), 1);
@@ -123,7 +143,12 @@ fn errors_have_firebirds_sql_code_and_words() {
         ("select 1 from", -104, 1, "ends too early"),
         ("select 1 from NOPE", -204, 1, "NOPE"),
         ("insert into PATIENTS (PATIENT_ID, FAMILY_NAME) values (1, 'Twice')", -803, 0, "PATIENT_ID"),
-        ("insert into APPOINTMENTS values (7, 99, 1, 1, '2026-01-01', '09:00', 1)", -530, 0, "FK_APPOINTMENT_PATIENT"),
+        (
+            "insert into APPOINTMENTS values (7, 99, 1, 1, '2026-01-01', '09:00', 1)",
+            -530,
+            0,
+            "FK_APPOINTMENT_PATIENT",
+        ),
         ("insert into PATIENTS (PATIENT_ID) values (8)", -625, 0, "FAMILY_NAME"),
         ("update APPOINTMENTS set FEE = -1", -297, 0, "CK_FEE"),
         ("select cast('abc' as integer) from RDB$DATABASE", -413, 0, "abc"),
@@ -148,6 +173,14 @@ fn errors_have_firebirds_sql_code_and_words() {
     let mut nobody = server.session("NOBODY", Access::ReadOnly);
     let refused = error(nobody.as_mut(), "select * from PATIENTS");
     assert_eq!(refused.number, -551);
-    assert!(refused.message.reveal().contains("No permission for SELECT access"), "{}", refused.message.reveal());
-    assert_eq!(rows(session.as_mut(), "select 1 as ONE from RDB$DATABASE"), [r#"{"ONE":1}"#], "the session goes on");
+    assert!(
+        refused.message.reveal().contains("No permission for SELECT access"),
+        "{}",
+        refused.message.reveal()
+    );
+    assert_eq!(
+        rows(session.as_mut(), "select 1 as ONE from RDB$DATABASE"),
+        [r#"{"ONE":1}"#],
+        "the session goes on"
+    );
 }

@@ -37,7 +37,11 @@ fn a_wrong_password_and_an_unknown_user_are_refused_alike_with_the_code_of_a_log
         match server.engine().connect(&login(user, password), "Patients", Access::ReadOnly) {
             Err(Failure::Sql(error)) => {
                 assert_eq!(error.number, -902);
-                assert!(error.message.reveal().contains("user name or the password"), "{}", error.message.reveal());
+                assert!(
+                    error.message.reveal().contains("user name or the password"),
+                    "{}",
+                    error.message.reveal()
+                );
             }
             other => panic!("{:?}", other.map(|_| ())),
         }

@@ -1,8 +1,10 @@
 //! A real Firebird server for a test: a process of its own on a free port of this machine, with folders of its own.
 #![allow(dead_code, reason = "each test uses its part")]
 
-use database::{Column, Done, Engine, Failure, Login, Part, Session, Settings, Sink, Stopped, Terms, Value, Wanted};
 use database::json::{RowForm, RowWriter};
+use database::{
+    Column, Done, Engine, Failure, Login, Part, Session, Settings, Sink, Stopped, Terms, Value, Wanted,
+};
 use model::{Access, Command, CommandType, Direction, ExecutionMode, Hidden, Parameter, ParameterType};
 use std::{
     fs,
@@ -78,7 +80,11 @@ fn environment(process: &mut Process, folder: &Path) {
 fn isql(folder: &Path, script: &str) {
     let mut process = Process::new("isql-fb");
     environment(&mut process, folder);
-    process.args(["-q", "-b", "-user", "SYSDBA"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    process
+        .args(["-q", "-b", "-user", "SYSDBA"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = process.spawn().expect("isql-fb is in the package firebird3.0-utils");
     child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -91,10 +97,12 @@ fn isql(folder: &Path, script: &str) {
 
 /// The databases, made once and copied for each test: making them takes longer than most tests.
 fn template(package: &Path) -> PathBuf {
-    let scripts = [include_str!("zedmed/patients.sql"), include_str!("zedmed/clinical.sql"), include_str!("kit.rs")];
-    let mark = scripts.iter().flat_map(|s| s.bytes()).fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)
-    });
+    let scripts =
+        [include_str!("zedmed/patients.sql"), include_str!("zedmed/clinical.sql"), include_str!("kit.rs")];
+    let mark = scripts
+        .iter()
+        .flat_map(|s| s.bytes())
+        .fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("firebird-{mark:016x}"));
     fs::create_dir_all(folder.parent().unwrap()).unwrap();
     let lock = fs::File::create(folder.with_extension("lock")).unwrap();
@@ -116,7 +124,9 @@ fn template(package: &Path) -> PathBuf {
         let set = if name == "patients" { "WIN1252" } else { "UTF8" };
         isql(
             &folder,
-            &format!("set names UTF8;\ncreate database '{at}/{name}.fdb' page_size 8192 default character set {set};\n{script}"),
+            &format!(
+                "set names UTF8;\ncreate database '{at}/{name}.fdb' page_size 8192 default character set {set};\n{script}"
+            ),
         );
     }
     let grants = "create role HALO;\ngrant select on PATIENTS to READER;\ngrant select on APPOINTMENTS to READER;\ngrant select on DOCTORS to role HALO;\ngrant HALO to READER;\ngrant select, insert, update, delete on PATIENTS to WRITER;\ngrant execute on procedure BOOK to CALLER;\ncommit;\n";
@@ -150,7 +160,11 @@ pub(crate) fn server_with(extra: &str) -> Option<Server> {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut process = Process::new(SERVER);
         environment(&mut process, folder.path());
-        process.args(["-p", &port.to_string()]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        process
+            .args(["-p", &port.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let mut child = process.spawn().unwrap();
         let end = Instant::now() + Duration::from_secs(20);
         while Instant::now() < end && child.try_wait().unwrap().is_none() {

@@ -5,4 +5,5 @@ mod commands;
 mod first;
 mod kit;
 mod protection;
+mod size;
 mod types;

@@ -47,7 +47,10 @@ fn a_read_only_session_of_the_owner_changes_nothing() {
     assert_eq!(rows(session.as_mut(), users), [r#"{"N":0}"#]);
     let mut owner = server.owner();
     assert_eq!(
-        rows(owner.as_mut(), "select sum(BALANCE) as B, (select count(*) from APPOINTMENTS) as A, (select count(*) from CLINICS) as C from PATIENTS"),
+        rows(
+            owner.as_mut(),
+            "select sum(BALANCE) as B, (select count(*) from APPOINTMENTS) as A, (select count(*) from CLINICS) as C from PATIENTS"
+        ),
         [r#"{"B":99999999999986.7778,"A":2,"C":2}"#]
     );
 }
@@ -76,13 +79,17 @@ fn what_a_read_only_transaction_lets_through_is_what_the_documents_say() {
         run(session.as_mut(), &command(text, vec![])).unwrap();
     }
     assert_eq!(
-        rows(server.owner().as_mut(), "select sum(BALANCE) as B, gen_id(S_APPOINTMENT, 0) as G from PATIENTS group by 2"),
+        rows(
+            server.owner().as_mut(),
+            "select sum(BALANCE) as B, gen_id(S_APPOINTMENT, 0) as G from PATIENTS group by 2"
+        ),
         [r#"{"B":99999999999986.7778,"G":1001}"#]
     );
 }
 
 /// A query that runs for minutes if nobody stops it.
-const LONG: &str = "select count(*) from RDB$FIELDS a, RDB$FIELDS b, RDB$FIELDS c, RDB$FIELDS d, RDB$FIELDS e";
+const LONG: &str =
+    "select count(*) from RDB$FIELDS a, RDB$FIELDS b, RDB$FIELDS c, RDB$FIELDS d, RDB$FIELDS e";
 
 #[test]
 fn a_command_that_is_cancelled_ends_and_the_session_goes_on() {
@@ -99,7 +106,11 @@ fn a_command_that_is_cancelled_ends_and_the_session_goes_on() {
     assert!(took < Duration::from_secs(30));
     assert_eq!(rows(session.as_mut(), "select 1 as ONE from RDB$DATABASE"), [r#"{"ONE":1}"#]);
     session.canceller().cancel();
-    assert_eq!(run(session.as_mut(), &command(LONG, vec![])).map(|_| ()), Err(Failure::Cancelled), "asked before it began");
+    assert_eq!(
+        run(session.as_mut(), &command(LONG, vec![])).map(|_| ()),
+        Err(Failure::Cancelled),
+        "asked before it began"
+    );
     session.ping().unwrap();
 }
 
@@ -216,7 +227,8 @@ fn nothing_that_one_user_left_is_seen_by_the_next() {
     rows(session.as_mut(), clean);
     session.reset().unwrap();
     session.reset().unwrap();
-    for dirty in ["select RDB$SET_CONTEXT('USER_SESSION', 'a', 'b') as N from RDB$DATABASE", "set role HALO"] {
+    for dirty in ["select RDB$SET_CONTEXT('USER_SESSION', 'a', 'b') as N from RDB$DATABASE", "set role HALO"]
+    {
         let mut session = server.session("reader", Access::ReadWrite);
         rows(session.as_mut(), clean);
         session.reset().unwrap();
@@ -230,7 +242,11 @@ fn nothing_that_one_user_left_is_seen_by_the_next() {
     );
     session.reset().unwrap();
     // Such a table is looked into.
-    run(session.as_mut(), &command("create global temporary table KEPT (N integer) on commit preserve rows", vec![])).unwrap();
+    run(
+        session.as_mut(),
+        &command("create global temporary table KEPT (N integer) on commit preserve rows", vec![]),
+    )
+    .unwrap();
     session.reset().unwrap();
     run(session.as_mut(), &command("insert into KEPT values (1)", vec![])).unwrap();
     assert_eq!(session.reset(), Err(Failure::Lost));
@@ -273,7 +289,8 @@ fn a_session_says_what_its_login_may_do() {
 fn a_role_is_taken_on_and_a_server_that_does_not_encrypt_is_refused_unless_the_settings_allow_it() {
     let Some(server) = server_with("WireCrypt = Disabled\n") else { return };
     let connect = |more: &str| {
-        let session = server.engine_with(more).connect(&login("reader", PASSWORD), "Patients", Access::ReadOnly);
+        let session =
+            server.engine_with(more).connect(&login("reader", PASSWORD), "Patients", Access::ReadOnly);
         if let Err(Failure::Sql(error)) = &session {
             eprintln!("{more}: {}", error.message.reveal());
         }
@@ -284,9 +301,16 @@ fn a_role_is_taken_on_and_a_server_that_does_not_encrypt_is_refused_unless_the_s
         other => panic!("{:?}", other.map(|_| ())),
     }
     let mut session = connect("wire_crypt = 'enabled'\nrole = 'halo'").unwrap();
-    assert_eq!(rows(session.as_mut(), "select trim(current_role) as R from RDB$DATABASE"), [r#"{"R":"HALO"}"#]);
+    assert_eq!(
+        rows(session.as_mut(), "select trim(current_role) as R from RDB$DATABASE"),
+        [r#"{"R":"HALO"}"#]
+    );
     connect("wire_crypt = 'disabled'").unwrap().ping().unwrap();
-    let wrong = server.engine_with("wire_crypt = 'disabled'").connect(&login("reader", "x"), "Patients", Access::ReadOnly);
+    let wrong = server.engine_with("wire_crypt = 'disabled'").connect(
+        &login("reader", "x"),
+        "Patients",
+        Access::ReadOnly,
+    );
     assert!(matches!(wrong, Err(Failure::Sql(error)) if error.number == -902));
 }
 
@@ -294,7 +318,11 @@ fn a_role_is_taken_on_and_a_server_that_does_not_encrypt_is_refused_unless_the_s
 fn a_server_without_srp_and_a_server_that_is_not_there_are_told_apart() {
     let Some(server) = server_with("AuthServer = Srp\nWireCrypt = Enabled\n") else { return };
     server.session("reader", Access::ReadOnly).ping().unwrap();
-    let plain = server.engine_with("wire_crypt = 'disabled'").connect(&login("reader", PASSWORD), "Patients", Access::ReadOnly);
+    let plain = server.engine_with("wire_crypt = 'disabled'").connect(
+        &login("reader", PASSWORD),
+        "Patients",
+        Access::ReadOnly,
+    );
     if let Err(Failure::Sql(error)) = &plain {
         eprintln!("{}", error.message.reveal());
     }
@@ -303,7 +331,37 @@ fn a_server_without_srp_and_a_server_that_is_not_there_are_told_apart() {
     let mut session = engine.connect(&login("reader", PASSWORD), "Patients", Access::ReadOnly).unwrap();
     drop(server);
     assert_eq!(session.ping(), Err(Failure::Lost));
-    assert_eq!(run(session.as_mut(), &command("select 1 from RDB$DATABASE", vec![])).map(|_| ()), Err(Failure::Lost));
+    assert_eq!(
+        run(session.as_mut(), &command("select 1 from RDB$DATABASE", vec![])).map(|_| ()),
+        Err(Failure::Lost)
+    );
     let gone = engine.connect(&login("reader", PASSWORD), "Patients", Access::ReadOnly);
     assert_eq!(gone.map(|_| ()), Err(Failure::Lost));
+}
+
+#[test]
+fn a_session_that_an_administrator_ends_is_lost_and_a_statement_that_he_stops_is_an_error() {
+    let Some(server) = server() else { return };
+    let mut reader = server.session("reader", Access::ReadOnly);
+    let running = std::thread::spawn(move || {
+        let ended = run(reader.as_mut(), &command(LONG, vec![])).map(|_| ());
+        (reader, ended)
+    });
+    let mut owner = server.owner();
+    let begun = Instant::now();
+    let stop = "delete from MON$STATEMENTS where MON$STATE = 1 and MON$ATTACHMENT_ID in \
+        (select MON$ATTACHMENT_ID from MON$ATTACHMENTS where MON$USER = 'READER')";
+    while run(owner.as_mut(), &command(stop, vec![])).unwrap().1.rows_affected == Some(0) {
+        assert!(begun.elapsed() < Duration::from_secs(30));
+    }
+    let (mut reader, ended) = running.join().unwrap();
+    match ended {
+        Err(Failure::Sql(error)) => assert_eq!(error.number, -901),
+        other => panic!("{other:?}"),
+    }
+    reader.ping().unwrap();
+    run(owner.as_mut(), &command("delete from MON$ATTACHMENTS where MON$USER = 'READER'", vec![])).unwrap();
+    let lost = run(reader.as_mut(), &command("select 1 from RDB$DATABASE", vec![])).map(|_| ());
+    assert_eq!(lost, Err(Failure::Lost));
+    assert_eq!(reader.ping(), Err(Failure::Lost));
 }

@@ -6,7 +6,8 @@ use model::{Access, Parameter, ParameterType as P};
 
 /// What a value looks like, and what its type is called.
 fn shown(session: &mut dyn Session, expression: &str) -> (String, String) {
-    let (taken, _) = run(session, &command(&format!("select {expression} as V from RDB$DATABASE"), vec![])).unwrap();
+    let (taken, _) =
+        run(session, &command(&format!("select {expression} as V from RDB$DATABASE"), vec![])).unwrap();
     let value = taken.rows[0].trim_start_matches("{\"V\":").trim_end_matches('}').to_owned();
     (value, taken.columns[0].type_name.clone())
 }
@@ -50,8 +51,13 @@ fn text_of_other_character_sets_and_blobs_come_as_they_were_written() {
     let Some(server) = server() else { return };
     let mut session = server.session("SYSDBA", Access::ReadOnly);
     assert_eq!(
-        rows(session.as_mut(), "select NOTES, LEGACY_NAME, BALANCE, DATE_OF_BIRTH from PATIENTS where PATIENT_ID = 1"),
-        [r#"{"NOTES":"Allergies: none €","LEGACY_NAME":"Müller","BALANCE":-12.3456,"DATE_OF_BIRTH":"1958-11-17T00:00:00"}"#]
+        rows(
+            session.as_mut(),
+            "select NOTES, LEGACY_NAME, BALANCE, DATE_OF_BIRTH from PATIENTS where PATIENT_ID = 1"
+        ),
+        [
+            r#"{"NOTES":"Allergies: none €","LEGACY_NAME":"Müller","BALANCE":-12.3456,"DATE_OF_BIRTH":"1958-11-17T00:00:00"}"#
+        ]
     );
     let key = rows(session.as_mut(), "select RDB$DB_KEY from PATIENTS where PATIENT_ID = 1");
     assert_eq!(key[0].len(), r#"{"DB_KEY":"AAAAAAAAAAA="}"#.len(), "eight bytes: {}", key[0]);
@@ -106,8 +112,18 @@ fn parameters_of_every_published_type_arrive_as_they_were_given() {
         (P::VarBinary, "0x00FF10", "blob sub_type binary", "\"AP8Q\""),
         (P::Image, "AP8Q", "blob sub_type binary", "\"AP8Q\""),
         (P::Timestamp, "AAAAAAAAB9E=", "char(8) character set octets", "\"AAAAAAAAB9E=\""),
-        (P::UniqueIdentifier, "6f9619ff-8b86-d011-b42d-00c04fc964ff", "varchar(36)", "\"6f9619ff-8b86-d011-b42d-00c04fc964ff\""),
-        (P::UniqueIdentifier, "6f9619ff-8b86-d011-b42d-00c04fc964ff", "char(16) character set octets", "\"b5YZ/4uG0BG0LQDAT8lk/w==\""),
+        (
+            P::UniqueIdentifier,
+            "6f9619ff-8b86-d011-b42d-00c04fc964ff",
+            "varchar(36)",
+            "\"6f9619ff-8b86-d011-b42d-00c04fc964ff\"",
+        ),
+        (
+            P::UniqueIdentifier,
+            "6f9619ff-8b86-d011-b42d-00c04fc964ff",
+            "char(16) character set octets",
+            "\"b5YZ/4uG0BG0LQDAT8lk/w==\"",
+        ),
         (P::DateTimeOffset, "2026-02-03T08:15:00+10:00", "varchar(40)", "\"2026-02-03 08:15:00 +10:00\""),
     ] {
         let made = back(session.as_mut(), kind, parameter("@v", published, given));
@@ -150,7 +166,11 @@ fn a_value_that_would_lose_anything_is_refused_and_never_quoted() {
     let long = "x".repeat(32_766);
     let refused = back(session.as_mut(), "varchar(10)", parameter("@v", P::NVarChar, &long));
     assert!(matches!(refused, Err(Failure::Parameter { .. })));
-    assert_eq!(rows(session.as_mut(), "select 1 as ONE from RDB$DATABASE"), [r#"{"ONE":1}"#], "the session goes on");
+    assert_eq!(
+        rows(session.as_mut(), "select 1 as ONE from RDB$DATABASE"),
+        [r#"{"ONE":1}"#],
+        "the session goes on"
+    );
 }
 
 #[test]
@@ -170,13 +190,17 @@ fn more_columns_than_one_answer_describes_all_come() {
 fn blobs_larger_than_a_piece_come_in_parts_and_go_in_whole() {
     let Some(server) = server() else { return };
     let mut session = server.owner();
-    let text: String = (0..60_000).map(|i| if i % 7 == 0 { 'é' } else { char::from(b'a' + (i % 26) as u8) }).collect();
+    let text: String =
+        (0..60_000).map(|i| if i % 7 == 0 { 'é' } else { char::from(b'a' + (i % 26) as u8) }).collect();
     let done = run(
         session.as_mut(),
-        &command("update PATIENTS set NOTES = @n, PHOTO = @p where PATIENT_ID = 2", vec![
-            parameter("@n", P::NText, &text),
-            parameter("@p", P::Image, &format!("0x{}", "00FF".repeat(100_000))),
-        ]),
+        &command(
+            "update PATIENTS set NOTES = @n, PHOTO = @p where PATIENT_ID = 2",
+            vec![
+                parameter("@n", P::NText, &text),
+                parameter("@p", P::Image, &format!("0x{}", "00FF".repeat(100_000))),
+            ],
+        ),
     );
     assert_eq!(done.unwrap().1, Done { rows_affected: Some(1), outputs: vec![] });
     let (taken, _) = run(
@@ -185,14 +209,22 @@ fn blobs_larger_than_a_piece_come_in_parts_and_go_in_whole() {
     )
     .unwrap();
     assert!(taken.parts > 6);
-    let all: Vec<serde_json::Value> = taken.rows.iter().map(|row| serde_json::from_str(row).unwrap()).collect();
+    let all: Vec<serde_json::Value> =
+        taken.rows.iter().map(|row| serde_json::from_str(row).unwrap()).collect();
     assert_eq!(all[1]["NOTES"], text);
-    let photo = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, all[1]["PHOTO"].as_str().unwrap());
+    let photo =
+        base64::Engine::decode(&base64::engine::general_purpose::STANDARD, all[1]["PHOTO"].as_str().unwrap());
     assert_eq!(photo.unwrap(), [0, 255].repeat(100_000));
     assert_eq!((&all[1]["SEX"], &all[1]["PATIENT_ID"]), (&"M".into(), &2.into()));
     assert_eq!((&all[0]["NOTES"], &all[2]["NOTES"]), (&"Allergies: none €".into(), &serde_json::Value::Null));
     let mut count = Taken::default();
     count.enough_after = Some(1);
-    session.run(&command("select PHOTO from PATIENTS where PATIENT_ID = 2", vec![]), &Terms::default(), &mut count).unwrap();
+    session
+        .run(
+            &command("select PHOTO from PATIENTS where PATIENT_ID = 2", vec![]),
+            &Terms::default(),
+            &mut count,
+        )
+        .unwrap();
     assert_eq!(count.rows.len(), 1);
 }
