@@ -218,7 +218,7 @@ fn words(given: &Given) -> String {
         let steps = steps(*t);
         let seconds = steps / 10_000;
         let clock = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
-        if steps % 10_000 == 0 { clock } else { format!("{clock}.{:04}", steps % 10_000) }
+        if steps.is_multiple_of(10_000) { clock } else { format!("{clock}.{:04}", steps % 10_000) }
     };
     match given {
         Given::Bit(yes) => (if *yes { "true" } else { "false" }).to_owned(),

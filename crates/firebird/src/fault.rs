@@ -90,7 +90,8 @@ fn message(status: &Status) -> String {
         message.push_str(&format!(" (SQLSTATE {state})"));
     }
     if message.len() > MESSAGE {
-        message.truncate(message.floor_char_boundary(MESSAGE));
+        let end = (0..=MESSAGE).rev().find(|at| message.is_char_boundary(*at));
+        message.truncate(end.unwrap_or(0));
     }
     message
 }

@@ -1,5 +1,5 @@
 //! The engine against a real Firebird 3, through the door of `database`.
-#![expect(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr, reason = "tests")]
 
 mod commands;
 mod first;
