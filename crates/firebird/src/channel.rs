@@ -8,11 +8,12 @@ use crate::wire::{
     xdr::{Reader, Short},
 };
 use database::Failure;
+use model::{Clock, SystemClock};
 use std::{
     io::{ErrorKind, Read, Write},
     net::TcpStream,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// How often a wait looks up.
@@ -24,13 +25,18 @@ const MESSAGE: usize = 4 * 1024 * 1024;
 /// Bytes read at once.
 const READ: usize = 128 * 1024;
 
+/// Now, for waits: the machine's clock that never jumps. (What ends a wait is a socket, which no test can move.)
+pub(crate) fn now() -> Duration {
+    SystemClock.monotonic()
+}
+
 /// What the connection's owner is doing, as far as those who cancel care.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Nothing. Who cancels now means the next command.
     Idle { asked: bool },
     /// A command runs. Since when the server knows that it is to stop.
-    Running { asked: Option<Instant> },
+    Running { asked: Option<Duration> },
     /// What ran is being committed or rolled back: too late to stop that, but not what may follow for the same command.
     Ending { asked: bool },
 }
@@ -65,7 +71,7 @@ impl database::Cancel for Half {
         match writing.phase {
             Phase::Idle { .. } => writing.phase = Phase::Idle { asked: true },
             Phase::Running { asked: None } => {
-                writing.phase = Phase::Running { asked: Some(Instant::now()) };
+                writing.phase = Phase::Running { asked: Some(now()) };
                 let mut out = Vec::new();
                 request::cancel(&mut out, CancelKind::Raise);
                 // A connection that is gone ends the command too.
@@ -88,7 +94,7 @@ pub(crate) struct Channel {
     /// Answers under way that nobody waits for.
     owed: usize,
     /// When waiting ends, where a bound is known.
-    deadline: Option<Instant>,
+    deadline: Option<Duration>,
     lost: bool,
 }
 
@@ -133,7 +139,7 @@ impl Channel {
     }
 
     /// Waits end then.
-    pub(crate) fn until(&mut self, deadline: Option<Instant>) {
+    pub(crate) fn until(&mut self, deadline: Option<Duration>) {
         self.deadline = deadline;
     }
 
@@ -298,7 +304,7 @@ impl Channel {
             Phase::Running { asked } => asked,
             _ => None,
         };
-        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
-            || asked.is_some_and(|asked| asked.elapsed() >= STOPPING)
+        self.deadline.is_some_and(|deadline| now() >= deadline)
+            || asked.is_some_and(|asked| now().saturating_sub(asked) >= STOPPING)
     }
 }

@@ -1,7 +1,7 @@
 //! Logging in: address, protocol, proof of the password, encryption, database.
 
 use crate::{
-    channel::Channel,
+    channel::{Channel, now},
     fault,
     kind::Setup,
     wire::{
@@ -14,7 +14,7 @@ use crate::{
 use database::{Failure, Login};
 use std::{
     net::{TcpStream, ToSocketAddrs},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// Longest a login may take.
@@ -31,7 +31,7 @@ pub(crate) struct Attached {
 
 /// Logs in to the database at `path`.
 pub(crate) fn connect(setup: &Setup, login: &Login, path: &str) -> Result<Attached, Failure> {
-    let deadline = Instant::now() + LOGIN;
+    let deadline = now() + LOGIN;
     let socket = dial(&setup.host, setup.port, deadline)?;
     let mut channel = Channel::new(socket).map_err(|_| Failure::Lost)?;
     channel.until(Some(deadline));
@@ -46,7 +46,7 @@ pub(crate) fn connect(setup: &Setup, login: &Login, path: &str) -> Result<Attach
     request::connect(&mut out, path, &user, &client.public(), setup.wire_crypt);
     channel.send(&mut out)?;
     let (version, conditional, plugin, challenge) = match channel.read(reply::opening)? {
-        Opening::Accept { version, conditional, plugin: Some(plugin), challenge, authenticated: false } => {
+        Opening::Accept { version, conditional, plugin, challenge, authenticated: false } => {
             (version, conditional, plugin, challenge)
         }
         // It knows us by something other than the password.
@@ -110,11 +110,11 @@ pub(crate) fn connect(setup: &Setup, login: &Login, path: &str) -> Result<Attach
     Ok(Attached { channel, database: attached.handle, version })
 }
 
-fn dial(host: &str, port: u16, deadline: Instant) -> Result<TcpStream, Failure> {
+fn dial(host: &str, port: u16, deadline: Duration) -> Result<TcpStream, Failure> {
     // `localhost` may have two addresses of which the server listens on one.
     let addresses = (host, port).to_socket_addrs().map_err(|_| Failure::Lost)?;
     for address in addresses {
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = deadline.saturating_sub(now());
         if left.is_zero() {
             break;
         }

@@ -218,7 +218,7 @@ fn words(given: &Given) -> String {
         let steps = steps(*t);
         let seconds = steps / 10_000;
         let clock = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
-        if steps % 10_000 == 0 { clock } else { format!("{clock}.{:04}", steps % 10_000) }
+        if steps.is_multiple_of(10_000) { clock } else { format!("{clock}.{:04}", steps % 10_000) }
     };
     match given {
         Given::Bit(yes) => (if *yes { "true" } else { "false" }).to_owned(),
@@ -245,5 +245,56 @@ pub(crate) fn blob_set(variable: &Variable) -> u16 {
     match variable.scale as u16 & 0xFF {
         set @ (NONE | OCTETS) => set,
         _ => UTF8,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn now(given: &Given, form: Form, kind: u32) -> Result<Sent, Expected> {
+        let variable = Variable { kind, ..Variable::default() };
+        match convert(given, form, &variable, NoneCharset::Windows1252)? {
+            Bound::Now(_, sent) => Ok(sent),
+            Bound::Blob(_) => Err("a blob"),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_number_that_a_column_can_hold_goes_back_in_as_it_came_out(n in any::<i64>(), scale in -18i8..=0) {
+            let mut text = String::new();
+            crate::values::decimal(n.into(), scale, &mut text);
+            let digits = Digits::parse(&text).unwrap();
+            for given in [Given::Decimal(digits), Given::Text(format!(" {text}0 "))] {
+                // A whole number with a zero behind it is another number.
+                if scale < 0 || matches!(given, Given::Decimal(_)) {
+                    prop_assert_eq!(now(&given, Form::Int64(scale), 580), Ok(Sent::Int(n)));
+                }
+            }
+        }
+
+        #[test]
+        fn a_digit_that_has_no_room_is_never_dropped(n in -9_000_000i64..9_000_000, digit in 1u8..=9) {
+            let digits = Digits::parse(&format!("{n}.05{digit}")).unwrap();
+            prop_assert!(now(&Given::Decimal(digits), Form::Int64(-2), 580).is_err());
+        }
+
+        #[test]
+        fn any_text_reads_as_every_type_or_is_refused(text in any::<String>()) {
+            for (form, kind) in [(Form::Short(-2), 500), (Form::Double, 480), (Form::Float, 482), (Form::Date, 570), (Form::Time, 560),
+                (Form::Timestamp, 510), (Form::Boolean, 32764), (Form::Int128(-3), 32752), (Form::Varying(9, NONE), 448), (Form::Varying(9, UTF8), 448)] {
+                let _ = now(&Given::Text(text.clone()), form, kind);
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_moment_of_a_day_is_not_rounded_into_the_next() {
+        let last = Time(Time::DAY - 1);
+        assert_eq!(now(&Given::Time(last), Form::Time, 560), Ok(Sent::Int(863_999_999)));
+        assert_eq!(now(&Given::Time(Time(1_499)), Form::Time, 560), Ok(Sent::Int(1)));
+        assert_eq!(now(&Given::Time(Time(1_500)), Form::Time, 560), Ok(Sent::Int(2)));
     }
 }

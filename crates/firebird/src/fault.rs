@@ -19,17 +19,17 @@ const GONE: [u32; 6] = [335544528, 335544721, 335544726, 335544727, 335544741, 3
 /// Longest message, in bytes.
 const MESSAGE: usize = 8 * 1024;
 
-/// A statement's error.
-pub(crate) fn failure(status: &Status) -> Failure {
-    if status.has(CANCELLED) {
+/// A statement's error. `asked`: its caller wanted it to stop (an administrator may stop it too: that is an error).
+pub(crate) fn failure(status: &Status, asked: bool) -> Failure {
+    if asked && status.has(CANCELLED) {
         return Failure::Cancelled;
     }
     Failure::Sql(sql_error(status))
 }
 
-/// Whether the session is of no more use after it.
+/// Whether the session is of no more use after it. Only the first code counts: others may speak of another connection.
 pub(crate) fn is_gone(status: &Status) -> bool {
-    GONE.iter().any(|code| status.has(*code))
+    status.entries.first().is_some_and(|entry| GONE.contains(&entry.code))
 }
 
 /// A refused login or attach: always -902, with the server's words.
@@ -90,7 +90,8 @@ fn message(status: &Status) -> String {
         message.push_str(&format!(" (SQLSTATE {state})"));
     }
     if message.len() > MESSAGE {
-        message.truncate(message.floor_char_boundary(MESSAGE));
+        let end = (0..=MESSAGE).rev().find(|at| message.is_char_boundary(*at));
+        message.truncate(end.unwrap_or(0));
     }
     message
 }
@@ -149,7 +150,7 @@ mod tests {
             ],
             state: Some("42000".to_owned()),
         };
-        let Failure::Sql(error) = failure(&status) else { panic!() };
+        let Failure::Sql(error) = failure(&status, true) else { panic!() };
         assert_eq!((error.number, error.line), (-104, 3));
         assert_eq!(
             error.message.reveal(),

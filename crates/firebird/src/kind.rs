@@ -9,20 +9,15 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 pub const KIND: Kind = Kind {
     name: "firebird",
     example: r#"kind = "firebird"
-host = "localhost"          # the machine that Firebird runs on
+host = "localhost"
 port = 3050
-default = "Patients"        # which of the catalogues a command without one runs in
-charset = "UTF8"            # of the connection; leave it
-none_charset = "windows-1252" # how texts are written to columns without a character set: or "utf-8"
-wire_crypt = "required"     # or "enabled", "disabled"
-role = "HALO"               # optional
-
-[site.database.catalogues]  # name = path at the server, or an alias of its databases.conf
-Patients = "C:/Zedmed/patients.fdb"
-
-[site.database.login]       # optional: Link's own, for what the site says of itself
-user = "HALO_LINK"
-password_file = "firebird.password""#,
+catalogues = { Patients = "C:/Zedmed/patients.fdb", Clinical = "clinical" } # paths at the server, or aliases
+default = "Patients"
+wire_crypt = "required"       # or "enabled", "disabled"
+none_charset = "windows-1252" # or "utf-8": how texts are written to columns without a character set
+charset = "UTF8"
+role = "HALO"                 # optional
+login = { user = "HALO_LINK", password_file = "firebird.password" } # optional: Link's own"#,
     open,
 };
 
@@ -157,4 +152,49 @@ fn own_login(own: Own, settings: &Settings<'_>) -> Result<Login, OpenError> {
         }
     };
     Ok(Login { user: own.user, password })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn opened(text: &str, folder: &Path) -> Result<Arc<dyn Engine>, OpenError> {
+        let mut table: toml::Table = text.parse().unwrap();
+        table.remove("kind");
+        open(&Settings { table: &table, folder })
+    }
+
+    #[test]
+    fn the_example_opens_and_names_its_catalogues() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("firebird.password"), "kookaburra\n").unwrap();
+        let engine = opened(KIND.example, folder.path()).unwrap();
+        let names: Vec<_> = engine.catalogues().into_iter().map(|c| (c.name, c.is_default)).collect();
+        assert_eq!(names, [("Clinical".to_owned(), false), ("Patients".to_owned(), true)]);
+        assert!(engine.connect_own("nowhere").is_some());
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_told_and_no_secret_is() {
+        for (text, told) in [
+            ("catalogues = {}", "names no database"),
+            ("catalogues = { a = 'x', B = 'y' }", "which of the"),
+            ("catalogues = { a = 'x', A = 'y' }\ndefault = 'a'", "only in case"),
+            ("catalogues = { a = 'x' }\ndefault = 'b'", "none of the"),
+            ("catalogues = { a = '' }", "is empty"),
+            ("catalogues = { a = 'x' }\ncharset = 'WIN1252'", "only be UTF8"),
+            ("catalogues = { a = 'x' }\nwire_crypt = 'maybe'", "required"),
+            ("catalogues = { a = 'x' }\nlogin = { user = 'u' }", "one of"),
+            (
+                "catalogues = { a = 'x' }\nlogin = { user = 'u', password = 'hunter2', password_file = 'f' }",
+                "one of",
+            ),
+            ("catalogues = { a = 'x' }\nlogin = { user = 'u', password_file = 'missing' }", "can't read"),
+            ("catalogues = { a = 'x' }\nport = 'hunter2'", "u16"),
+        ] {
+            let error = opened(text, Path::new("/nowhere")).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains(told) && !error.contains("hunter2"), "{text}: {error}");
+        }
+    }
 }

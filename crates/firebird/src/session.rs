@@ -10,7 +10,7 @@ mod transaction;
 pub(crate) use run::Plan;
 
 use crate::{
-    channel::Channel,
+    channel::{Channel, now},
     connect::Attached,
     fault,
     kind::Setup,
@@ -19,10 +19,7 @@ use crate::{
 };
 use database::{Cancel, Description, Done, Failure, Session, Sink, Terms};
 use model::{Access, Command};
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 /// How long a server may take to give a sign of life, or to close.
 const ALIVE: Duration = Duration::from_secs(10);
@@ -52,12 +49,13 @@ impl FirebirdSession {
         }
     }
 
-    /// What the server said went wrong; a session that is going away is given up.
+    /// What the server said went wrong. Of a connection that goes away nobody knows what was done.
     fn failure(&mut self, status: &Status) -> Failure {
         if fault::is_gone(status) {
             self.channel.give_up();
+            return Failure::Lost;
         }
-        fault::failure(status)
+        fault::failure(status, self.channel.is_asked())
     }
 
     /// Sends a request and reads its answer.
@@ -82,7 +80,7 @@ impl Session for FirebirdSession {
     }
 
     fn ping(&mut self) -> Result<(), Failure> {
-        self.channel.until(Some(Instant::now() + ALIVE));
+        self.channel.until(Some(now() + ALIVE));
         let mut out = Vec::new();
         request::ping(&mut out);
         let answer = self.ask(&mut out).map(|_| ()).map_err(|_| Failure::Lost);
@@ -102,7 +100,7 @@ impl Session for FirebirdSession {
         if !self.used {
             return Ok(());
         }
-        self.channel.until(Some(Instant::now() + ALIVE));
+        self.channel.until(Some(now() + ALIVE));
         let clean = rights::clean(self);
         self.channel.until(None);
         self.channel.finish();

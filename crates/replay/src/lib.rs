@@ -31,6 +31,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("command", command),
     ("control", control),
     ("event", event),
+    ("firebird_wire", firebird_wire),
     ("head", head),
     ("http_body", http_body),
     ("pairing_code", pairing_code),
@@ -102,6 +103,71 @@ pub fn event(data: &[u8]) {
         }
     }
     let _ = OutcomeReply::decode(data);
+}
+
+/// What a Firebird server says, one answer after the other; and the same bytes as an integrator's SQL.
+pub fn firebird_wire(data: &[u8]) {
+    use firebird::wire::{
+        blr::Form,
+        info::{self, Described},
+        reply::{self, Fetched},
+        row::{self, Cell},
+        srp::Challenge,
+        xdr::Reader,
+    };
+    let mut reader = Reader::new(data);
+    let mut forms: Vec<Form> = Vec::new();
+    let mut cells = Vec::new();
+    loop {
+        // A reader is a place: an answer that is none of one kind may be one of another.
+        let mut next = reader;
+        if let Ok(response) = reply::response(&mut next) {
+            let mut described = Described::default();
+            if described.feed(&response.data).is_ok() {
+                let all = described.outputs.iter().map(Form::of);
+                forms = all.collect::<Option<_>>().unwrap_or_default();
+            }
+            let _ = info::changed(&response.data);
+            let _ = Challenge::parse(&response.data);
+            reader = next;
+            continue;
+        }
+        let mut taken = None;
+        for parse in [reply::fetched, reply::executed] {
+            next = reader;
+            let good = match parse(&mut next) {
+                Ok(Fetched::Row) => row::decode(&mut next, &forms, &mut cells).is_ok(),
+                other => other.is_ok(),
+            };
+            if good {
+                taken = Some(next);
+                break;
+            }
+        }
+        for cell in cells.drain(..) {
+            // Places of texts are counted from the reader's own beginning.
+            if let Cell::Bytes(at, length) = cell {
+                assert!(at + length <= data.len());
+            }
+        }
+        if taken.is_none() {
+            next = reader;
+            if reply::opening(&mut next).is_ok() {
+                taken = Some(next);
+            } else {
+                next = reader;
+                taken = reply::step(&mut next).is_ok().then_some(next);
+            }
+        }
+        let Some(next) = taken else { break };
+        assert!(next.at() > reader.at());
+        reader = next;
+    }
+    if let Ok(text) = std::str::from_utf8(data) {
+        let joined: String = firebird::tokens::tokens(text).map(|token| token.text()).collect();
+        assert_eq!(joined, text);
+        let _ = firebird::tokens::positional(text, &[]);
+    }
 }
 
 /// Control messages of the outer leg.

@@ -84,6 +84,9 @@ fn the_corpora_reach_behind_the_first_check() {
     let request =
         <link_api::proto::RunRequest as prost::Message>::decode(read("command/run").as_slice()).unwrap();
     assert!(link_api::convert::command_from_proto(request.command.unwrap()).is_ok());
+    let answers = read("firebird_wire/select");
+    let mut reader = firebird::wire::xdr::Reader::new(&answers);
+    assert!(firebird::wire::reply::opening(&mut reader).is_ok() && reader.at() > 12);
     let pieces = read("rows/zstd");
     let piece =
         <link_api::proto::Rows as prost::Message>::decode_length_delimited(pieces.as_slice()).unwrap();

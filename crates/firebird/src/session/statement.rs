@@ -25,9 +25,15 @@ impl FirebirdSession {
         self.channel.send(&mut out)?;
         let statement = self.channel.response()?;
         let transaction = self.channel.response()?;
-        let statement = statement.map_err(|status| self.failure(&status))?.handle;
-        let transaction = transaction.map_err(|status| self.failure(&status))?.handle;
-        Ok((transaction, statement))
+        match (transaction, statement) {
+            (Ok(transaction), Ok(statement)) => Ok((transaction.handle, statement.handle)),
+            (Err(status), _) | (_, Err(status)) => {
+                let failure = self.failure(&status);
+                // The one that was made would be left open.
+                self.channel.give_up();
+                Err(failure)
+            }
+        }
     }
 
     /// Prepares a text and learns all of its columns and parameters.

@@ -13,8 +13,6 @@ const TYPE: u8 = 11;
 const SUB_TYPE: u8 = 12;
 const SCALE: u8 = 13;
 const LENGTH: u8 = 14;
-const FIELD: u8 = 16;
-const RELATION: u8 = 17;
 const ALIAS: u8 = 19;
 const START: u8 = 20;
 const STATEMENT: u8 = 21;
@@ -33,8 +31,6 @@ pub(crate) const ITEMS: &[u8] = &[
     SUB_TYPE,
     SCALE,
     LENGTH,
-    FIELD,
-    RELATION,
     ALIAS,
     DESCRIBE_END,
     BIND,
@@ -44,9 +40,6 @@ pub(crate) const ITEMS: &[u8] = &[
     SUB_TYPE,
     SCALE,
     LENGTH,
-    FIELD,
-    RELATION,
-    ALIAS,
     DESCRIBE_END,
 ];
 
@@ -64,10 +57,6 @@ pub struct Variable {
     pub scale: i32,
     /// In bytes.
     pub length: u32,
-    /// The table's column, where it is one.
-    pub field: String,
-    /// The table, where it is a table's.
-    pub relation: String,
     /// The name in the result set.
     pub alias: String,
 }
@@ -140,8 +129,6 @@ impl Described {
                         SUB_TYPE => current.sub_type = int(value)?,
                         SCALE => current.scale = int(value)?,
                         LENGTH => current.length = int(value)? as u32,
-                        FIELD => current.field = name(value),
-                        RELATION => current.relation = name(value),
                         ALIAS => current.alias = name(value),
                         _ => {}
                     }
@@ -160,7 +147,7 @@ impl Described {
             items.extend([START, 2]);
             items.extend((done as u16 + 1).to_le_bytes());
             items.extend([side, DESCRIBE, SEQUENCE, TYPE, SUB_TYPE, SCALE, LENGTH]);
-            items.extend([FIELD, RELATION, ALIAS, DESCRIBE_END]);
+            items.extend([ALIAS, DESCRIBE_END]);
         };
         if self.counts[0] != Some(self.outputs.len()) {
             ask(SELECT, self.outputs.len());

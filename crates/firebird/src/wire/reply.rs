@@ -34,8 +34,8 @@ pub enum Opening {
         version: u32,
         /// The login ends before the attach (else its proof goes with the attach).
         conditional: bool,
-        /// With which the login is to be proved; `None` when the server wants none, which this client never takes.
-        plugin: Option<Plugin>,
+        /// With which the login is to be proved.
+        plugin: Plugin,
         /// Empty when the server waits for the public number first.
         challenge: Option<Challenge>,
         /// The login already counts.
@@ -133,7 +133,7 @@ pub fn opening(reader: &mut Reader<'_>) -> Result<Opening, Short> {
     Ok(Opening::Accept {
         version,
         conditional: operation == op::COND_ACCEPT,
-        plugin: Some(known),
+        plugin: known,
         challenge: challenge(data)?,
         authenticated,
     })

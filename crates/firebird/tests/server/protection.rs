@@ -338,3 +338,30 @@ fn a_server_without_srp_and_a_server_that_is_not_there_are_told_apart() {
     let gone = engine.connect(&login("reader", PASSWORD), "Patients", Access::ReadOnly);
     assert_eq!(gone.map(|_| ()), Err(Failure::Lost));
 }
+
+#[test]
+fn a_session_that_an_administrator_ends_is_lost_and_a_statement_that_he_stops_is_an_error() {
+    let Some(server) = server() else { return };
+    let mut reader = server.session("reader", Access::ReadOnly);
+    let running = std::thread::spawn(move || {
+        let ended = run(reader.as_mut(), &command(LONG, vec![])).map(|_| ());
+        (reader, ended)
+    });
+    let mut owner = server.owner();
+    let begun = Instant::now();
+    let stop = "delete from MON$STATEMENTS where MON$STATE = 1 and MON$ATTACHMENT_ID in \
+        (select MON$ATTACHMENT_ID from MON$ATTACHMENTS where MON$USER = 'READER')";
+    while run(owner.as_mut(), &command(stop, vec![])).unwrap().1.rows_affected == Some(0) {
+        assert!(begun.elapsed() < Duration::from_secs(30));
+    }
+    let (mut reader, ended) = running.join().unwrap();
+    match ended {
+        Err(Failure::Sql(error)) => assert_eq!(error.number, -901),
+        other => panic!("{other:?}"),
+    }
+    reader.ping().unwrap();
+    run(owner.as_mut(), &command("delete from MON$ATTACHMENTS where MON$USER = 'READER'", vec![])).unwrap();
+    let lost = run(reader.as_mut(), &command("select 1 from RDB$DATABASE", vec![])).map(|_| ());
+    assert_eq!(lost, Err(Failure::Lost));
+    assert_eq!(reader.ping(), Err(Failure::Lost));
+}

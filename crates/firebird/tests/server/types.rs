@@ -217,8 +217,7 @@ fn blobs_larger_than_a_piece_come_in_parts_and_go_in_whole() {
     assert_eq!(photo.unwrap(), [0, 255].repeat(100_000));
     assert_eq!((&all[1]["SEX"], &all[1]["PATIENT_ID"]), (&"M".into(), &2.into()));
     assert_eq!((&all[0]["NOTES"], &all[2]["NOTES"]), (&"Allergies: none €".into(), &serde_json::Value::Null));
-    let mut count = Taken::default();
-    count.enough_after = Some(1);
+    let mut count = Taken { enough_after: Some(1), ..Taken::default() };
     session
         .run(
             &command("select PHOTO from PATIENTS where PATIENT_ID = 2", vec![]),
