@@ -25,9 +25,7 @@ forbid halo-cloud link-api gateway agent database practice
 forbid tunnel link-api relay database agent gateway directory
 forbid link-api trust tunnel relay database agent gateway directory
 forbid database trust tunnel link-api relay agent gateway directory
-forbid mssql trust tunnel link-api relay agent gateway directory practice tds
 forbid tds trust tunnel link-api relay agent gateway directory
-forbid firebird trust tunnel link-api relay agent gateway directory
 forbid practice trust tunnel link-api relay agent gateway directory
 forbid directory link-api database agent gateway
 forbid agent gateway relay directory practice mssql
