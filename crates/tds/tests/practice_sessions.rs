@@ -250,7 +250,8 @@ async fn attention_reaches_calls_that_wait_the_space_between_results_and_the_mid
     for text in [
         "WAITFOR DELAY '01:00:00'".to_owned(),
         "SELECT 1 AS a SELECT 2 AS b WAITFOR DELAY '01:00:00' SELECT 3 AS c".to_owned(),
-        "DECLARE @n int = 0 WHILE @n < 100000000 SELECT @n AS n".to_owned(),
+        // (Tens of thousands of empty ones in the pipe are more than the driver looks through: it gives the connection up.)
+        "WHILE 1 = 1 SELECT N FROM Numbers".to_owned(),
         ENDLESS.to_owned(),
         "WHILE 1 = 1 SELECT REPLICATE(CAST('x' AS varchar(max)), 40000000) AS a".to_owned(),
         "BEGIN TRAN UPDATE Numbers SET N = N WAITFOR DELAY '01:00:00' ROLLBACK".to_owned(),
