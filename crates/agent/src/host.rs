@@ -362,6 +362,7 @@ fn bound_to(store: &Store, setup: &SiteSetup, clock: &dyn Clock) -> Result<Strin
 }
 
 /// Asks a database that has yet to say whose it is, for as long as the setup has patience.
+#[expect(clippy::disallowed_methods, reason = "on a thread that may block, before anything is served")]
 fn ask_whose(setup: &SiteSetup, clock: &dyn Clock) -> Result<String, StartError> {
     let unnamed = |why: String| StartError::Unnamed { pms: setup.pms.display_name(), why };
     if setup.file.facts.pms_id.is_none() {

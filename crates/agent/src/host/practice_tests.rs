@@ -125,7 +125,7 @@ fn the_demo_practice_says_whose_it_is_and_another_one_in_its_place_is_not_served
     std::fs::rename(other.with_extension("drugs"), database.with_extension("drugs")).unwrap();
     let host = open_host(&data, &database, &clock);
     assert_eq!(host.sites(), [site], "the old GUID");
-    let refused = enter(host.door(), 2).unwrap().begin().err().expect("its first command is refused");
+    let refused = enter(host.door(), 2).unwrap().begin().expect_err("its first command is refused");
     assert!(refused.message.contains("another practice"), "{}", refused.message);
     assert_eq!(host.door().site(site).unwrap().last_look().other_pms_id.as_deref(), Some("2002"));
     assert_eq!(*host.door().facts(site).unwrap(), *facts, "nothing of the other practice is shown");
