@@ -81,6 +81,9 @@ fn the_corpora_reach_behind_the_first_check() {
     let calls = tds::wire::rpc::Calls::new(&calls[9..], tds::Version::V74).unwrap();
     let calls: Vec<_> = calls.collect::<Result<_, _>>().unwrap();
     assert!(calls[0].parameters.len() > 30);
+    let table = read("tds_packet/call_table");
+    let table = tds::wire::rpc::Calls::new(&table[9..], tds::Version::V74).unwrap().next().unwrap().unwrap();
+    assert_eq!(table.parameters[0].table.as_ref().unwrap().rows.len(), 3);
     let request =
         <link_api::proto::RunRequest as prost::Message>::decode(read("command/run").as_slice()).unwrap();
     assert!(link_api::convert::command_from_proto(request.command.unwrap()).is_ok());
