@@ -15,7 +15,6 @@ use crate::{
     fault::Raised,
     types::{Family, Type},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 pub(crate) use bytes::{byte, character, stored_bytes};
 pub(crate) use characters::{commas, units};
 pub(crate) use decimal::{Decimal, arithmetic};
@@ -105,32 +104,6 @@ fn failed(value: ValueRef<'_>, from: Type, to: Type) -> Raised {
             from.name, to.name
         ),
     )
-}
-
-/// The value of a parameter from its published text form: as [`convert`] from text, and base64 or 0x… for binary kinds.
-pub(crate) fn from_parameter(text: &str, to: Type) -> Option<Value> {
-    if to.family == Family::Binary {
-        let bytes = match text.strip_prefix("0x") {
-            Some(hex) => (hex.len() % 2 == 0).then_some(()).and_then(|()| {
-                hex.as_bytes()
-                    .chunks(2)
-                    .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-                    .collect::<Option<Vec<u8>>>()
-            })?,
-            None => STANDARD.decode(text).ok()?,
-        };
-        return Some(Value::Blob(bytes));
-    }
-    let blank = text.trim().is_empty() && to.family != Family::Text;
-    if blank {
-        return None;
-    }
-    if matches!(to.name, "datetime" | "smalldatetime") {
-        // A caller's program sends more digits and an offset, which the old types' own text has not.
-        let (date, time, offset) = parse_moment(text, 0)?;
-        return write_moment(date, time, offset, to).map(Value::Text);
-    }
-    convert(ValueRef::Text(text.as_bytes()), Type::NVARCHAR, to, 0, true).ok()
 }
 
 /// A copy of a borrowed value; text that is not UTF-8 can't come from this crate's own statements.

@@ -106,6 +106,17 @@ pub enum Broken {
     Lost,
 }
 
+/// Rows that go as one argument: a table-valued parameter.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rows<'a> {
+    /// Name of the table type as the caller has it, of one or two parts; empty when the caller says none.
+    pub type_name: String,
+    /// Types of the columns, in the table type's order.
+    pub columns: Vec<ColumnType>,
+    /// A value for each column.
+    pub rows: Vec<Vec<Value<'a>>>,
+}
+
 /// An argument of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Argument<'a> {
@@ -113,8 +124,10 @@ pub struct Argument<'a> {
     pub name: String,
     /// The type that the caller declared.
     pub ty: ColumnType,
-    /// `None` where the caller asks for the procedure's default.
+    /// `None` where the caller asks for the procedure's default, and where it gives rows.
     pub value: Option<Value<'a>>,
+    /// Rows in place of a value.
+    pub rows: Option<Rows<'a>>,
     /// Whether the caller wants the value back.
     pub output: bool,
 }

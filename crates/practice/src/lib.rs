@@ -16,6 +16,7 @@ mod random;
 mod rights;
 mod schema;
 mod session;
+mod table_type;
 pub mod tsql;
 mod types;
 

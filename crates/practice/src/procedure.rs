@@ -72,6 +72,8 @@ pub(crate) const PROCEDURES: &[Procedure] = &[
     other::ADD_MESSAGE,
     other::INVESTIGATION_SUMMARY,
     demo::ECHO,
+    demo::LIST,
+    demo::BYTES,
     demo::TYPES,
     demo::WAIT,
     demo::RESULTS,
@@ -83,6 +85,7 @@ mod tests {
     use super::*;
     use crate::{
         schema::Base,
+        table_type,
         tsql::{Action, Setting, Variable, compile},
         types::Type,
     };
@@ -96,15 +99,22 @@ mod tests {
             .chain(system::PROCEDURES.iter().map(|p| (p, &[Base::Patients, Base::Drugs][..])))
         {
             for base in bases {
+                let temps: Vec<_> = procedure
+                    .parameters
+                    .iter()
+                    .filter_map(|(name, declared, _)| Some((name, table_type::of_formal(declared)?)))
+                    .map(|(name, ty)| std::sync::Arc::new(ty.temp(name, "v1".to_owned(), true)))
+                    .collect();
                 let variables = procedure
                     .parameters
                     .iter()
+                    .filter(|(_, declared, _)| table_type::of_formal(declared).is_none())
                     .map(|(name, declared, _)| Variable {
                         name: (*name).to_owned(),
                         ty: Type::declared(declared.trim_end_matches(" output")),
                     })
                     .collect();
-                let setting = Setting { base: *base, temps: &[], next_table: 0 };
+                let setting = Setting { base: *base, temps: &temps, next_table: 1 };
                 let done = compile(procedure.body, &setting, variables, true);
                 let error = done.as_ref().err().map(|e| (e.number, e.line, e.message.reveal()));
                 assert!(done.is_ok(), "{}: {error:?}", procedure.name);

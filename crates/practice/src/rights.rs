@@ -36,8 +36,12 @@ const SERVER_ROLES: [&str; 9] = [
     "public",
 ];
 
-const READ: [&str; 4] =
-    ["CONNECT", "SELECT", "VIEW ANY COLUMN ENCRYPTION KEY DEFINITION", "VIEW ANY COLUMN MASTER KEY DEFINITION"];
+const READ: [&str; 4] = [
+    "CONNECT",
+    "SELECT",
+    "VIEW ANY COLUMN ENCRYPTION KEY DEFINITION",
+    "VIEW ANY COLUMN MASTER KEY DEFINITION",
+];
 const WRITE: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "EXECUTE"];
 /// Permissions that exist and that nobody here has.
 const NOBODYS: &[&str] = &[

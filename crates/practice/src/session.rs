@@ -7,6 +7,7 @@ mod invoke;
 mod narrow;
 mod programs;
 mod raise;
+mod rows;
 mod run;
 mod temps;
 mod told;
@@ -21,11 +22,13 @@ use crate::{
 };
 pub(crate) use cancel::Canceller;
 pub(crate) use programs::Programs;
+pub(crate) use rows::Rows;
 use rusqlite::{Connection, types::Value};
 use std::{
     collections::HashMap,
     sync::{Arc, atomic::AtomicBool},
 };
+pub(crate) use value::stored;
 
 /// Temporary tables with the depth of the scope that they end with.
 pub(crate) type Temps = Vec<(u32, Arc<Temp>)>;

@@ -35,9 +35,11 @@ use crate::{schema::Base, types::Type};
 pub(crate) use batch::{Setting, WHEN_IT_RUNS, compile, late, parameters};
 pub(crate) use cut::Slice;
 use database::SqlError;
+pub(crate) use expression::cast_text;
 pub(crate) use program::{
     Action, Level, Node, Program, Returned, Shape, ShapeColumn, Shown, Temp, Text, Unit, Variable, What,
 };
+pub(crate) use statement::Formal;
 
 /// Compiles a batch and writes what the embedded engine would get, statement by statement. Pure: for tests and fuzzing.
 /// The batch may use parameters `@p1` to `@p3` (int, nvarchar, datetime).

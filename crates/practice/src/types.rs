@@ -1,5 +1,6 @@
 //! SQL Server's types, as far as the demo tells them apart.
 
+use crate::table_type;
 use sqlparser::ast::{BinaryLength, CharacterLength, DataType, ExactNumberInfo};
 
 /// What values of a type are like.
@@ -64,6 +65,9 @@ impl Type {
     /// By SQL Server's name.
     pub(crate) fn by_name(name: &str) -> Option<Type> {
         use Family::*;
+        if table_type::is_bytes(name) {
+            return Some(Type::BINARY);
+        }
         [
             (Bit, "bit"),
             (Int, "tinyint"),

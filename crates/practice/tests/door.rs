@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Taken, ask, command, demo, login, number, open, reader, run};
-use database::{Engine, Failure, Login, Terms};
+use database::{Engine, Failure, Login, Terms, Writes};
 use model::{Access, CommandType, Direction, ExecutionMode, Parameter, ParameterType};
 use std::time::Duration;
 
@@ -220,6 +220,121 @@ fn every_published_type_converts_or_says_which_parameter_does_not() {
         };
         assert_eq!(name, "@v");
         assert!(text.is_empty() || !expected.contains(&format!("'{text}'")));
+    }
+}
+
+#[test]
+fn tables_and_bytes_of_the_practices_own_types_go_in_as_json_and_base64() {
+    let demo = demo(5);
+    let mut session = demo.session(Access::ReadOnly);
+    let table = |text: Option<&str>| Parameter {
+        type_name: Some("dbo.DEMO_IdList".to_owned()),
+        ..parameter("@rows", ParameterType::Structured, text)
+    };
+    let text = "SELECT r.ID, r.NAME FROM @rows AS r WHERE r.ID > @least ORDER BY r.ID";
+    let least = || parameter("@least", ParameterType::Int, Some("1"));
+    for rows in [
+        r#"[[3, "Zoë"], [1, "one"], ["2", null]]"#,
+        r#"[{"name": "Zoë", "id": 3}, {"ID": 2}, {"ID": 1, "NAME": "one"}]"#,
+    ] {
+        let ask = command(text, ExecutionMode::Reader, CommandType::Text, vec![table(Some(rows)), least()]);
+        let (taken, _) = run(session.as_mut(), &ask).unwrap();
+        let told = String::from_utf8(taken.json).unwrap();
+        assert_eq!(told, r#"{"ID":2,"NAME":null},{"ID":3,"NAME":"Zoë"}"#);
+        let call = command(
+            "DEMO_List",
+            ExecutionMode::Scalar,
+            CommandType::StoredProcedure,
+            vec![
+                table(Some(rows)),
+                Parameter {
+                    direction: Direction::ReturnValue,
+                    ..parameter("@count", ParameterType::Int, None)
+                },
+            ],
+        );
+        let (taken, done) = run(session.as_mut(), &call).unwrap();
+        assert_eq!(taken.json, br#"{"ID":1}"#);
+        assert_eq!(done.outputs[0].value.as_ref().unwrap().reveal(), "3");
+    }
+    for none in [Some("[]"), None] {
+        let ask = command(text, ExecutionMode::Reader, CommandType::Text, vec![table(none), least()]);
+        assert_eq!(run(session.as_mut(), &ask).unwrap().0.rows, 0);
+    }
+    for (wrong, is_parameter) in [
+        ("no JSON", true),
+        ("{}", true),
+        (r#"[[1]]"#, true),
+        (r#"[{"other": 1}]"#, true),
+        (r#"[[[1], 2]]"#, true),
+        (r#"[["x", null]]"#, false),
+        (r#"[[null, "x"]]"#, false),
+    ] {
+        let ask = command(text, ExecutionMode::Reader, CommandType::Text, vec![table(Some(wrong)), least()]);
+        match run(session.as_mut(), &ask).err() {
+            Some(Failure::Parameter { name, .. }) => assert!(is_parameter && name == "@rows", "{wrong}"),
+            Some(Failure::Sql(_)) => assert!(!is_parameter, "{wrong}"),
+            other => panic!("{wrong}: {other:?}"),
+        }
+    }
+    let bytes = Parameter {
+        type_name: Some("DEMO_Bytes".to_owned()),
+        ..parameter("@bytes", ParameterType::Udt, Some("AP8="))
+    };
+    let call = command("DEMO_EchoBytes", ExecutionMode::Reader, CommandType::StoredProcedure, vec![bytes]);
+    let (taken, _) = run(session.as_mut(), &call).unwrap();
+    assert_eq!(taken.json, br#"{"Bytes":"AP8=","Size":2}"#);
+}
+
+#[test]
+fn a_parameter_longer_than_its_size_is_cut() {
+    let demo = demo(5);
+    let mut session = demo.session(Access::ReadOnly);
+    use ParameterType as P;
+    for (kind, size, text, json) in [
+        (P::VarChar, 3, "abcdef", "\"abc\""),
+        (P::NVarChar, 6, "abcdef", "\"abc\""),
+        (P::NVarChar, 3, "😀", "\"\""),
+        (P::String, 100, "abcdef", "\"abcdef\""),
+        (P::VarBinary, 2, "AQIDBA==", "\"AQI=\""),
+        (P::Int, 1, "1000", "1000"),
+        (P::NVarChar, 20_000, "abcdef", "\"abcdef\""),
+    ] {
+        let given = Parameter {
+            size: Some(size),
+            direction: Direction::InputOutput,
+            ..parameter("@v", kind, Some(text))
+        };
+        let ask = command("SELECT @v AS v", ExecutionMode::Reader, CommandType::Text, vec![given]);
+        let (taken, done) = run(session.as_mut(), &ask).unwrap();
+        assert_eq!(String::from_utf8(taken.json).unwrap(), format!("{{\"v\":{json}}}"), "{kind:?} {size}");
+        assert_eq!(done.outputs[0].value.as_ref().unwrap().reveal(), json.trim_matches('"'));
+    }
+    // What comes back has no more room either.
+    let back =
+        Parameter { size: Some(4), direction: Direction::Output, ..parameter("@v", P::NVarChar, None) };
+    let ask = command("SET @v = N'abcdef'", ExecutionMode::NonQuery, CommandType::Text, vec![back]);
+    let (_, done) = run(session.as_mut(), &ask).unwrap();
+    assert_eq!(done.outputs[0].value.as_ref().unwrap().reveal(), "ab");
+}
+
+#[test]
+fn what_a_login_may_do_is_told_as_its_permissions_are() {
+    let demo = demo(5);
+    for (user, access, writes) in [
+        ("bpsrawdata", Access::ReadWrite, Writes::Yes),
+        ("bpsrawdata", Access::ReadOnly, Writes::No),
+        ("bpsviewer", Access::ReadWrite, Writes::No),
+    ] {
+        let mut session = demo.engine.connect(&login(user), "Patients", access).unwrap();
+        let told = session.describe().unwrap();
+        assert_eq!(told.rights.writes, writes);
+        let asked =
+            "SELECT IS_MEMBER('db_datawriter') AS w, HAS_PERMS_BY_NAME(NULL, 'DATABASE', 'EXECUTE') AS e";
+        let may = i32::from(writes == Writes::Yes);
+        assert_eq!(ask(session.as_mut(), asked).unwrap(), format!("[{{\"w\":{may},\"e\":{may}}}]"));
+        assert_eq!(told.rights.grants.contains(&"db_datawriter".to_owned()), writes == Writes::Yes);
+        assert!(told.rights.grants.contains(&"db_datareader".to_owned()));
     }
 }
 

@@ -292,7 +292,7 @@ async fn a_hundred_thousand_rows_and_64_megabytes_in_small_and_large_packets() {
         })
         .await
         .unwrap();
-        assert_eq!(client.packet_size(), size.into());
+        assert_eq!(client.packet_size(), u32::from(size));
         client.execute("rows 100000".to_owned(), ()).await.unwrap();
         let mut count = 0;
         while let Some(row) = client.next_row().await.unwrap() {

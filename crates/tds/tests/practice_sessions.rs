@@ -38,7 +38,8 @@ async fn message_count(client: &mut TdsClient) -> ColumnValues {
 async fn add_message(client: &mut TdsClient) -> Vec<String> {
     let given = [SqlType::Int(Some(1)), text("subject"), text("message")]
         .map(|value| RpcParameter::new(None, StatusFlags::NONE, value));
-    let added = client.execute_stored_procedure("BP_AddMessage".to_owned(), Some(given.into()), None, ()).await;
+    let added =
+        client.execute_stored_procedure("BP_AddMessage".to_owned(), Some(given.into()), None, ()).await;
     walked(client, added).await
 }
 
@@ -57,7 +58,10 @@ async fn the_driver_knows_of_transactions_that_t_sql_begins_and_ends() {
         ("BEGIN TRAN SELECT CAST('x' AS int) AS a", false),
         ("SET XACT_ABORT ON BEGIN TRAN SELECT 1 / 0 AS a", false),
         ("SET XACT_ABORT OFF BEGIN TRAN SELECT 1 / 0 AS a", true),
-        ("BEGIN TRY SELECT CAST('x' AS int) AS a END TRY BEGIN CATCH SELECT XACT_STATE() AS s END CATCH", false),
+        (
+            "BEGIN TRY SELECT CAST('x' AS int) AS a END TRY BEGIN CATCH SELECT XACT_STATE() AS s END CATCH",
+            false,
+        ),
         ("EXEC ('BEGIN TRAN')", true),
         ("EXEC ('ROLLBACK')", false),
     ] {
@@ -161,7 +165,8 @@ async fn each_login_is_told_its_own_rights() {
     let columns = "s,o,w,r,ds,di,de,oe,oer";
     assert_eq!(told(&mut writer, asked).await, [format!("{columns}: 0,0,1,1,1,1,1,1,1")]);
     assert_eq!(told(&mut reader, asked).await, [format!("{columns}: 0,0,0,1,1,0,0,0,1")]);
-    let granted = "SELECT permission_name FROM sys.database_permissions AS p JOIN sys.database_principals AS u
+    let granted =
+        "SELECT permission_name FROM sys.database_permissions AS p JOIN sys.database_principals AS u
         ON u.principal_id = p.grantee_principal_id WHERE u.name = USER_NAME() ORDER BY 1";
     assert_eq!(told(&mut writer, granted).await, ["permission_name: CONNECT EXECUTE"]);
     assert_eq!(told(&mut reader, granted).await, ["permission_name: CONNECT"]);
@@ -245,7 +250,8 @@ async fn attention_reaches_calls_that_wait_the_space_between_results_and_the_mid
     for text in [
         "WAITFOR DELAY '01:00:00'".to_owned(),
         "SELECT 1 AS a SELECT 2 AS b WAITFOR DELAY '01:00:00' SELECT 3 AS c".to_owned(),
-        "DECLARE @n int = 0 WHILE @n < 100000000 SELECT @n AS n".to_owned(),
+        // (Tens of thousands of empty ones in the pipe are more than the driver looks through: it gives the connection up.)
+        "WHILE 1 = 1 SELECT N FROM Numbers".to_owned(),
         ENDLESS.to_owned(),
         "WHILE 1 = 1 SELECT REPLICATE(CAST('x' AS varchar(max)), 40000000) AS a".to_owned(),
         "BEGIN TRAN UPDATE Numbers SET N = N WAITFOR DELAY '01:00:00' ROLLBACK".to_owned(),

@@ -175,7 +175,7 @@ fn calls_are_read_one_by_one_up_to_a_broken_one() {
     bytes.push(0xFF);
     bytes.extend(call(Err("BP_Echo"), &[parameter("@x", 2, &int_value(Some(5)))]));
     bytes.push(0xFF);
-    bytes.extend(call(Err("BP_Table"), &[parameter("@t", 0, &[0xF3, 0, 0, 0])]));
+    bytes.extend(call(Err("BP_Table"), &[parameter("@t", 0, &[0xF4, 0, 0, 0])]));
     bytes.push(0xFF);
     bytes.extend(call(Err("BP_Never"), &[]));
     let calls: Vec<_> = rpc::Calls::new(&bytes, Version::V74).unwrap().collect();
@@ -186,7 +186,119 @@ fn calls_are_read_one_by_one_up_to_a_broken_one() {
     let second = calls[1].as_ref().unwrap();
     assert!(second.parameters[0].default && second.parameters[0].value == Owned::Int(5));
     let Err(Wrong::Parameter { parameter: 1, what, .. }) = &calls[2] else { panic!("{:?}", calls[2]) };
-    assert!(what.contains("table-valued"));
+    assert!(what.contains("json"));
+}
+
+/// A table-valued parameter of these columns, each a type and a value in the form of an output value.
+fn table(name: &str, columns: &[Vec<u8>], rows: &[Vec<Vec<u8>>]) -> Vec<u8> {
+    let mut bytes = vec![0xF3, 0, 3];
+    bytes.extend("dbo".encode_utf16().flat_map(u16::to_le_bytes));
+    bytes.push(name.len() as u8);
+    bytes.extend(name.encode_utf16().flat_map(u16::to_le_bytes));
+    if columns.is_empty() {
+        bytes.extend([0xFF, 0xFF]);
+    } else {
+        bytes.extend((columns.len() as u16).to_le_bytes());
+    }
+    for column in columns {
+        bytes.extend([0, 0, 0, 0, 1, 0]);
+        bytes.extend(column);
+        bytes.push(0);
+    }
+    // A hint, and the end of hints.
+    if !columns.is_empty() {
+        bytes.extend([0x10, 1, 0, 1, 0, 1]);
+    }
+    bytes.push(0);
+    for row in rows {
+        bytes.push(1);
+        row.iter().for_each(|cell| bytes.extend(cell));
+    }
+    bytes.push(0);
+    bytes
+}
+
+/// Type and value of an output value apart.
+fn apart(ty: &practice::events::ColumnType, value: &Value<'_>) -> (Vec<u8>, Vec<u8>) {
+    let mut bytes = Vec::new();
+    write_value(ty, value, Version::V74, &mut bytes).unwrap();
+    let mut reader = Reader::new(&bytes);
+    read_type(&mut reader, &bad).unwrap();
+    let at = bytes.len() - reader.rest().len();
+    let value = bytes.split_off(at);
+    (bytes, value)
+}
+
+fn called_with(bytes: &[u8]) -> Result<rpc::Call, Wrong> {
+    let message = [
+        headers(),
+        call(Err("BP_Table"), &[parameter("@t", 0, bytes), parameter("@n", 0, &int_value(Some(9)))]),
+    ]
+    .concat();
+    rpc::Calls::new(&message, Version::V74).unwrap().next().unwrap()
+}
+
+#[test]
+fn a_table_of_every_type_reads_back_row_by_row() {
+    let samples = samples();
+    let types: Vec<_> = samples.iter().map(|s| apart(&s.ty, &s.low).0).collect();
+    let row = |pick: &dyn Fn(usize) -> Value<'static>| -> Vec<Vec<u8>> {
+        samples.iter().enumerate().map(|(at, s)| apart(&s.ty, &pick(at)).1).collect()
+    };
+    let rows = [row(&|at| samples[at].low), row(&|at| samples[at].high), row(&|_| Value::Null)];
+    let read = called_with(&table("Everything", &types, &rows)).unwrap();
+    let [first, after] = read.parameters.as_slice() else { panic!() };
+    assert_eq!(after.value, Owned::Int(9));
+    let table = first.table.as_ref().unwrap();
+    assert_eq!(
+        (table.type_name.as_str(), table.columns.len(), table.rows.len()),
+        ("dbo.Everything", types.len(), 3)
+    );
+    let view = table.view();
+    for (at, sample) in samples.iter().enumerate() {
+        assert_eq!(view.rows[0][at], sample.low, "{}", sample.name);
+        assert_eq!(view.rows[1][at], sample.high, "{}", sample.name);
+        assert_eq!(view.rows[2][at], Value::Null, "{}", sample.name);
+    }
+}
+
+#[test]
+fn a_table_may_have_no_rows_or_be_null_and_a_wrong_one_is_refused() {
+    let int = vec![0x26, 4];
+    let empty = called_with(&table("T", std::slice::from_ref(&int), &[])).unwrap();
+    assert_eq!(empty.parameters[0].table.as_ref().unwrap().columns.len(), 1);
+    let null = called_with(&table("T", &[], &[])).unwrap();
+    let null = null.parameters[0].table.as_ref().unwrap();
+    assert!(null.columns.is_empty() && null.rows.is_empty());
+    // Rows of a table without columns; a table within a table; one that ends too early.
+    let mut rows = table("T", &[], &[]);
+    rows.pop();
+    rows.extend([1, 0]);
+    assert!(matches!(called_with(&rows), Err(Wrong::Malformed(_))));
+    let nested = called_with(&table("T", &[table("U", std::slice::from_ref(&int), &[])], &[]));
+    assert!(matches!(nested, Err(Wrong::Parameter { parameter: 1, .. })), "{nested:?}");
+    let whole = table("T", std::slice::from_ref(&int), &[vec![vec![4, 1, 0, 0, 0]]]);
+    let message = [headers(), call(Err("BP_Table"), &[parameter("@t", 0, &whole)])].concat();
+    for cut in 1..whole.len() {
+        let calls: Vec<_> = rpc::Calls::new(&message[..message.len() - cut], Version::V74).unwrap().collect();
+        assert!(calls.last().unwrap().is_err(), "{cut}");
+    }
+    // Small values do not grow without end.
+    let million: Vec<_> = (0..2_000_001).map(|_| vec![vec![0u8]]).collect();
+    let Err(Wrong::Parameter { what, .. }) = called_with(&table("T", &[int], &million)) else { panic!() };
+    assert!(what.contains("2000000"), "{what}");
+}
+
+#[test]
+fn bytes_of_a_clients_own_type_are_bytes() {
+    let mut own = vec![0xF0, 0, 0, 1, b'P', 0];
+    own.extend(3u64.to_le_bytes());
+    own.extend([3, 0, 0, 0, 7, 8, 9, 0, 0, 0, 0]);
+    let read = called_with(&own).unwrap();
+    assert_eq!(
+        (read.parameters[0].ty.name, &read.parameters[0].value),
+        ("varbinary", &Owned::Binary(vec![7, 8, 9]))
+    );
 }
 
 /// Everything there is, over any bytes.
@@ -241,7 +353,11 @@ proptest! {
         }).collect();
         let mut whole = headers();
         whole.extend(call(Ok(10), &typed));
-        for mut good in [whole, batch("SELECT 1"), login7(0x7400_0004, 0, "u", "p", "d"), prelogin(1)] {
+        let columns: Vec<_> = samples().iter().map(|s| apart(&s.ty, &s.high)).collect();
+        let (types, cells): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+        let rows = table("T", &types, &[cells.clone(), cells]);
+        let tables = [headers(), call(Err("BP_Table"), &[parameter("@t", 0, &rows)])].concat();
+        for mut good in [tables, whole, batch("SELECT 1"), login7(0x7400_0004, 0, "u", "p", "d"), prelogin(1)] {
             let length = good.len();
             good[at % length] = to;
             read_all(&good);

@@ -3,6 +3,7 @@
 use crate::{
     procedure::PROCEDURES,
     schema::{Base, CREATED_AT, INDEXES, Relation, SYSTEM, declared_name, id_of},
+    table_type::{self, TABLE_TYPES},
     types::{Family, Type},
 };
 use rusqlite::{Connection, Statement, params};
@@ -62,6 +63,24 @@ struct Told {
 }
 
 fn told(declared: &str) -> Told {
+    let own = match table_type::of_formal(declared) {
+        Some(table) => Some(("table type", 243, table.number)),
+        None => table_type::is_bytes(declared).then_some((table_type::BYTES.0, 240, table_type::BYTES.1)),
+    };
+    if let Some((name, system, user)) = own {
+        return Told {
+            name,
+            system,
+            user,
+            length: -1,
+            precision: 0,
+            scale: 0,
+            collation: None,
+            characters: None,
+            number: false,
+            time: false,
+        };
+    }
     let ty = Type::declared(declared);
     let base = declared_name(declared);
     let &(name, system, user, length, precision, scale, text) =
@@ -380,7 +399,8 @@ fn routines(connection: &Connection, base: Base) -> rusqlite::Result<()> {
 }
 
 fn types(connection: &Connection, base: Base) -> rusqlite::Result<()> {
-    let mut insert = insert(connection, base, "sys_types", "?1, ?2, ?3, 4, NULL, ?4, ?5, ?6, ?7, ?8, 0, 0, 0, 0, 0")?;
+    let mut insert =
+        insert(connection, base, "sys_types", "?1, ?2, ?3, 4, NULL, ?4, ?5, ?6, ?7, ?8, 0, 0, 0, 0, 0")?;
     for &(name, system, user, length, precision, scale, text) in TYPES {
         let nullable = i64::from(name != "sysname" && name != "timestamp");
         insert.execute(params![
@@ -393,6 +413,43 @@ fn types(connection: &Connection, base: Base) -> rusqlite::Result<()> {
             text.then_some(COLLATION),
             nullable
         ])?;
+    }
+    drop(insert);
+    if base == Base::Patients { own_types(connection, base) } else { Ok(()) }
+}
+
+/// The practice's own: table types with their columns, and the one whose values are bytes.
+fn own_types(connection: &Connection, base: Base) -> rusqlite::Result<()> {
+    let own = "?1, ?2, ?3, 1, NULL, -1, 0, 0, NULL, ?4, 1, ?5, 0, 0, ?6";
+    let mut plain = insert(connection, base, "sys_types", own)?;
+    plain.execute(params![table_type::BYTES.0, 240, table_type::BYTES.1, 1, 1, 0])?;
+    let mut table = insert(connection, base, "sys_table_types", &format!("{own}, ?7, 0"))?;
+    let marks = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0, 0, 0";
+    let mut lists = [
+        insert(connection, base, "sys_columns", marks)?,
+        insert(connection, base, "sys_all_columns", marks)?,
+    ];
+    for ty in TABLE_TYPES {
+        let id = id_of(base, &format!("TT_{}", ty.name));
+        plain.execute(params![ty.name, 243, ty.number, 0, 0, 1])?;
+        table.execute(params![ty.name, 243, ty.number, 0, 0, 1, id])?;
+        for (number, (name, declared, nullable)) in (1i64..).zip(ty.columns) {
+            let t = told(declared);
+            for list in &mut lists {
+                list.execute(params![
+                    id,
+                    name,
+                    number,
+                    t.system,
+                    t.user,
+                    t.length,
+                    t.precision,
+                    t.scale,
+                    t.collation,
+                    i64::from(*nullable),
+                ])?;
+            }
+        }
     }
     Ok(())
 }

@@ -127,9 +127,3 @@ fn the_matrix_has_its_holes() {
     assert!(castable(Type::BINARY, Type::INT) && !castable(Type::BINARY, Type::FLOAT));
     assert!(!castable(Type::GUID, Type::INT) && castable(Type::VARCHAR, Type::GUID));
 }
-
-#[test]
-fn a_parameter_of_an_old_type_may_carry_more_than_its_text() {
-    let made = from_parameter("2026-02-03T14:05:06.1234567+10:00", Type::DATETIME);
-    assert_eq!(made, Some(Value::Text("2026-02-03T14:05:06.123".to_owned())));
-}

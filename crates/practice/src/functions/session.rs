@@ -191,9 +191,12 @@ pub(crate) fn register(connection: &Connection, state: &Arc<State>) -> Result<()
     let changing = FunctionFlags::SQLITE_UTF8;
     let own = Arc::clone(state);
     // System views ask it too, and those take only what is innocuous: it looks, and changes nothing.
-    connection.create_scalar_function("ts_state", 1, changing | FunctionFlags::SQLITE_INNOCUOUS, move |c| {
-        Ok(fact(&own.facts(), c.get_raw(0).as_str().unwrap_or_default()))
-    })?;
+    connection.create_scalar_function(
+        "ts_state",
+        1,
+        changing | FunctionFlags::SQLITE_INNOCUOUS,
+        move |c| Ok(fact(&own.facts(), c.get_raw(0).as_str().unwrap_or_default())),
+    )?;
     let own = Arc::clone(state);
     connection.create_scalar_function("ts_get", 1, changing, move |c| {
         let at = usize::try_from(c.get::<i64>(0)?).unwrap_or(usize::MAX);

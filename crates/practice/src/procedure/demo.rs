@@ -19,6 +19,27 @@ pub(super) const ECHO: Procedure = Procedure {
            RETURN 7",
 };
 
+pub(super) const LIST: Procedure = Procedure {
+    name: "DEMO_List",
+    parameters: &[("@rows", "DEMO_IdList readonly", None)],
+    body: "DECLARE @count int = (SELECT COUNT(*) FROM @rows)
+           SELECT ID, NAME FROM @rows ORDER BY ID, NAME
+           SELECT @count AS Rows, COUNT(NAME) AS Named, SUM(CAST(ID AS bigint)) AS Total FROM @rows
+           RETURN @count",
+};
+
+pub(super) const BYTES: Procedure = Procedure {
+    name: "DEMO_EchoBytes",
+    parameters: &[
+        ("@bytes", "DEMO_Bytes", None),
+        ("@size", "int output", Some("NULL")),
+        ("@same", "varbinary(max) output", Some("NULL")),
+    ],
+    body: "SET @size = DATALENGTH(@bytes)
+           SET @same = @bytes
+           SELECT @bytes AS Bytes, DATALENGTH(@bytes) AS Size",
+};
+
 /// Columns of a type's lowest value, highest value and NULL.
 macro_rules! ends {
     ($($name:literal $ty:literal $low:literal $high:literal)*) => {

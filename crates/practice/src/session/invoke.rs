@@ -2,6 +2,7 @@
 
 use super::{
     DemoSession, Frame,
+    rows::{Rows, clash},
     run::{DEEPEST, Stop, Weight},
 };
 use crate::{
@@ -10,7 +11,8 @@ use crate::{
     fault::{Caught, fault},
     procedure::{self, Procedure},
     schema::Base,
-    tsql::{Action, Program, Variable, parameters},
+    table_type::{self, TableType},
+    tsql::{Action, Formal, Program, Variable, parameters},
     types::Type,
 };
 use rusqlite::types::{Value, ValueRef};
@@ -21,6 +23,8 @@ pub(super) struct Passed {
     pub(super) formal: Option<String>,
     /// `None` asks for the default.
     pub(super) value: Option<(Value, Type)>,
+    /// Rows in place of a value.
+    pub(super) rows: Option<Rows>,
     pub(super) output: bool,
 }
 
@@ -56,7 +60,9 @@ impl DemoSession {
                         Some((sql, ty)) => Some((self.one(sql, frame, line)?, *ty)),
                         None => None,
                     };
-                    passed.push(Passed { formal: one.formal.clone(), value, output: one.output.is_some() });
+                    let rows = one.table.as_deref().map(|temp| self.rows_of(temp, line)).transpose()?;
+                    let output = one.output.is_some();
+                    passed.push(Passed { formal: one.formal.clone(), value, rows, output });
                 }
                 let (name, database) = match named_by {
                     Some(at) => named(&frame.values[*at], self.base),
@@ -142,27 +148,28 @@ impl DemoSession {
         out: &mut dyn Events,
     ) -> Result<(), Stop> {
         let program = self
-            .kept(text, variables, false)
+            .kept(text, variables, false, frame.depth)
             .map_err(|e| Stop::Compile(Caught { procedure: frame.procedure.clone(), ..Caught::from(e) }))?;
         self.program(&program, frame, out)
     }
 
-    /// The compiled batch, kept from before where that is safe.
+    /// The compiled batch, kept from before where that is safe. It sees table variables that were made for that depth.
     pub(super) fn kept(
         &mut self,
         text: &str,
         variables: Vec<Variable>,
         returns: bool,
+        depth: u32,
     ) -> Result<Arc<Program>, database::SqlError> {
         // A batch that was compiled beside temporary tables knows them by names that end with them.
         if !self.temps.is_empty() {
-            return self.compile_batch(text, variables, returns).map(Arc::new);
+            return self.compile_batch(text, variables, returns, depth).map(Arc::new);
         }
         let key = crate::session::programs::key(text, self.base, &variables, returns);
         if let Some(program) = self.programs.find(&key) {
             return Ok(program);
         }
-        let program = Arc::new(self.compile_batch(text, variables, returns)?);
+        let program = Arc::new(self.compile_batch(text, variables, returns, depth)?);
         if program.tables.is_empty() {
             self.programs.keep(key, &program);
         }
@@ -263,9 +270,21 @@ impl DemoSession {
             }
             own[at] = Some((place, given));
         }
-        let mut variables = Vec::new();
+        let (mut variables, mut tables) = (Vec::new(), Vec::new());
         let mut wanted = Vec::new();
-        for (at, ((name, declared, default), given)) in procedure.parameters.iter().zip(own).enumerate() {
+        for ((name, declared, default), given) in procedure.parameters.iter().zip(own) {
+            let passed = given.as_ref().map(|(_, passed)| passed);
+            if let Some(table) = table_type::of_formal(declared) {
+                if let Some(Passed { value: Some((_, from)), .. }) = passed {
+                    return Err(clash(from.name, table.name, line));
+                }
+                tables.push((*name, table, given.and_then(|(_, passed)| passed.rows)));
+                continue;
+            }
+            let at = variables.len();
+            if let Some(Passed { rows: Some(rows), .. }) = passed {
+                return Err(clash(rows.shown(), declared, line));
+            }
             let ty = Type::declared(declared.trim_end_matches(" output"));
             let value = match (given, default) {
                 (Some((place, Passed { value: Some((value, from)), output, .. })), _) => {
@@ -305,8 +324,10 @@ impl DemoSession {
         let base = self.base;
         let body = |s: &mut Self, frame: &mut Frame, out: &mut dyn Events| {
             s.base = home;
-            let program = s.kept(procedure.body, variables, true).map_err(Stop::from)?;
-            s.program(&program, frame, out)
+            s.beside(&tables, line, frame, |s, frame| {
+                let program = s.kept(procedure.body, variables, true, frame.depth).map_err(Stop::from)?;
+                s.program(&program, frame, out)
+            })
         };
         let frame = self.inner(body, frame, out)?;
         self.base = base;
@@ -317,6 +338,24 @@ impl DemoSession {
                 .map(|(at, place)| (place, frame.values[at].clone(), frame.variables[at].ty))
                 .collect(),
         })
+    }
+
+    /// Runs something in its frame beside the tables that were given to it.
+    fn beside<T>(
+        &mut self,
+        tables: &[(&str, &'static TableType, Option<Rows>)],
+        line: u64,
+        frame: &mut Frame,
+        what: impl FnOnce(&mut Self, &mut Frame) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        let made = tables
+            .iter()
+            .try_for_each(|(name, ty, rows)| self.hand_over(name, ty, rows.as_ref(), frame.depth, line));
+        let done = made.and_then(|()| what(self, frame));
+        if !tables.is_empty() {
+            self.end_scope(frame.depth);
+        }
+        done
     }
 
     /// `sp_executesql @stmt, @params, values …`.
@@ -357,16 +396,15 @@ impl DemoSession {
             }
             None => Vec::new(),
         };
-        let mut values: Vec<Option<Value>> = vec![None; formal.len()];
-        let mut wanted = Vec::new();
+        let mut own: Vec<Option<(usize, Passed)>> = formal.iter().map(|_| None).collect();
         for (place, one) in given {
             let at = match &one.formal {
                 None => place - 2,
                 Some(name) => {
-                    formal.iter().position(|(v, _)| v.name.eq_ignore_ascii_case(name)).unwrap_or(usize::MAX)
+                    formal.iter().position(|f| f.name().eq_ignore_ascii_case(name)).unwrap_or(usize::MAX)
                 }
             };
-            let Some((variable, output)) = formal.get(at) else {
+            let Some(declared) = formal.get(at) else {
                 return Err(match &one.formal {
                     Some(name) => {
                         fault(8145, line, format!("{name} is not a parameter for procedure sp_executesql."))
@@ -375,47 +413,69 @@ impl DemoSession {
                 }
                 .into());
             };
-            if one.output && !output {
+            if one.output && !matches!(declared, Formal::Value(_, true)) {
                 return Err(fault(
                     8162,
                     line,
                     format!(
                         "The formal parameter \"{}\" was not declared as an OUTPUT parameter, but the actual parameter passed in requested output.",
-                        variable.name
+                        declared.name()
                     ),
                 )
                 .into());
             }
-            if one.output {
-                wanted.push((at, place));
-            }
-            let (value, from) = one.value.unwrap_or((Value::Null, Type::NULL));
-            let from = if from.family == crate::types::Family::Null { variable.ty } else { from };
-            let made = convert((&value).into(), from, variable.ty, 0, false).map_err(|_| {
-                Stop::from(fault(
-                    8114,
-                    line,
-                    format!("Error converting data type {} to {}.", from.name, variable.ty.name),
-                ))
-            })?;
-            values[at] = Some(made);
+            own[at] = Some((place, one));
         }
-        for (at, value) in values.iter_mut().enumerate() {
-            if value.is_none() && !formal[at].1 {
-                return Err(fault(
-                    8178,
-                    line,
-                    format!(
-                        "The parameterized query expects the parameter '{}', which was not supplied.",
-                        formal[at].0.name
-                    ),
-                )
-                .into());
-            }
+        let (mut variables, mut tables, mut wanted) = (Vec::new(), Vec::new(), Vec::new());
+        for (declared, given) in formal.iter().zip(own) {
+            let (variable, output) = match (declared, &given) {
+                (Formal::Table(_, ty), Some((_, Passed { value: Some((_, from)), .. }))) => {
+                    return Err(clash(from.name, ty.name, line));
+                }
+                (Formal::Table(name, ty), _) => {
+                    tables.push((name.as_str(), *ty, given.and_then(|(_, passed)| passed.rows)));
+                    continue;
+                }
+                (Formal::Value(variable, _), Some((_, Passed { rows: Some(rows), .. }))) => {
+                    return Err(clash(rows.shown(), variable.ty.name, line));
+                }
+                (Formal::Value(variable, output), _) => (variable.clone(), *output),
+            };
+            let value = match given {
+                Some((place, one)) => {
+                    if one.output {
+                        wanted.push((variables.len(), place));
+                    }
+                    let (value, from) = one.value.unwrap_or((Value::Null, Type::NULL));
+                    let from = if from.family == crate::types::Family::Null { variable.ty } else { from };
+                    convert((&value).into(), from, variable.ty, 0, false).map_err(|_| {
+                        Stop::from(fault(
+                            8114,
+                            line,
+                            format!("Error converting data type {} to {}.", from.name, variable.ty.name),
+                        ))
+                    })?
+                }
+                None if output => Value::Null,
+                None => {
+                    return Err(fault(
+                        8178,
+                        line,
+                        format!(
+                            "The parameterized query expects the parameter '{}', which was not supplied.",
+                            variable.name
+                        ),
+                    )
+                    .into());
+                }
+            };
+            frame.values.push(value);
+            variables.push(variable);
         }
-        frame.values = values.into_iter().map(|v| v.unwrap_or(Value::Null)).collect();
-        let variables = formal.into_iter().map(|(v, _)| v).collect();
-        let frame = self.inner(|s, frame, out| s.dynamic(&text, variables, frame, out), frame, out)?;
+        let body = |s: &mut Self, frame: &mut Frame, out: &mut dyn Events| {
+            s.beside(&tables, line, frame, |s, frame| s.dynamic(&text, variables, frame, out))
+        };
+        let frame = self.inner(body, frame, out)?;
         Ok(Outcome {
             status: 0,
             outputs: wanted

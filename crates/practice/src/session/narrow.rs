@@ -1,9 +1,11 @@
 //! The narrow door: one command, its result sets, one count or one error.
 
-use super::{DemoSession, Frame, invoke::Passed, value::typed};
+use super::{DemoSession, Frame, invoke::Passed, run::Stop, value::typed};
 use crate::{
     events::{Broken, ColumnType, Ended, Enough, Events, Message, ResultColumn},
-    parameter, rights,
+    fault::fault,
+    parameter::{self, Made},
+    rights,
     schema::Base,
     tsql::{Action, Setting, Variable, compile},
     types::Type,
@@ -147,45 +149,62 @@ impl From<Broken> for Failure {
 
 impl DemoSession {
     fn command(&mut self, command: &Command, heard: &mut Heard<'_>) -> Result<Done, Failure> {
-        let mut values = Vec::new();
-        let mut variables = Vec::new();
-        for given in &command.parameters {
-            let (ty, value) = parameter::value_of(given)?;
-            let name =
-                if given.name.starts_with('@') { given.name.clone() } else { format!("@{}", given.name) };
-            variables.push(Variable { name, ty });
-            values.push(value);
+        let mut given = Vec::new();
+        for one in &command.parameters {
+            let name = if one.name.starts_with('@') { one.name.clone() } else { format!("@{}", one.name) };
+            given.push((name, parameter::made(one)?));
         }
         let text = command.text.reveal();
         match command.kind {
             CommandType::Text => {
-                let mut frame = Frame { values, ..Frame::outermost() };
-                let program = self.kept(text, variables, false);
+                let mut frame = Frame::outermost();
+                let (mut variables, mut places, mut tables) = (Vec::new(), Vec::new(), Vec::new());
+                for (at, (name, made)) in given.into_iter().enumerate() {
+                    match made {
+                        Made::Value(ty, value) => {
+                            variables.push(Variable { name, ty });
+                            frame.values.push(value);
+                            places.push(at);
+                        }
+                        Made::Rows(ty, rows) => tables.push((name, ty, rows)),
+                    }
+                }
+                let handed = tables
+                    .iter()
+                    .try_for_each(|(name, ty, rows)| self.hand_over(name, ty, Some(rows), frame.depth, 1));
+                let program = match handed {
+                    Ok(()) if tables.is_empty() => self.kept(text, variables, false, u32::MAX),
+                    Ok(()) => self.kept(text, variables, false, frame.depth),
+                    Err(Stop::Raised(caught, _) | Stop::Compile(caught)) => {
+                        Err(fault(caught.number, caught.line.into(), caught.text))
+                    }
+                    Err(Stop::Broken(broken)) => return Err(broken.into()),
+                    Err(Stop::Over) => return Err(Failure::Lost),
+                };
                 self.top(program, &mut frame, heard)?;
-                for (at, given) in command.parameters.iter().enumerate() {
+                for (place, at) in places.into_iter().enumerate() {
                     // A batch that could not be compiled has no variables.
                     if let (true, Some(variable)) =
-                        (given.direction != Direction::Input, frame.variables.get(at))
+                        (command.parameters[at].direction != Direction::Input, frame.variables.get(place))
                     {
-                        heard.outputs.push((at, shown(&frame.values[at], variable.ty)));
+                        heard.outputs.push((at, shown(&frame.values[place], variable.ty)));
                     }
                 }
             }
             CommandType::StoredProcedure => {
                 let mut places = Vec::new();
                 let mut passed = Vec::new();
-                for (at, (given, (variable, value))) in
-                    command.parameters.iter().zip(variables.into_iter().zip(values)).enumerate()
-                {
-                    if given.direction == Direction::ReturnValue {
+                for (at, (declared, (name, made))) in command.parameters.iter().zip(given).enumerate() {
+                    if declared.direction == Direction::ReturnValue {
                         continue;
                     }
                     places.push(at);
-                    passed.push(Passed {
-                        formal: Some(variable.name),
-                        value: Some((value, variable.ty)),
-                        output: given.direction != Direction::Input,
-                    });
+                    let (value, rows) = match made {
+                        Made::Value(ty, value) => (Some((value, ty)), None),
+                        Made::Rows(_, rows) => (None, Some(rows)),
+                    };
+                    let output = declared.direction != Direction::Input;
+                    passed.push(Passed { formal: Some(name), value, rows, output });
                 }
                 let (mut outputs, mut status) = (Vec::new(), 0);
                 self.call_told(text, passed, heard, &mut |_, outcome| {

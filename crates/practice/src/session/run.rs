@@ -318,8 +318,9 @@ impl DemoSession {
         text: &str,
         variables: Vec<crate::tsql::Variable>,
         returns: bool,
+        depth: u32,
     ) -> Result<Program, SqlError> {
-        let temps = self.visible(u32::MAX);
+        let temps = self.visible(depth);
         let setting = Setting { base: self.base, temps: &temps, next_table: self.next_table };
         let program = compile(text, &setting, variables, returns)?;
         self.next_table += program.tables.len() as u64;

@@ -95,6 +95,8 @@ impl DemoSession {
             columns: shape.columns.clone(),
             identity_insert: false,
             keys: shape.key_columns(),
+            of: None,
+            readonly: false,
         });
         self.make_table(&temp, shape, depth)?;
         Ok(temp)

@@ -3,6 +3,7 @@
 use super::{
     DemoSession, Frame,
     invoke::Passed,
+    rows::Rows,
     run::Stop,
     value::{column_type, stored, type_of, typed},
 };
@@ -27,7 +28,7 @@ impl DemoSession {
     /// Runs a batch. SQL errors reach `events` as messages.
     pub fn batch(&mut self, text: &str, events: &mut dyn Events) -> Result<(), Broken> {
         let mut frame = Frame::outermost();
-        let program = self.kept(text, Vec::new(), false);
+        let program = self.kept(text, Vec::new(), false, u32::MAX);
         let done = self.top(program, &mut frame, events);
         let done = self.finished(done);
         self.tell_transacted(events);
@@ -47,6 +48,7 @@ impl DemoSession {
             .map(|a| Passed {
                 formal: (!a.name.is_empty()).then(|| a.name.clone()),
                 value: a.value.as_ref().map(|v| (stored(v), type_of(&a.ty))),
+                rows: a.rows.as_ref().map(Rows::from),
                 output: a.output,
             })
             .collect();

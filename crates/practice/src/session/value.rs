@@ -63,7 +63,7 @@ pub(super) fn typed(value: ValueRef<'_>, ty: Type) -> Result<Shown<'_>, Raised> 
 }
 
 /// The stored form of a value that came from outside.
-pub(super) fn stored(value: &Shown<'_>) -> Value {
+pub(crate) fn stored(value: &Shown<'_>) -> Value {
     match *value {
         Shown::Null => Value::Null,
         Shown::Bit(b) => Value::Integer(i64::from(b)),

@@ -6,7 +6,7 @@ use super::{
     program::{Action, Node, Program, Temp, Unit, Variable, What},
     scope::Compiler,
     spelling::respell,
-    statement::Reader,
+    statement::{Formal, Reader},
 };
 use crate::{fault::fault, schema::Base};
 use database::SqlError;
@@ -60,8 +60,8 @@ pub(crate) fn late(
     unit(&mut compiler, slice, test, returns, false)
 }
 
-/// Reads the declarations of `sp_executesql`: `@a int, @b nvarchar(50) OUTPUT`; true where OUTPUT is said.
-pub(crate) fn parameters(text: &str) -> Result<Vec<(Variable, bool)>, SqlError> {
+/// Reads the declarations of `sp_executesql`: `@a int, @b nvarchar(50) OUTPUT`.
+pub(crate) fn parameters(text: &str) -> Result<Vec<Formal>, SqlError> {
     let tokens = tokens(text)?;
     if tokens.is_empty() {
         return Ok(Vec::new());

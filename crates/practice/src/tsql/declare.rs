@@ -32,6 +32,8 @@ impl Reader<'_> {
             }
             if self.word("TABLE") {
                 self.declare_table(name.value)?;
+            } else if let Some(ty) = self.table_type() {
+                self.declare_of(&name.value, ty);
             } else if self.peek_word(0, "CURSOR") {
                 return Err(self.compiler.no("CURSOR"));
             } else {

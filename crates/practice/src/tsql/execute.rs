@@ -2,7 +2,7 @@
 
 use super::{
     cut::near,
-    program::{Action, Given},
+    program::{Action, Given, Temp},
     statement::Reader,
 };
 use crate::{fault::fault, types::Type};
@@ -11,6 +11,7 @@ use sqlparser::{
     ast::{Insert, Statement},
     tokenizer::{Span, Token, TokenWithSpan},
 };
+use std::sync::Arc;
 
 impl Reader<'_> {
     /// EXEC was read.
@@ -82,7 +83,9 @@ impl Reader<'_> {
                 ));
             }
             if self.word("DEFAULT") {
-                list.push(Given { formal, value: None, output: None });
+                list.push(Given { formal, value: None, table: None, output: None });
+            } else if let Some(table) = self.table_variable() {
+                list.push(Given { formal, value: None, table: Some(table), output: None });
             } else {
                 let start = self.parser.peek_token();
                 let word = match &start.token {
@@ -120,6 +123,7 @@ impl Reader<'_> {
                 list.push(Given {
                     formal,
                     value: Some((format!("SELECT {}", piece.sql), piece.ty)),
+                    table: None,
                     output: target,
                 });
             }
@@ -127,6 +131,16 @@ impl Reader<'_> {
                 return Ok(list);
             }
         }
+    }
+
+    /// The table variable that comes next, if it is one.
+    fn table_variable(&mut self) -> Option<Arc<Temp>> {
+        let Token::Word(word) = &self.parser.peek_token_ref().token else { return None };
+        let name = word.value.clone();
+        let found =
+            self.compiler.temp_of(&[sqlparser::ast::Ident::new(&name)]).filter(|_| name.starts_with('@'))?;
+        self.parser.next_token();
+        Some(found)
     }
 
     /// `INSERT [INTO] table [(columns)] EXEC …`; nothing is read when it is another kind of INSERT.

@@ -385,7 +385,7 @@ impl Compiler {
 }
 
 /// A call of the converting function.
-pub(super) fn cast_text(function: &str, sql: &str, from: Type, to: Type, style: i64) -> String {
+pub(crate) fn cast_text(function: &str, sql: &str, from: Type, to: Type, style: i64) -> String {
     format!("{function}({sql}, '{}', '{}', {}, {}, {style})", spelled(from), to.name, to.length, to.scale)
 }
 

@@ -1,7 +1,7 @@
 //! A compiled batch: a tree of statements that the session walks.
 
 use super::cut::Slice;
-use crate::{events::Ended, schema::Base, types::Type};
+use crate::{events::Ended, schema::Base, table_type::TableType, types::Type};
 use database::SqlError;
 use std::sync::Arc;
 
@@ -68,6 +68,10 @@ pub(crate) struct Temp {
     pub(crate) identity_insert: bool,
     /// Columns of its keys and unique indexes.
     pub(crate) keys: Vec<String>,
+    /// The table type that it was declared by.
+    pub(crate) of: Option<&'static TableType>,
+    /// It came as an argument, and can't be written.
+    pub(crate) readonly: bool,
 }
 
 impl Shape {
@@ -106,6 +110,8 @@ pub(crate) struct Given {
     pub(crate) formal: Option<String>,
     /// A text that gives one value, and its type; `None` asks for the default.
     pub(crate) value: Option<(Text, Type)>,
+    /// A table variable in place of a value.
+    pub(crate) table: Option<Arc<Temp>>,
     /// The variable that takes the value back.
     pub(crate) output: Option<usize>,
 }

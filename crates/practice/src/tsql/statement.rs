@@ -7,7 +7,7 @@ use super::{
     program::{Action, Text, Variable},
     scope::Compiler,
 };
-use crate::{fault::fault, types::Type};
+use crate::{fault::fault, table_type::TableType, types::Type};
 use database::SqlError;
 use sqlparser::{
     ast::{Expr, Ident, Statement},
@@ -15,6 +15,24 @@ use sqlparser::{
     parser::{Parser, ParserError},
     tokenizer::{Token, TokenWithSpan},
 };
+
+/// A parameter that `sp_executesql` declares.
+pub(crate) enum Formal {
+    /// True where OUTPUT is said.
+    Value(Variable, bool),
+    /// Its name and type.
+    Table(String, &'static TableType),
+}
+
+impl Formal {
+    /// With its `@`.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Formal::Value(variable, _) => &variable.name,
+            Formal::Table(name, _) => name,
+        }
+    }
+}
 
 /// How deep the parser follows.
 const RECURSION: usize = 128;
@@ -203,22 +221,36 @@ impl<'c> Reader<'c> {
         Ok(format!("SELECT {}", super::scope::literal(&ident.value)))
     }
 
-    /// `@a int, @b nvarchar(50) = 'x' OUTPUT`.
-    pub(super) fn formal_parameters(&mut self) -> Result<Vec<(Variable, bool)>, SqlError> {
-        let mut list: Vec<(Variable, bool)> = Vec::new();
+    /// `@a int, @b nvarchar(50) = 'x' OUTPUT, @c dbo.Type READONLY`.
+    pub(super) fn formal_parameters(&mut self) -> Result<Vec<Formal>, SqlError> {
+        let mut list = Vec::new();
         loop {
             let name = self.identifier()?;
             if !name.value.starts_with('@') || name.value.starts_with("@@") {
                 return Err(self.near_next());
             }
             self.word("AS");
-            let ty = self.declared_type()?;
-            if self.parser.consume_token(&Token::Eq) {
-                self.expression()?;
+            if let Some(table) = self.table_type() {
+                if !self.word("READONLY") {
+                    return Err(fault(
+                        352,
+                        self.compiler.line,
+                        format!(
+                            "The table-valued parameter \"{}\" must be declared with the READONLY option.",
+                            name.value
+                        ),
+                    ));
+                }
+                list.push(Formal::Table(name.value, table));
+            } else {
+                let ty = self.declared_type()?;
+                if self.parser.consume_token(&Token::Eq) {
+                    self.expression()?;
+                }
+                let output = self.word("OUTPUT") || self.word("OUT");
+                self.word("READONLY");
+                list.push(Formal::Value(Variable { name: name.value, ty }, output));
             }
-            let output = self.word("OUTPUT") || self.word("OUT");
-            self.word("READONLY");
-            list.push((Variable { name: name.value, ty }, output));
             if !self.parser.consume_token(&Token::Comma) {
                 return Ok(list);
             }

@@ -6,7 +6,10 @@ use super::{
     scope::{Field, Source, quote},
     statement::Reader,
 };
-use crate::fault::fault;
+use crate::{
+    fault::fault,
+    table_type::{self, TableType},
+};
 use database::SqlError;
 use sqlparser::tokenizer::Token;
 use std::sync::Arc;
@@ -269,10 +272,38 @@ impl Reader<'_> {
             columns: shape.columns.clone(),
             identity_insert: false,
             keys: shape.key_columns(),
+            of: None,
+            readonly: false,
         });
         self.compiler.temps.push(Arc::clone(&temp));
         self.compiler.declared.push((temp, shape));
         Ok(())
+    }
+
+    /// The table type that comes next, if it is one: `dbo.Name`.
+    pub(super) fn table_type(&mut self) -> Option<&'static TableType> {
+        let word = |reader: &Self, at| match &reader.parser.peek_nth_token(at).token {
+            Token::Word(w) => Some(w.value.clone()),
+            _ => None,
+        };
+        let first = word(self, 0)?;
+        let (name, length) = match self.parser.peek_nth_token(1).token {
+            Token::Period => (format!("{first}.{}", word(self, 2)?), 3),
+            _ => (first, 1),
+        };
+        let found = table_type::find(&name)?;
+        for _ in 0..length {
+            self.parser.next_token();
+        }
+        Some(found)
+    }
+
+    /// `DECLARE @name AS dbo.Type` was read.
+    pub(super) fn declare_of(&mut self, name: &str, ty: &'static TableType) {
+        let inner = self.compiler.fresh_table();
+        let temp = Arc::new(ty.temp(name, inner, false));
+        self.compiler.temps.push(Arc::clone(&temp));
+        self.compiler.declared.push((temp, ty.shape(name)));
     }
 
     pub(super) fn drop(&mut self) -> Result<Vec<Action>, SqlError> {

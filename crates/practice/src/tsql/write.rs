@@ -64,6 +64,16 @@ impl Compiler {
     /// A table that can be written.
     pub(super) fn target(&mut self, parts: &[Ident]) -> Result<Target, SqlError> {
         if let Some(temp) = self.temp_of(parts) {
+            if temp.readonly {
+                return Err(fault(
+                    10_700,
+                    self.line,
+                    format!(
+                        "The table-valued parameter \"{}\" is READONLY and cannot be modified.",
+                        temp.name
+                    ),
+                ));
+            }
             return Ok(Target {
                 text: format!("temp.{}", quote(&temp.inner)),
                 shown: temp.name.clone(),

@@ -123,7 +123,7 @@ pub(crate) fn typed(name: &'static str, length: Option<u32>) -> ColumnType {
 
 /// An argument by its place.
 pub(crate) fn argument(ty: ColumnType, value: Value<'_>, output: bool) -> Argument<'_> {
-    Argument { name: String::new(), ty, value: Some(value), output }
+    Argument { name: String::new(), ty, value: Some(value), rows: None, output }
 }
 
 pub(crate) fn batch(session: &mut DemoSession, text: &str) -> Vec<String> {

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     backend::Conversation,
     wire::{
-        Owned, Version, Wrong,
+        Owned, Table, Version, Wrong,
         rpc::{Call, Calls, Parameter, Procedure},
     },
 };
@@ -181,7 +181,8 @@ fn argument(parameter: &Parameter) -> Argument<'_> {
     Argument {
         name: parameter.name.clone(),
         ty: parameter.ty,
-        value: (!parameter.default).then(|| parameter.value.view()),
+        value: (!parameter.default && parameter.table.is_none()).then(|| parameter.value.view()),
+        rows: parameter.table.as_ref().filter(|_| !parameter.default).map(Table::view),
         output: parameter.output,
     }
 }
@@ -214,8 +215,13 @@ fn execute(
     conversation: &mut dyn Conversation,
     teller: &mut Teller<'_>,
 ) -> Result<(), Broken> {
-    let text =
-        |words| Argument { name: String::new(), ty: NTEXT, value: Some(Value::Text(words)), output: false };
+    let text = |words| Argument {
+        name: String::new(),
+        ty: NTEXT,
+        value: Some(Value::Text(words)),
+        rows: None,
+        output: false,
+    };
     let mut arguments = vec![text(statement.text.as_str())];
     if !(statement.parameters.is_empty() && values.is_empty()) {
         arguments.push(text(statement.parameters.as_str()));

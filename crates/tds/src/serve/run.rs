@@ -39,8 +39,7 @@ pub(super) fn run(
     message: &Packed,
 ) -> Next {
     let (database, transaction) = (conversation.database(), kept.transaction);
-    let mut teller =
-        Teller::new(&mut *client.packets, client.turn, client.version, database, transaction);
+    let mut teller = Teller::new(&mut *client.packets, client.turn, client.version, database, transaction);
     let wanted = match message.reset {
         Reset::No => false,
         Reset::All => true,

@@ -8,12 +8,14 @@ pub mod prelogin;
 mod reader;
 pub mod request;
 pub mod rpc;
+mod table;
 mod typed;
 mod variant;
 
 pub use budget::Budget;
 pub use packet::{Assembler, Limits, Message};
 pub use reader::Reader;
+pub use table::Table;
 pub use typed::{Owned, read_type, read_value};
 
 /// What is wrong with something that a client sent.

@@ -1,6 +1,6 @@
 //! Calls with their parameters, one at a time: a message of thousands is never unpacked whole.
 
-use super::{Owned, Reader, Version, Wrong, read_type, read_value, request::headers};
+use super::{Owned, Reader, Table, Version, Wrong, read_type, read_value, request::headers, table};
 use practice::events::ColumnType;
 
 /// What is called.
@@ -21,10 +21,12 @@ pub struct Parameter {
     pub output: bool,
     /// The procedure's default, whatever the value says.
     pub default: bool,
-    /// Declared type.
+    /// Declared type; of a table `varbinary`, which nobody looks at.
     pub ty: ColumnType,
-    /// Value.
+    /// Value; of a table NULL.
     pub value: Owned,
+    /// Rows in place of a value.
+    pub table: Option<Table>,
 }
 
 /// One call.
@@ -104,9 +106,18 @@ impl<'a> Calls<'a> {
             return Err(Wrong::Unsupported("an encrypted parameter"));
         }
         let bad = |what: String| Wrong::Parameter { parameter: at, name: name.clone(), what };
+        let (output, default) = (status & 0x01 != 0, status & 0x02 != 0);
+        if self.reader.peek() == Some(table::TOKEN) {
+            if output {
+                return Err(bad("a table-valued parameter does not come back".to_owned()));
+            }
+            let table = Some(table::read(&mut self.reader, &bad)?);
+            let ty = ColumnType { name: "varbinary", length: None, precision: 0, scale: 0 };
+            return Ok(Parameter { name, output, default, ty, value: Owned::Null, table });
+        }
         let (kind, ty) = read_type(&mut self.reader, &bad)?;
         let value = read_value(&mut self.reader, kind, &bad)?;
-        Ok(Parameter { name, output: status & 0x01 != 0, default: status & 0x02 != 0, ty, value })
+        Ok(Parameter { name, output, default, ty, value, table: None })
     }
 }
 

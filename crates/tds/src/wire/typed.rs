@@ -83,7 +83,7 @@ impl Form {
     }
 }
 
-type Bad<'a> = &'a dyn Fn(String) -> Wrong;
+pub(super) type Bad<'a> = &'a dyn Fn(String) -> Wrong;
 
 /// Reads TYPE_INFO; `bad` makes the error for a type that is not taken.
 pub fn read_type(reader: &mut Reader<'_>, bad: Bad<'_>) -> Result<(Form, ColumnType), Wrong> {
@@ -196,8 +196,14 @@ pub fn read_type(reader: &mut Reader<'_>, bad: Bad<'_>) -> Result<(Form, ColumnT
             reader.u32()?;
             plain("sql_variant", Framing::Variant)
         }
-        0xF0 => return Err(bad("types of the client's own (UDT) are not supported".to_owned())),
-        0xF3 => return Err(bad("table-valued parameters are not supported".to_owned())),
+        // Bytes of a type that only the client's program and the database know: database, schema and name.
+        0xF0 => {
+            for _ in 0..3 {
+                reader.b_varchar()?;
+            }
+            plain("varbinary", Framing::Chunks)
+        }
+        0xF3 => return Err(bad("a table is no value".to_owned())),
         0xF4 | 0xF5 => return Err(bad("json and vector parameters are not supported".to_owned())),
         _ => return Err(unknown()),
     })

@@ -5,6 +5,7 @@ use super::Call;
 use crate::{
     rights,
     schema::Base,
+    table_type,
     tsql::{
         expression::Piece,
         scope::{Compiler, literal},
@@ -181,8 +182,10 @@ impl Compiler {
             "TYPE_ID" => {
                 self.arity(call, 1, 1)?;
                 let name = self.word(call, 0)?;
-                let found = TYPES.iter().find(|(_, n)| n.eq_ignore_ascii_case(name));
-                found.map_or_else(|| nothing(Type::INT), |(n, _)| number(*n))
+                let own = table_type::find(name).map(|t| t.number);
+                let own = own.or_else(|| table_type::is_bytes(name).then_some(table_type::BYTES.1));
+                let found = TYPES.iter().find(|(_, n)| n.eq_ignore_ascii_case(name)).map(|(n, _)| *n);
+                found.or(own).map_or_else(|| nothing(Type::INT), number)
             }
             "SERVERPROPERTY" => {
                 self.arity(call, 1, 1)?;
