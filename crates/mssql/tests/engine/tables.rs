@@ -86,10 +86,8 @@ fn a_value_of_the_databases_own_type_goes_in_as_bytes() {
         type_name: Some("dbo.DEMO_Bytes".into()),
         ..input("@bytes", P::Udt, value)
     };
-    for (value, back) in [(Some("AAECAwQ="), r#"{"u":"AAECAwQ=","n":5}"#), (None, r#"{"u":null,"n":null}"#)] {
-        let command = with("SELECT @bytes AS u, DATALENGTH(@bytes) AS n", vec![own(value)]);
-        assert_eq!(run(&mut *session, &command).unwrap().0[1], back);
+    for (value, back) in [(Some("0x0001ff"), "AAH/"), (Some(""), "\"\""), (None, "null")] {
+        let (told, _) = run(&mut *session, &procedure("DEMO_EchoBytes", vec![own(value)])).unwrap();
+        assert!(told[1].contains(back), "{told:?}");
     }
-    let (told, _) = run(&mut *session, &procedure("DEMO_EchoBytes", vec![own(Some("0x0001ff"))])).unwrap();
-    assert!(told[1].contains("AAH/"), "{told:?}");
 }
