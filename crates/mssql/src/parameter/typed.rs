@@ -240,7 +240,7 @@ fn offset(date: Date, time: Time, minutes: i16) -> Result<SqlDateTimeOffset, &'s
 }
 
 fn wide(kind: ParameterType, value: Option<String>, size: Option<u32>, comes_back: bool) -> Typed {
-    let used = value.as_ref().map_or(0, |text| text.encode_utf16().count());
+    let used = value.as_ref().map_or(0, |text| text.encode_utf16().take(BYTES as usize).count());
     let length = declared(size, used, BYTES / 2, comes_back);
     let value = value.map(string);
     match (kind, length) {
@@ -259,7 +259,11 @@ fn narrow(
     comes_back: bool,
     collation: &SqlCollation,
 ) -> Typed {
-    let used = value.as_ref().map_or(0, |text| narrow_length(text, collation));
+    let used = value.as_ref().map_or(0, |text| match text.chars().nth(BYTES as usize) {
+        // A character has at least one byte: how many there are does not matter any more.
+        Some(_) => BYTES as usize + 1,
+        None => narrow_length(text, collation),
+    });
     let length = declared(size, used, BYTES, comes_back);
     let value = value.map(string);
     match (kind, length) {

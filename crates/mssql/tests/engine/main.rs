@@ -10,3 +10,4 @@ mod proxy;
 mod read_only;
 mod reset;
 mod silence;
+mod tables;
