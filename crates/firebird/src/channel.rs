@@ -7,12 +7,12 @@ use crate::wire::{
     request,
     xdr::{Reader, Short},
 };
-use database::Failure;
+use database::{Cancel, Failure};
 use model::{Clock, SystemClock};
 use std::{
     io::{ErrorKind, Read, Write},
     net::TcpStream,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -42,16 +42,27 @@ enum Phase {
 }
 
 /// The half that writes: those who cancel write too.
-pub(crate) struct Half(Mutex<Writing>);
+pub(crate) struct Half(Mutex<Writing>, Condvar);
+
+/// The server takes a request to stop only when it stands alone in what it reads from the network at once: behind another
+/// request it waits for that one's end, and what stands behind it is thrown away. So there is a pause on either side.
+const PAUSE: Duration = Duration::from_millis(10);
 
 struct Writing {
     socket: TcpStream,
     cipher: Option<Arc4>,
     phase: Phase,
+    /// When something was sent last.
+    sent: Duration,
+    /// Counts commands.
+    command: u64,
+    /// The server was asked to stop, and has not yet shown that it heard.
+    unheard: bool,
 }
 
 impl Writing {
     fn send(&mut self, bytes: &mut [u8]) -> Result<(), Failure> {
+        self.sent = now();
         if let Some(cipher) = &mut self.cipher {
             cipher.apply(bytes);
         }
@@ -63,22 +74,41 @@ impl Half {
     fn lock(&self) -> MutexGuard<'_, Writing> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Waits until nothing was sent for a while. The command may have ended meanwhile.
+    fn quiet(&self) -> MutexGuard<'_, Writing> {
+        let mut writing = self.lock();
+        loop {
+            let left = PAUSE.saturating_sub(now().saturating_sub(writing.sent));
+            if left.is_zero() {
+                return writing;
+            }
+            writing = self.1.wait_timeout(writing, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
 }
 
-impl database::Cancel for Half {
+impl Cancel for Half {
     fn cancel(&self) {
         let mut writing = self.lock();
+        let command = writing.command;
         match writing.phase {
             Phase::Idle { .. } => writing.phase = Phase::Idle { asked: true },
-            Phase::Running { asked: None } => {
-                writing.phase = Phase::Running { asked: Some(now()) };
-                let mut out = Vec::new();
-                request::cancel(&mut out, CancelKind::Raise);
-                // A connection that is gone ends the command too.
-                let _ = writing.send(&mut out);
-            }
             Phase::Ending { .. } => writing.phase = Phase::Ending { asked: true },
             Phase::Running { asked: Some(_) } => {}
+            Phase::Running { asked: None } => {
+                // From here on the command itself sends nothing more.
+                writing.phase = Phase::Running { asked: Some(now()) };
+                drop(writing);
+                writing = self.quiet();
+                if writing.command == command && matches!(writing.phase, Phase::Running { .. }) {
+                    let mut out = Vec::new();
+                    request::cancel(&mut out, CancelKind::Raise);
+                    writing.unheard = true;
+                    // A connection that is gone ends the command too.
+                    let _ = writing.send(&mut out);
+                }
+            }
         }
     }
 }
@@ -95,6 +125,8 @@ pub(crate) struct Channel {
     owed: usize,
     /// When waiting ends, where a bound is known.
     deadline: Option<Duration>,
+    /// What comes is not wanted: a server that is slow with it is asked to stop.
+    impatient: bool,
     lost: bool,
 }
 
@@ -109,17 +141,24 @@ impl Channel {
             .with_time(Duration::from_secs(30))
             .with_interval(Duration::from_secs(10));
         socket2::SockRef::from(&socket).set_tcp_keepalive(&alive)?;
-        let writing =
-            Writing { socket: socket.try_clone()?, cipher: None, phase: Phase::Idle { asked: false } };
+        let writing = Writing {
+            socket: socket.try_clone()?,
+            cipher: None,
+            phase: Phase::Idle { asked: false },
+            sent: Duration::ZERO,
+            command: 0,
+            unheard: false,
+        };
         Ok(Channel {
             socket,
-            half: Arc::new(Half(Mutex::new(writing))),
+            half: Arc::new(Half(Mutex::new(writing), Condvar::new())),
             cipher: None,
             buffer: Vec::new(),
             start: 0,
             end: 0,
             owed: 0,
             deadline: None,
+            impatient: false,
             lost: false,
         })
     }
@@ -153,6 +192,7 @@ impl Channel {
     pub(crate) fn begin(&mut self) -> Result<(), Failure> {
         let mut writing = self.half.lock();
         let asked = writing.phase == Phase::Idle { asked: true };
+        writing.command += 1;
         writing.phase = if asked { Phase::Idle { asked: false } } else { Phase::Running { asked: None } };
         if asked { Err(Failure::Cancelled) } else { Ok(()) }
     }
@@ -162,27 +202,80 @@ impl Channel {
         matches!(self.half.lock().phase, Phase::Running { asked: Some(_) })
     }
 
+    /// The server said that it stopped: it has heard.
+    pub(crate) fn stopped(&mut self) {
+        self.half.lock().unheard = false;
+    }
+
+    /// What comes from now on is not wanted, or is again.
+    pub(crate) fn impatient(&mut self, yes: bool) {
+        self.impatient = yes;
+    }
+
     /// The command itself is through: nobody can stop its end. `resume` or `finish` must follow.
-    pub(crate) fn ending(&mut self) -> Result<(), Failure> {
+    pub(crate) fn ending(&mut self, database: u32) -> Result<(), Failure> {
         let mut writing = self.half.lock();
         let asked = matches!(writing.phase, Phase::Running { asked: Some(_) });
         writing.phase = Phase::Ending { asked };
-        if asked {
-            // A request that came too late would stop the next thing that runs: this makes the server forget it.
+        let unheard = std::mem::take(&mut writing.unheard);
+        drop(writing);
+        if !unheard {
+            return Ok(());
+        }
+        // A request that came too late would stop the next thing that runs: this makes the server forget it.
+        let mut times = 0;
+        self.settle(database, &mut times)?;
+        for kind in [CancelKind::Disable, CancelKind::Enable] {
             let mut out = Vec::new();
-            request::cancel(&mut out, CancelKind::Disable);
-            request::cancel(&mut out, CancelKind::Enable);
-            return writing.send(&mut out).inspect_err(|_| self.lost = true);
+            request::cancel(&mut out, kind);
+            self.half.quiet().send(&mut out).inspect_err(|_| self.lost = true)?;
+            self.settle(database, &mut times)?;
         }
         Ok(())
+    }
+
+    /// Waits until the server has read everything: asks, with an answer that can be told from others, as often as it takes.
+    fn settle(&mut self, database: u32, times: &mut u8) -> Result<(), Failure> {
+        let until = now() + STOPPING;
+        while now() < until && *times < u8::MAX {
+            *times += 1;
+            let mut out = Vec::new();
+            request::probe(&mut out, database, *times);
+            self.half.quiet().send(&mut out).inspect_err(|_| self.lost = true)?;
+            let give_up = now() + PAUSE * 5 * u32::from(*times).min(20);
+            loop {
+                let mut reader = Reader::new(&self.buffer[self.start..self.end]);
+                match reply::response(&mut reader) {
+                    Ok(answer) => {
+                        let used = reader.at();
+                        self.consume(used);
+                        if answer.data.len() == request::probe_answer(*times) {
+                            // Answers come in order: there are none left that were owed.
+                            self.owed = 0;
+                            return Ok(());
+                        }
+                    }
+                    Err(Short::More) if now() < give_up => self.more(Some(give_up))?,
+                    Err(Short::More) => break,
+                    Err(Short::Wrong) => {
+                        self.lost = true;
+                        return Err(Failure::Lost);
+                    }
+                }
+            }
+        }
+        self.lost = true;
+        Err(Failure::Lost)
     }
 
     /// Something else follows for the same command; `Err` when it was cancelled meanwhile.
     pub(crate) fn resume(&mut self) -> Result<(), Failure> {
         let mut writing = self.half.lock();
-        let asked = writing.phase == Phase::Ending { asked: true };
+        if writing.phase == (Phase::Ending { asked: true }) {
+            return Err(Failure::Cancelled);
+        }
         writing.phase = Phase::Running { asked: None };
-        if asked { Err(Failure::Cancelled) } else { Ok(()) }
+        Ok(())
     }
 
     /// The command is over.
@@ -195,7 +288,12 @@ impl Channel {
         if self.lost {
             return Err(Failure::Lost);
         }
-        self.half.lock().send(out).inspect_err(|_| self.lost = true)
+        let mut writing = self.half.lock();
+        if matches!(writing.phase, Phase::Running { asked: Some(_) }) {
+            // What would follow the request to stop could be lost.
+            return Err(Failure::Cancelled);
+        }
+        writing.send(out).inspect_err(|_| self.lost = true)
     }
 
     /// One answer is under way that nobody needs.
@@ -263,6 +361,11 @@ impl Channel {
     }
 
     fn fill(&mut self) -> Result<(), Failure> {
+        self.more(None)
+    }
+
+    /// Reads some more; until then at most, where a time is given (then it may be that nothing came).
+    fn more(&mut self, until: Option<Duration>) -> Result<(), Failure> {
         if self.lost {
             return Err(Failure::Lost);
         }
@@ -273,19 +376,33 @@ impl Channel {
         if self.buffer.len() < self.end + READ {
             self.buffer.resize(self.end + READ, 0);
         }
+        if let Some(until) = until {
+            let left = until.saturating_sub(now()).max(Duration::from_millis(1));
+            self.socket.set_read_timeout(Some(left)).map_err(|_| Failure::Lost)?;
+        }
         let read = loop {
             match self.socket.read(&mut self.buffer[self.end..]) {
                 Ok(0) => break 0,
                 Ok(read) => break read,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    if until.is_some() {
+                        self.socket.set_read_timeout(Some(TICK)).map_err(|_| Failure::Lost)?;
+                        return Ok(());
+                    }
                     if self.overdue() {
                         break 0;
+                    }
+                    if self.impatient {
+                        self.half.cancel();
                     }
                 }
                 Err(_) => break 0,
             }
         };
+        if until.is_some() {
+            self.socket.set_read_timeout(Some(TICK)).map_err(|_| Failure::Lost)?;
+        }
         if read == 0 {
             self.lost = true;
             return Err(Failure::Lost);

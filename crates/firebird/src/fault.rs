@@ -10,7 +10,7 @@ use model::Hidden;
 /// The code that carries a SQL code as its argument.
 const SQL_CODE: u32 = 335544436;
 /// What a statement ends with that was asked to stop.
-const CANCELLED: u32 = 335544794;
+pub(crate) const CANCELLED: u32 = 335544794;
 /// Codes whose arguments are a line and a column: a token that does not belong, a text that ends too early, a place.
 const LINES: [u32; 4] = [335544634, 335544851, 336397208, 335544842];
 /// The connection, the database or the server is going away: the session is of no more use.

@@ -55,7 +55,19 @@ impl FirebirdSession {
             self.channel.give_up();
             return Failure::Lost;
         }
+        if status.has(fault::CANCELLED) {
+            self.channel.stopped();
+        }
         fault::failure(status, self.channel.is_asked())
+    }
+
+    /// The command is over, however it ended: the server has heard what it was told and nothing is left of it.
+    fn over(&mut self) {
+        if !self.channel.is_lost() {
+            // If it fails, the channel knows that it is lost.
+            let _ = self.channel.ending(self.database);
+        }
+        self.channel.finish();
     }
 
     /// Sends a request and reads its answer.
@@ -102,8 +114,8 @@ impl Session for FirebirdSession {
         }
         self.channel.until(Some(now() + ALIVE));
         let clean = rights::clean(self);
+        self.over();
         self.channel.until(None);
-        self.channel.finish();
         self.used = clean.is_err();
         clean
     }
@@ -111,7 +123,7 @@ impl Session for FirebirdSession {
     fn describe(&mut self) -> Result<Description, Failure> {
         self.channel.begin()?;
         let described = rights::describe(self);
-        self.channel.finish();
+        self.over();
         described
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{FirebirdSession, statement::Prepared};
 use crate::{
+    channel::now,
     fault,
     values::{self, Scratch},
     wire::{
@@ -14,6 +15,7 @@ use crate::{
 };
 use database::{Cancel, Column, Failure, Part, Sink, Stopped, Value, Wanted, json};
 use model::Access;
+use std::time::Duration;
 
 /// Bytes of rows that are asked for at once.
 const BATCH: usize = 192 * 1024;
@@ -22,6 +24,9 @@ const FIRST: u32 = 16;
 /// Most rows that are asked for at once: without blobs, and with (each row then costs round trips of its own).
 const MOST: u32 = 2000;
 const MOST_WITH_BLOBS: u32 = 100;
+
+/// How long rows that nobody wants are read before the server is asked to stop.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// How the rows of a result set lie.
 #[derive(Clone, Copy)]
@@ -59,13 +64,11 @@ impl FirebirdSession {
         let mut count = FIRST.min(most);
         let mut out = Vec::new();
         request::execute(&mut out, execute);
+        // Alone: while the server has another request at hand it would not hear that this one is to stop.
+        self.ask(&mut out)?;
+        out.clear();
         request::fetch(&mut out, execute.statement, &blr, count);
         self.channel.send(&mut out)?;
-        if let Err(status) = self.channel.response()? {
-            // The fetch behind it fails too, and says less.
-            let _ = self.channel.read(reply::fetched)?;
-            return Err(self.failure(&status));
-        }
         let rows = Row { forms, variables: &prepared.described.outputs };
         let mut wanted = match sink.columns(columns) {
             Ok(wanted) => Ok(wanted),
@@ -182,15 +185,27 @@ impl FirebirdSession {
         }
     }
 
-    /// Stops what the server still does for a batch that nobody wants, and reads what is under way.
+    /// Reads what is under way of a batch that nobody wants; if that lasts, the server is asked to stop.
     fn abandon(&mut self, forms: &[Form]) -> Result<(), Failure> {
-        self.channel.half().cancel();
         let mut cells = Vec::new();
+        let begun = now();
+        self.channel.impatient(true);
         loop {
             let (fetched, used) = self.channel.look(&mut |reader| fetch(reader, forms, &mut cells))?;
             self.channel.consume(used);
-            if fetched != Fetched::Row {
-                return Ok(());
+            match fetched {
+                Fetched::Row if now().saturating_sub(begun) > PATIENCE => self.channel.half().cancel(),
+                Fetched::Row => {}
+                Fetched::Failed(response) => {
+                    self.channel.impatient(false);
+                    // That it was stopped is what was wanted; that the connection is gone is not.
+                    let failure = self.failure(&response.status);
+                    return if failure == Failure::Lost { Err(failure) } else { Ok(()) };
+                }
+                Fetched::BatchEnd | Fetched::End => {
+                    self.channel.impatient(false);
+                    return Ok(());
+                }
             }
         }
     }

@@ -38,7 +38,7 @@ impl FirebirdSession {
         self.channel.begin()?;
         let outcome =
             self.plan(command).and_then(|plan| self.execute(command, &plan, self.access, terms, sink));
-        self.channel.finish();
+        self.over();
         outcome
     }
 

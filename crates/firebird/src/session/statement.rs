@@ -76,7 +76,7 @@ impl FirebirdSession {
 
     /// Ends the transaction: what it wrote stands, or is undone. Errors of the commit are the command's.
     pub(super) fn end(&mut self, transaction: u32, statement: u32, stands: bool) -> Result<(), Failure> {
-        self.channel.ending()?;
+        self.channel.ending(self.database)?;
         let mut out = Vec::new();
         request::free(&mut out, statement);
         if stands {

@@ -12,6 +12,7 @@ pub(crate) const ROLLBACK: u32 = 31;
 pub(crate) const GET_SEGMENT: u32 = 36;
 pub(crate) const PUT_SEGMENT: u32 = 37;
 pub(crate) const CLOSE_BLOB: u32 = 39;
+pub(crate) const INFO_DATABASE: u32 = 40;
 pub(crate) const OPEN_BLOB2: u32 = 56;
 pub(crate) const CREATE_BLOB2: u32 = 57;
 pub(crate) const ALLOCATE: u32 = 62;

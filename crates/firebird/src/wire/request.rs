@@ -296,6 +296,20 @@ pub fn ping(out: &mut Vec<u8>) {
     put(out, op::PING);
 }
 
+/// Asks a question whose answer has `7 * times + 1` bytes: the version of the database's structure, as often.
+pub fn probe(out: &mut Vec<u8>, database: u32, times: u8) {
+    put(out, op::INFO_DATABASE);
+    put(out, database);
+    put(out, 0);
+    put_bytes(out, &vec![32; usize::from(times)]);
+    put(out, INFO);
+}
+
+/// Bytes of the answer to [`probe`].
+pub fn probe_answer(times: u8) -> usize {
+    7 * usize::from(times) + 1
+}
+
 /// Stops what runs, or lets that be. Has no answer of its own.
 pub(crate) fn cancel(out: &mut Vec<u8>, kind: op::CancelKind) {
     simple(out, op::CANCEL, kind as u32);

@@ -184,3 +184,25 @@ fn errors_have_firebirds_sql_code_and_words() {
         "the session goes on"
     );
 }
+
+#[test]
+fn questions_take_the_parameters_in_their_order_and_packages_have_procedures() {
+    let Some(server) = server() else { return };
+    let mut session = server.owner();
+    let text = "select FAMILY_NAME from PATIENTS where PATIENT_ID between ? and ? order by 1 desc";
+    let given = vec![parameter("first", P::Int, "1"), parameter("last", P::Int, "2")];
+    let (taken, _) = run(session.as_mut(), &command(text, given)).unwrap();
+    assert_eq!(taken.rows, [r#"{"FAMILY_NAME":"Quillfeather"}"#, r#"{"FAMILY_NAME":"Müller"}"#]);
+    for text in [
+        "create package DIARY as begin procedure TWICE (N integer) returns (M integer); end",
+        "create package body DIARY as begin procedure TWICE (N integer) returns (M integer) as begin M = N * 2; end end",
+        "create procedure \"Mixed Case\" returns (\"out\" varchar(3)) as begin \"out\" = 'yes'; end",
+    ] {
+        run(session.as_mut(), &command(text, vec![])).unwrap();
+    }
+    let given = vec![parameter("@n", P::Int, "21"), output("@m", P::Int, Direction::Output)];
+    let (_, done) = run(session.as_mut(), &call("diary.twice", given)).unwrap();
+    assert_eq!(done.outputs[0].value.as_ref().map(|v| v.reveal().as_str()), Some("42"));
+    let (taken, _) = run(session.as_mut(), &call("\"Mixed Case\"", vec![])).unwrap();
+    assert_eq!(taken.rows, [r#"{"out":"yes"}"#]);
+}

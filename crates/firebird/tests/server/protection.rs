@@ -365,3 +365,61 @@ fn a_session_that_an_administrator_ends_is_lost_and_a_statement_that_he_stops_is
     assert_eq!(lost, Err(Failure::Lost));
     assert_eq!(reader.ping(), Err(Failure::Lost));
 }
+
+#[test]
+fn a_change_stands_exactly_when_its_command_ended_well_however_cancels_race() {
+    let Some(server) = server() else { return };
+    let mut session = server.owner();
+    let mut stood = 0;
+    let mut seed = 0x517C_C1B7_2722_0A95_u64;
+    for _ in 0..150 {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let wait = Duration::from_micros((seed >> 33) % 3000);
+        let canceller = session.canceller();
+        let asked = std::thread::spawn(move || {
+            std::thread::sleep(wait);
+            canceller.cancel();
+        });
+        let text = "execute block as declare n integer = 0; begin update PATIENTS set BALANCE = BALANCE + 1 where PATIENT_ID = 3; \
+            while (n < 2000) do n = n + 1; end";
+        match run(session.as_mut(), &command(text, vec![])) {
+            Ok(_) => stood += 1,
+            Err(Failure::Cancelled) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+        asked.join().unwrap();
+        // One that came after the end is taken by this.
+        let _ = run(session.as_mut(), &command("select 1 as ONE from RDB$DATABASE", vec![]));
+    }
+    let found =
+        rows(session.as_mut(), "select cast(BALANCE as integer) as N from PATIENTS where PATIENT_ID = 3");
+    assert_eq!(found, [format!(r#"{{"N":{stood}}}"#)]);
+    assert!((1..150).contains(&stood), "{stood} of 150: both must happen for this to say anything");
+}
+
+#[test]
+fn a_long_command_ends_however_early_it_is_cancelled_and_wherever_its_work_is_done() {
+    let Some(server) = server() else { return };
+    let mut session = server.owner();
+    let sorted = "select a.RDB$FIELD_NAME as X from RDB$FIELDS a, RDB$FIELDS b, RDB$FIELDS c order by b.RDB$FIELD_NAME, c.RDB$FIELD_NAME desc";
+    let block = "execute block as declare n integer = 0; begin while (1 = 1) do n = mod(n + 1, 1000); end";
+    let update = "update PATIENTS set SEX = 'Z' where (select count(*) from RDB$FIELDS a, RDB$FIELDS b, RDB$FIELDS c, RDB$FIELDS d) > PATIENT_ID";
+    for round in 0..60u64 {
+        let text = [LONG, sorted, block, update][round as usize % 4];
+        let canceller = session.canceller();
+        let asked = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_micros(round * round));
+            canceller.cancel();
+        });
+        assert_eq!(
+            run(session.as_mut(), &command(text, vec![])).map(|_| ()),
+            Err(Failure::Cancelled),
+            "round {round}"
+        );
+        asked.join().unwrap();
+        assert_eq!(
+            rows(session.as_mut(), "select count(*) as N from PATIENTS where SEX = 'Z'"),
+            [r#"{"N":0}"#]
+        );
+    }
+}
