@@ -51,6 +51,8 @@ pub(crate) struct Task {
     /// One value of `long_bytes` characters.
     long: String,
     long_bytes: u64,
+    /// Works for hours and gives nothing meanwhile.
+    endless: String,
 }
 
 /// What a helper process measured.
@@ -65,6 +67,8 @@ struct Measured {
     rows_peak: u64,
     long_peak: u64,
     long_seconds: f64,
+    /// From asking until the command has ended, the slowest of some.
+    cancel_millis: Option<f64>,
 }
 
 /// A helper's main.
@@ -145,6 +149,9 @@ fn compare(which: Which, folder: &Path, task: &Task, report: &mut Report) -> Res
     if let Some(micros) = engine.one_read_only_micros {
         report.figure("one row under enforced read-only, the engine", "µs p50", Aim::None, micros, 0);
     }
+    if let Some(millis) = engine.cancel_millis {
+        report.figure("cancelled until ended in the database, slowest of 20", "ms", Aim::AtMost(200.0), millis, 1);
+    }
     report.figure("one row, Link's whole path, read-only", "µs p50", Aim::None, link.one_micros, 0);
     report.figure("64 MB value, driver: time", "s", Aim::None, driver.long_seconds, 2);
     report.figure("64 MB value, Link's path: time", "s", Aim::None, link.long_seconds, 2);
@@ -182,6 +189,7 @@ fn mssql_task(ready: &serde_json::Value, rows: u64, times: u32) -> Result<Task> 
         times,
         long: "SELECT REPLICATE(CAST('x' AS varchar(max)), 64000000) AS Long".to_owned(),
         long_bytes: 64_000_000,
+        endless: "SELECT SUM(a.N) AS S FROM Numbers a CROSS JOIN Numbers b CROSS JOIN Numbers c CROSS JOIN Numbers d".to_owned(),
     })
 }
 
@@ -217,6 +225,7 @@ fn firebird_task(server: &FirebirdServer, rows: u64, times: u32) -> Result<Task>
         times,
         long: "SELECT LIST(T.X, '') AS L FROM (SELECT FIRST 6400 RPAD('x', 10000, 'x') AS X FROM DIARY A CROSS JOIN DIARY B) T".to_owned(),
         long_bytes: 64_000_000,
+        endless: "SELECT COUNT(*) AS N FROM DIARY A, DIARY B, DIARY C, DIARY D".to_owned(),
     })
 }
 

@@ -95,6 +95,7 @@ async fn mssql(task: &Task) -> Result<Measured> {
         rows_peak,
         long_peak: peak(),
         long_seconds: long_took.as_secs_f64(),
+        cancel_millis: None,
     })
 }
 
@@ -155,5 +156,6 @@ fn firebird(task: &Task) -> Result<Measured> {
         rows_peak,
         long_peak: peak(),
         long_seconds: long_took.as_secs_f64(),
+        cancel_millis: None,
     })
 }

@@ -135,14 +135,40 @@ fn by_engine(engine: &dyn Engine, login: &Login, task: &Task) -> Result<Measured
     if json.bytes < task.long_bytes {
         bail!("{} bytes came of {}", json.bytes, task.long_bytes);
     }
+    let long_peak = peak();
+    let cancel = slowest_cancel(engine, login, &catalogue, &task.endless)?;
     Ok(Measured {
         rows_seconds: rows_took.as_secs_f64(),
         one_micros,
         one_read_only_micros: Some(read_only),
         rows_peak,
-        long_peak: peak(),
+        long_peak,
         long_seconds: long_took.as_secs_f64(),
+        cancel_millis: Some(cancel),
     })
+}
+
+/// Milliseconds from asking a command to stop until it has, the slowest of twenty.
+fn slowest_cancel(engine: &dyn Engine, login: &Login, catalogue: &str, endless: &str) -> Result<f64> {
+    let mut slowest = Duration::ZERO;
+    for _ in 0..20 {
+        let mut session = engine.connect(login, catalogue, Access::ReadWrite)?;
+        let canceller = session.canceller();
+        let asking = std::thread::spawn(move || {
+            std::thread::park_timeout(Duration::from_millis(100));
+            let asked = SystemClock.monotonic();
+            canceller.cancel();
+            asked
+        });
+        let ended = session.run(&command(endless, None), &Terms::default(), &mut Json::default());
+        let over = SystemClock.monotonic();
+        let asked = asking.join().map_err(|_| anyhow::anyhow!("the canceller broke"))?;
+        if ended != Err(database::Failure::Cancelled) {
+            bail!("a cancelled command ended otherwise: {ended:?}");
+        }
+        slowest = slowest.max(over.saturating_sub(asked));
+    }
+    Ok(slowest.as_secs_f64() * 1e3)
 }
 
 /// Everything of Link that a command passes, without the network.
@@ -264,6 +290,7 @@ impl WholePath {
             rows_peak,
             long_peak: peak(),
             long_seconds: long_took.as_secs_f64(),
+            cancel_millis: None,
         })
     }
 }
