@@ -33,7 +33,7 @@ impl Digits {
         if scale >= 0 {
             // Zeros at the end of a number with an exponent say nothing.
             let mut scale = scale;
-            while scale > 38 && digits.magnitude % 10 == 0 {
+            while scale > 38 && digits.magnitude.is_multiple_of(10) {
                 digits.magnitude /= 10;
                 scale -= 1;
                 if digits.magnitude == 0 {
@@ -114,7 +114,7 @@ pub(super) fn int(text: &str) -> Option<i64> {
     }
     let digits = Digits::parse(text)?;
     let factor = 10u128.checked_pow(u32::from(digits.scale))?;
-    let whole = digits.at_scale(0).filter(|_| digits.magnitude % factor == 0)?;
+    let whole = digits.at_scale(0).filter(|_| digits.magnitude.is_multiple_of(factor))?;
     i64::try_from(whole.signed()).ok()
 }
 
