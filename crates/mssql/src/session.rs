@@ -35,8 +35,8 @@ pub(crate) struct MssqlSession {
     busy: bool,
     /// Nobody may use the connection any more.
     dead: bool,
-    /// The terms that the server was told; the default ones after a reset.
-    told: Terms,
+    /// The terms that the server was told, the default ones after a reset; `None` when it may not have heard.
+    told: Option<Terms>,
     chance: Chance,
     tables: Tables,
 }
@@ -59,7 +59,7 @@ impl MssqlSession {
             canceller: Arc::default(),
             busy: false,
             dead: false,
-            told: Terms::default(),
+            told: Some(Terms::default()),
             chance,
             tables: Tables::default(),
         }
@@ -125,7 +125,7 @@ pub(crate) struct Connection<'a> {
     pub(crate) client: &'a mut TdsClient,
     pub(crate) cancel: &'a CancelHandle,
     pub(crate) access: Access,
-    told: &'a mut Terms,
+    told: &'a mut Option<Terms>,
     pub(crate) chance: &'a Chance,
     pub(crate) tables: &'a mut Tables,
 }
@@ -134,24 +134,28 @@ impl Connection<'_> {
     /// Runs a statement of Link's own before the command; whoever cancels the command cancels this.
     pub(crate) async fn before(&mut self, text: String) -> Result<(), Failure> {
         let options = ExecuteOptions::new().timeout_secs(OWN_PATIENCE).cancel(self.cancel);
-        small(self.client, text, options).await
+        let done = small(self.client, text, options).await;
+        if done.is_err() {
+            *self.told = None;
+        }
+        done
     }
 
     /// The settings that tell the server the terms, when they are others than it was told; empty when not.
     pub(crate) fn terms(&mut self, terms: &Terms) -> String {
         let mut text = String::new();
-        if terms.lock_wait != self.told.lock_wait {
+        if self.told.is_none_or(|told| told.lock_wait != terms.lock_wait) {
             let millis = match terms.lock_wait {
                 Some(wait) => i64::from(i32::try_from(wait.as_millis()).unwrap_or(i32::MAX)),
                 None => -1,
             };
             text.push_str(&format!("SET LOCK_TIMEOUT {millis}; "));
         }
-        if terms.gives_way != self.told.gives_way {
+        if self.told.is_none_or(|told| told.gives_way != terms.gives_way) {
             let priority = if terms.gives_way { "LOW" } else { "NORMAL" };
             text.push_str(&format!("SET DEADLOCK_PRIORITY {priority}; "));
         }
-        *self.told = *terms;
+        *self.told = Some(*terms);
         text
     }
 }
@@ -218,7 +222,7 @@ impl Session for MssqlSession {
         self.usable()?;
         // Rides on the next request, whichever it is; the driver checks that the server acknowledges it.
         self.client.prepare_reset_connection(false);
-        self.told = Terms::default();
+        self.told = Some(Terms::default());
         self.tables.clear();
         Ok(())
     }

@@ -91,6 +91,33 @@ fn terms_hold_for_their_command_and_not_for_the_next() {
 }
 
 #[test]
+fn a_cancel_meets_what_comes_before_the_command_too_and_the_terms_are_told_again() {
+    let site = site();
+    let (mut holder, mut reader) = (site.writer(), site.reader());
+    let (release, canceller) = (holder.canceller(), reader.canceller());
+    let holds = std::thread::spawn(move || {
+        let hold =
+            "BEGIN TRAN; UPDATE PATIENTS SET SURNAME = 'HELD' WHERE INTERNALID = 1; WAITFOR DELAY '01:00:00'";
+        run(&mut *holder, &text(hold)).map(|_| ())
+    });
+    let terms = Terms { lock_wait: Some(Duration::from_secs(3600)), gives_way: true };
+    // Here a transaction takes its turn when it begins: as soon as the holder has its own, this one waits.
+    let asks = std::thread::spawn(move || {
+        let (_keep, never) = std::sync::mpsc::channel::<()>();
+        let _ = never.recv_timeout(Duration::from_millis(700));
+        canceller.cancel();
+    });
+    let ended =
+        (0..1_000_000).find_map(|_| reader.run(&text("SELECT 1 AS a"), &terms, &mut Taken::default()).err());
+    assert_eq!(ended, Some(database::Failure::Cancelled));
+    asks.join().unwrap();
+    release.cancel();
+    assert_eq!(holds.join().unwrap(), Err(database::Failure::Cancelled));
+    assert_eq!(timeout(&mut *reader, terms), r#"{"l":3600000}"#);
+    assert_eq!(timeout(&mut *reader, Terms::default()), r#"{"l":-1}"#);
+}
+
+#[test]
 fn a_lock_that_somebody_holds_is_waited_for_as_long_as_the_terms_say() {
     let site = site();
     let (mut holder, mut waiter) = (site.writer(), site.writer());
