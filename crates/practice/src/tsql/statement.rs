@@ -7,7 +7,11 @@ use super::{
     program::{Action, Text, Variable},
     scope::Compiler,
 };
-use crate::{fault::fault, table_type::TableType, types::Type};
+use crate::{
+    fault::fault,
+    table_type::{self, TableType},
+    types::Type,
+};
 use database::SqlError;
 use sqlparser::{
     ast::{Expr, Ident, Statement},
@@ -336,9 +340,12 @@ impl<'c> Reader<'c> {
             }
             self.parser.peek_nth_token(ahead).token == Token::LParen
         };
+        // Values of an assembly's type are as long as they are.
+        let own = self.peek_name().is_some_and(|(name, _)| table_type::is_bytes(&name));
         let ty = self.data_type()?;
-        let one =
-            !sized && matches!(ty.name, "char" | "varchar" | "nchar" | "nvarchar" | "binary" | "varbinary");
+        let one = !sized
+            && !own
+            && matches!(ty.name, "char" | "varchar" | "nchar" | "nvarchar" | "binary" | "varbinary");
         Ok(if one { Type { length: 1, ..ty } } else { ty })
     }
 

@@ -280,17 +280,22 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The table type that comes next, if it is one: `dbo.Name`.
-    pub(super) fn table_type(&mut self) -> Option<&'static TableType> {
-        let word = |reader: &Self, at| match &reader.parser.peek_nth_token(at).token {
+    /// The name of one or two parts that comes next, and how many tokens it is.
+    pub(super) fn peek_name(&self) -> Option<(String, usize)> {
+        let word = |at| match &self.parser.peek_nth_token(at).token {
             Token::Word(w) => Some(w.value.clone()),
             _ => None,
         };
-        let first = word(self, 0)?;
-        let (name, length) = match self.parser.peek_nth_token(1).token {
-            Token::Period => (format!("{first}.{}", word(self, 2)?), 3),
+        let first = word(0)?;
+        Some(match self.parser.peek_nth_token(1).token {
+            Token::Period => (format!("{first}.{}", word(2)?), 3),
             _ => (first, 1),
-        };
+        })
+    }
+
+    /// The table type that comes next, if it is one: `dbo.Name`.
+    pub(super) fn table_type(&mut self) -> Option<&'static TableType> {
+        let (name, length) = self.peek_name()?;
         let found = table_type::find(&name)?;
         for _ in 0..length {
             self.parser.next_token();
