@@ -129,7 +129,7 @@ async fn serve(config: Config) -> Result<()> {
 }
 
 /// Libraries that put what passes into their logs.
-const SILENCED: &[&str] = &["mssql_tds"];
+const SILENCED: &[&str] = &[mssql::SILENCED];
 
 /// The kinds of database that this program serves.
 const KINDS: &[database::Kind] = &[mssql::KIND, firebird::KIND, practice::KIND];

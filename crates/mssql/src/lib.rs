@@ -27,6 +27,6 @@ pub const KIND: database::Kind = database::Kind {
     open: |settings| Ok(std::sync::Arc::new(MssqlEngine::new(Settings::read(settings)?))),
 };
 
-/// What a program's log filter must hold. The driver traces statements, values and the server's words at its ordinary
-/// levels; with this directive, after all others, none of it reaches a log.
-pub const SILENCED: &str = "mssql_tds=off";
+/// How the targets begin that a program must keep out of its log, whatever its filter asks for: the driver traces
+/// statements, values and the server's words at its ordinary levels.
+pub const SILENCED: &str = "mssql_tds";
