@@ -150,7 +150,13 @@ fn compare(which: Which, folder: &Path, task: &Task, report: &mut Report) -> Res
         report.figure("one row under enforced read-only, the engine", "µs p50", Aim::None, micros, 0);
     }
     if let Some(millis) = engine.cancel_millis {
-        report.figure("cancelled until ended in the database, slowest of 20", "ms", Aim::AtMost(200.0), millis, 1);
+        report.figure(
+            "cancelled until ended in the database, slowest of 20",
+            "ms",
+            Aim::AtMost(200.0),
+            millis,
+            1,
+        );
     }
     report.figure("one row, Link's whole path, read-only", "µs p50", Aim::None, link.one_micros, 0);
     report.figure("64 MB value, driver: time", "s", Aim::None, driver.long_seconds, 2);

@@ -6,6 +6,7 @@ use agent::{
     executor::{Limits, Order},
     host::{Host, SiteSetup},
     pairing::{Caller, Exchange, Presence},
+    pms::PmsFile,
     protect::KeyFile,
     store::NewCode,
 };
@@ -102,7 +103,7 @@ fn by_engine(engine: &dyn Engine, login: &Login, task: &Task) -> Result<Measured
     let mut session = engine.connect(login, &catalogue, Access::ReadWrite)?;
     let terms = Terms::default();
     // What takes a round trip of its own to reset is reset after the answer, as Link does it.
-    let mut run = |session: &mut dyn database::Session, text: &str, id| -> Result<(Duration, Json)> {
+    let run = |session: &mut dyn database::Session, text: &str, id| -> Result<(Duration, Json)> {
         let (mut json, start, command) = (Json::default(), SystemClock.monotonic(), command(text, id));
         session.run(&command, &terms, &mut json)?;
         let at_once = session.resets_at_once();
@@ -122,7 +123,7 @@ fn by_engine(engine: &dyn Engine, login: &Login, task: &Task) -> Result<Measured
     if json.rows != task.rows {
         bail!("{} rows came of {}", json.rows, task.rows);
     }
-    let mut ones = |session: &mut dyn database::Session| -> Result<f64> {
+    let ones = |session: &mut dyn database::Session| -> Result<f64> {
         let times = (0..task.times).map(|id| Ok(run(session, &task.one, Some(id % 400 + 1))?.0));
         Ok(median(times.collect::<Result<_>>()?))
     };
@@ -184,10 +185,15 @@ impl WholePath {
         let key = KeyFile::open(&folder.path().join("identity").join("seal.key"))?;
         let setup = SiteSetup {
             pms: model::Pms::BestPractice,
-            pms_id: "1".to_owned(),
-            practice_name: "Bench".to_owned(),
-            pms_version: "1".to_owned(),
+            key: None,
+            pms_id: Some("1".to_owned()),
+            practice_name: Some("Bench".to_owned()),
+            pms_version: None,
+            file: Arc::new(
+                PmsFile::parse("bench", "name = \"*\"\nkinds = [\"*\"]").map_err(anyhow::Error::msg)?,
+            ),
             engine,
+            patience: Duration::ZERO,
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let host = Host::open(folder.path(), "demo", vec![setup], Arc::new(key), Limits::default(), clock)?;

@@ -36,9 +36,13 @@ fn face() -> Option<Subject> {
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
-            let server = tds::Server::bind("127.0.0.1:0".parse().unwrap(), demo, tds::Options::default())
-                .await
-                .unwrap();
+            let server = tds::Server::bind(
+                "127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap(),
+                demo,
+                tds::Options::default(),
+            )
+            .await
+            .unwrap();
             tell.send((server.address().unwrap(), server.certificate().map(str::to_owned))).unwrap();
             let stopped = async {
                 let _ = stopped.await;

@@ -7,12 +7,11 @@
 mod suspect;
 
 use crate::{
-    run::{self, Call, returned},
+    run::{self, Call},
     session::{Connection, own},
 };
 use database::{Done, Failure, Sink, SqlError, Terms};
 use model::{Command, CommandType};
-use mssql_tds::connection::tds_client::TdsClient;
 use rand::{RngCore, rngs::StdRng};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -37,12 +36,16 @@ pub(crate) async fn run(
     let name = savepoint(connection.chance);
     let settings = connection.terms(terms);
     connection.before(format!("{settings}BEGIN TRAN; SAVE TRAN {name}")).await?;
+    // The driver keeps a status until the next one comes: only another one is this command's for certain.
+    let status = connection.client.get_return_status();
     let ended = run::stream(connection, command, call, sink).await;
     if connection.client.is_connection_dead() || matches!(ended, Err(Failure::Lost)) {
         // The server rolls back what a lost connection had begun; nobody can ask it any more whether it was still that.
         return Err(if might_end(command) { Failure::Escaped(None) } else { Failure::Lost });
     }
-    let aborted = matches!(&ended, Err(failure) if by_server(command, connection.client, failure));
+    let returned = connection.client.get_return_status().is_some_and(|now| status != Some(now));
+    // What comes to its own end was not aborted.
+    let aborted = !returned && matches!(&ended, Err(failure) if by_server(command, failure));
     let same = own(connection.client, format!("ROLLBACK TRAN {name}; IF @@TRANCOUNT > 0 ROLLBACK")).await;
     match (same, ended) {
         (Ok(()), ended) => ended,
@@ -63,11 +66,7 @@ const NO_TRANSACTION: i32 = 3903;
 const ROLLS_BACK: [i32; 3] = [1205, 3960, 3998];
 
 /// Whether it must have been the server that ended the transaction, by aborting the batch with this failure.
-fn by_server(command: &Command, client: &TdsClient, failure: &Failure) -> bool {
-    // What comes to its own end was not aborted.
-    if returned(client) {
-        return false;
-    }
+fn by_server(command: &Command, failure: &Failure) -> bool {
     match failure {
         Failure::Sql(error) => explained(command, error),
         Failure::Cancelled => command.kind == CommandType::Text && suspect::harmless(command.text.reveal()),

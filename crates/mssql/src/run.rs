@@ -4,7 +4,7 @@ use crate::{error::failure, output, rows, session::Connection};
 use database::{Done, Failure, Sink};
 use model::Command;
 use mssql_tds::{
-    connection::tds_client::{ExecuteOptions, StatementResult, TdsClient},
+    connection::tds_client::{ExecuteOptions, StatementResult},
     core::TdsResult,
     error::Error,
     message::parameters::rpc_parameters::RpcParameter,
@@ -95,9 +95,4 @@ async fn stop(connection: &mut Connection<'_>) -> Failure {
     // A command whose last byte had come already has nothing to stop.
     let _ = connection.client.close_query().await;
     Failure::Cancelled
-}
-
-/// Whether the procedure, or `sp_executesql`, came to its own end: one that the server aborts returns nothing.
-pub(crate) fn returned(client: &TdsClient) -> bool {
-    client.get_return_status().is_some()
 }

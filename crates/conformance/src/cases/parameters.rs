@@ -52,7 +52,7 @@ pub fn bad_parameters(subject: &Subject) {
     let mut session = subject.writing();
     for (kind, value) in [
         (ParameterType::Int, "canary"),
-        (ParameterType::Int, "2147483648"),
+        (ParameterType::Int, "99999999999"),
         (ParameterType::Date, "2026-02-30"),
         (ParameterType::Decimal, "1,5"),
         (ParameterType::Bit, "yes"),

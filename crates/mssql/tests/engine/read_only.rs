@@ -117,6 +117,9 @@ fn errors_of_a_reading_statement_stay_errors_also_where_the_server_rolls_back() 
     let mut reader = site.reader();
     for (statement, wanted) in [
         ("SELECT CAST('x' AS int) AS a", 245),
+        ("SELECT FROM WHERE", 156),
+        // The driver still has the status of the one before.
+        ("SELECT CAST('x' AS int) AS a", 245),
         ("SELECT 1 / 0 AS a", 8134),
         ("SELECT nothing FROM nowhere", 208),
         ("RAISERROR('no', 16, 1)", 50_000),

@@ -254,7 +254,8 @@ fn the_system_views_tell_the_same_of_the_same_objects() {
             &c,
             "columns of nothing",
             &format!(
-                "SELECT name FROM {base}.sys_columns WHERE object_id NOT IN (SELECT object_id FROM {base}.sys_objects)"
+                "SELECT name FROM {base}.sys_columns WHERE object_id NOT IN (SELECT object_id FROM {base}.sys_objects)
+                   AND object_id NOT IN (SELECT type_table_object_id FROM {base}.sys_table_types)"
             ),
         );
         none(
