@@ -48,7 +48,11 @@ pub(super) fn run(
         Err(Failure::Escaped(error)) => {
             let how = "The statement ended the read-only transaction that it ran in: what it wrote after that may stand. The \
                        practice's log says so. Ask for a login that may only read, or pair for writing.";
-            let error = error.map_or_else(|| halo(403, how), |error| sql_error(*error));
+            // The number alone: what the database said of its own error is not what the caller has to know first.
+            let error = match error {
+                Some(error) => halo(403, format!("{how} The database's own error was {}.", error.number)),
+                None => halo(403, how),
+            };
             return with(
                 proto::Ended { read_only: false, ..base(tally, read_only, times) },
                 proto::Status::Failed,
