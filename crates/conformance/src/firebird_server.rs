@@ -13,7 +13,7 @@ use std::{
 
 const SERVER: &str = "/usr/sbin/firebird";
 /// The password of every login here.
-const PASSWORD: &str = "kookaburra";
+pub const PASSWORD: &str = "kookaburra";
 
 /// Databases as the suite needs them; nothing in them is taken from any practice's software.
 const SCHEMA: &str = "
@@ -43,67 +43,28 @@ GRANT EXECUTE ON PROCEDURE ECHO_ALL TO WRITER;
 COMMIT;
 ";
 
-/// A server that lives as long as this.
-pub struct FirebirdServer {
+/// A server's process, which ends with this.
+pub struct Running {
     child: Child,
-    folder: tempfile::TempDir,
     /// On 127.0.0.1.
     pub port: u16,
 }
 
-impl Drop for FirebirdServer {
+impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Where the package's parts are, if it is installed.
-fn package() -> Option<PathBuf> {
-    let folders = fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path().join("firebird/3.0"));
-    let mut found = folders.filter(|path| path.join("plugins/libEngine12.so").exists());
-    found.next().filter(|_| Path::new(SERVER).exists())
-}
-
-impl FirebirdServer {
-    /// Starts one with the databases `one` and `two`, and more in the first as this script says. `None`, with the reason on
-    /// standard error, where Firebird is not installed; in a CI run that is a failure.
-    pub fn start(more: &str) -> Option<Self> {
-        let Some(package) = package() else {
-            assert!(
-                std::env::var("CI").as_deref() != Ok("true"),
-                "Firebird must be there in CI: tools/firebird.sh installs it"
-            );
-            #[expect(clippy::print_stderr, reason = "a skipped test says why")]
-            {
-                eprintln!("skipped: there is no Firebird 3 here; tools/firebird.sh installs it (Debian)");
-            }
-            return None;
-        };
-        let folder = tempfile::tempdir().unwrap();
-        let at = folder.path().canonicalize().unwrap();
-        root(&at, &package);
-        let security = fs::read_to_string("/usr/share/firebird/3.0/security.sql").unwrap();
-        let shown = at.display();
-        isql(&at, &format!("create database '{shown}/security.fdb' page_size 8192;\n{security}\ncommit;\n"));
-        let users = ["SYSDBA", "READER", "WRITER"]
-            .map(|user| format!("create user {user} password '{PASSWORD}' using plugin Srp;\n"));
-        isql(&at, &format!("connect '{shown}/security.fdb';\n{}commit;\n", users.concat()));
-        for name in ["one", "two"] {
-            let own = format!("INSERT INTO WHO_AM_I VALUES ('{name}');\nCOMMIT;\n");
-            let more = if name == "one" { more } else { "" };
-            isql(
-                &at,
-                &format!(
-                    "create database '{shown}/{name}.fdb' page_size 8192 default character set UTF8;\n{SCHEMA}{own}{more}"
-                ),
-            );
-        }
+impl Running {
+    /// Starts a server from a folder that [`prepare`] made.
+    pub fn start(folder: &Path) -> Running {
         // Somebody else may take a port between finding and using it.
         for _ in 0..20 {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let mut command = Command::new(SERVER);
-            environment(&mut command, &at);
+            environment(&mut command, folder);
             command
                 .args(["-p", &port.to_string()])
                 .stdin(Stdio::null())
@@ -115,7 +76,7 @@ impl FirebirdServer {
                     break;
                 }
                 if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                    return Some(FirebirdServer { child, folder, port });
+                    return Running { child, port };
                 }
                 pause();
             }
@@ -124,6 +85,68 @@ impl FirebirdServer {
         }
         panic!("the Firebird server does not start");
     }
+}
+
+/// Where the package's parts are. `None`, with the reason on standard error, where Firebird is not installed; in a CI run
+/// that is a failure.
+pub fn package() -> Option<PathBuf> {
+    let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let mut found = folders
+        .map(|entry| entry.path().join("firebird/3.0"))
+        .filter(|path| path.join("plugins/libEngine12.so").exists());
+    let package = found.next().filter(|_| Path::new(SERVER).exists());
+    if package.is_none() {
+        assert!(
+            std::env::var("CI").as_deref() != Ok("true"),
+            "Firebird must be there in CI: tools/firebird.sh installs it"
+        );
+        #[expect(clippy::print_stderr, reason = "a skipped test says why")]
+        {
+            eprintln!("skipped: there is no Firebird 3 here; tools/firebird.sh installs it (Debian)");
+        }
+    }
+    package
+}
+
+/// Makes the database of the logins, each with [`PASSWORD`].
+pub fn make_logins(folder: &Path, users: &[&str]) {
+    let at = folder.canonicalize().unwrap();
+    let at = at.display();
+    let security = fs::read_to_string("/usr/share/firebird/3.0/security.sql").unwrap();
+    isql(folder, &format!("create database '{at}/security.fdb' page_size 8192;\n{security}\ncommit;\n"));
+    let user = |user: &&str| format!("create user {user} password '{PASSWORD}' using plugin Srp;\n");
+    let users: String = users.iter().map(user).collect();
+    isql(folder, &format!("connect '{at}/security.fdb';\n{users}commit;\n"));
+}
+
+/// A server with databases for the suite.
+pub struct FirebirdServer {
+    running: Running,
+    folder: tempfile::TempDir,
+}
+
+impl FirebirdServer {
+    /// Starts one with the databases `one` and `two`, and more in the first as this script says. `None` where Firebird is
+    /// not installed, see [`package`].
+    pub fn start(more: &str) -> Option<Self> {
+        let package = package()?;
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().canonicalize().unwrap();
+        prepare(&at, &package, "", "");
+        make_logins(&at, &["SYSDBA", "READER", "WRITER"]);
+        let shown = at.display();
+        for name in ["one", "two"] {
+            let own = format!("INSERT INTO WHO_AM_I VALUES ('{name}');\nCOMMIT;\n");
+            let more = if name == "one" { more } else { "" };
+            isql(
+                &at,
+                &format!(
+                    "create database '{shown}/{name}.fdb' page_size 8192 default character set UTF8;\n{SCHEMA}{own}{more}"
+                ),
+            );
+        }
+        Some(FirebirdServer { running: Running::start(&at), folder })
+    }
 
     /// `[site.database]` without `kind`.
     pub fn settings(&self) -> String {
@@ -131,7 +154,7 @@ impl FirebirdServer {
         let at = at.display();
         format!(
             "host = '127.0.0.1'\nport = {}\ndefault = 'One'\n[catalogues]\nOne = '{at}/one.fdb'\nTwo = '{at}/two.fdb'\n",
-            self.port
+            self.running.port
         )
     }
 
@@ -144,11 +167,6 @@ impl FirebirdServer {
     pub fn reader(&self) -> Login {
         Login { user: "READER".into(), password: PASSWORD.into() }
     }
-
-    /// May do everything.
-    pub fn owner(&self) -> Login {
-        Login { user: "SYSDBA".into(), password: PASSWORD.into() }
-    }
 }
 
 fn pause() {
@@ -156,8 +174,10 @@ fn pause() {
     let _ = nothing.recv_timeout(Duration::from_millis(10));
 }
 
-/// A folder from which the server can start: the package's parts, and a configuration of its own.
-fn root(folder: &Path, package: &Path) {
+/// Makes a folder from which the server can start: the package's parts, and a configuration of its own. `more` are further
+/// lines of firebird.conf, `aliases` those of databases.conf.
+pub fn prepare(folder: &Path, package: &Path, more: &str, aliases: &str) {
+    let folder = &folder.canonicalize().unwrap();
     let root = folder.join("root");
     fs::create_dir_all(&root).unwrap();
     fs::create_dir_all(folder.join("lock")).unwrap();
@@ -172,16 +192,16 @@ fn root(folder: &Path, package: &Path) {
         }
     }
     let configuration = format!(
-        "RemoteBindAddress = 127.0.0.1\nSecurityDatabase = {}/security.fdb\nUserManager = Srp\nAuthClient = Srp256, Srp\n",
+        "RemoteBindAddress = 127.0.0.1\nSecurityDatabase = {}/security.fdb\nUserManager = Srp\nAuthClient = Srp256, Srp\n{more}",
         folder.display()
     );
     fs::write(root.join("firebird.conf"), configuration).unwrap();
-    fs::write(root.join("databases.conf"), "").unwrap();
+    fs::write(root.join("databases.conf"), aliases).unwrap();
 }
 
 fn environment(command: &mut Command, folder: &Path) {
     command
-        .env("FIREBIRD", folder.join("root"))
+        .env("FIREBIRD", folder.canonicalize().unwrap().join("root"))
         .env("FIREBIRD_LOCK", folder.join("lock"))
         .env("FIREBIRD_TMP", folder.join("lock"))
         .env_remove("ISC_USER")
@@ -189,7 +209,7 @@ fn environment(command: &mut Command, folder: &Path) {
 }
 
 /// Runs a script without a server, as the one who owns the files.
-fn isql(folder: &Path, script: &str) {
+pub fn isql(folder: &Path, script: &str) {
     let mut command = Command::new("isql-fb");
     environment(&mut command, folder);
     command

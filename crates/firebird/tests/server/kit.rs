@@ -1,6 +1,7 @@
 //! A real Firebird server for a test: a process of its own on a free port of this machine, with folders of its own.
 #![allow(dead_code, reason = "each test uses its part")]
 
+use conformance::firebird_server::{self, Running, isql, make_logins, package};
 use database::json::{RowForm, RowWriter};
 use database::{
     Column, Done, Engine, Failure, Login, Part, Session, Settings, Sink, Stopped, Terms, Value, Wanted,
@@ -8,97 +9,32 @@ use database::{
 use model::{Access, Command, CommandType, Direction, ExecutionMode, Hidden, Parameter, ParameterType};
 use std::{
     fs,
-    io::Write,
-    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command as Process, Stdio},
     sync::Arc,
-    time::{Duration, Instant},
 };
 
-/// Where Debian's package has what the server needs.
-const PACKAGE: &str = "/usr/lib/x86_64-linux-gnu/firebird/3.0";
-const SERVER: &str = "/usr/sbin/firebird";
-/// The password of SYSDBA and of every login here.
-pub(crate) const PASSWORD: &str = "kookaburra";
+pub(crate) use conformance::firebird_server::PASSWORD;
 
 /// A server that lives as long as this.
 pub(crate) struct Server {
-    child: Child,
+    running: Running,
     pub(crate) folder: tempfile::TempDir,
-    pub(crate) port: u16,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn package() -> Option<PathBuf> {
-    let found = fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path().join("firebird/3.0"));
-    let mut all = std::iter::once(PathBuf::from(PACKAGE)).chain(found);
-    all.find(|path| path.join("plugins/libEngine12.so").exists()).filter(|_| Path::new(SERVER).exists())
-}
-
-/// A folder from which the server can start: the package's parts, and a configuration of its own.
-fn root(folder: &Path, package: &Path, extra: &str) -> PathBuf {
-    let folder = &folder.canonicalize().unwrap();
-    let root = folder.join("root");
-    fs::create_dir_all(&root).unwrap();
-    fs::create_dir_all(folder.join("lock")).unwrap();
-    for entry in fs::read_dir(package).unwrap().flatten() {
-        let name = entry.file_name();
-        if name == "intl" {
-            // The server finds character sets by the library's true path: it can't stand behind a link.
-            fs::create_dir(root.join("intl")).unwrap();
-            fs::copy(entry.path().join("libfbintl.so"), root.join("intl/libfbintl.so")).unwrap();
-        } else if name != "firebird.conf" && name != "databases.conf" {
-            std::os::unix::fs::symlink(entry.path(), root.join(name)).unwrap();
-        }
-    }
-    let base = folder.display();
-    let configuration = format!(
-        "RemoteBindAddress = 127.0.0.1\nSecurityDatabase = {base}/security.fdb\nUserManager = Srp\nAuthClient = Srp256, Srp\n{extra}"
-    );
-    fs::write(root.join("firebird.conf"), configuration).unwrap();
-    fs::write(root.join("databases.conf"), format!("patients = {base}/patients.fdb\n")).unwrap();
-    root
-}
-
-fn environment(process: &mut Process, folder: &Path) {
-    process
-        .env("FIREBIRD", folder.canonicalize().unwrap().join("root"))
-        .env("FIREBIRD_LOCK", folder.join("lock"))
-        .env("FIREBIRD_TMP", folder.join("lock"))
-        .env_remove("ISC_USER")
-        .env_remove("ISC_PASSWORD");
-}
-
-/// Runs a script without a server, as the one who owns the files.
-fn isql(folder: &Path, script: &str) {
-    let mut process = Process::new("isql-fb");
-    environment(&mut process, folder);
-    process
-        .args(["-q", "-b", "-user", "SYSDBA"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = process.spawn().expect("isql-fb is in the package firebird3.0-utils");
-    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(
-        output.status.success() && output.stderr.is_empty(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+/// `patients` has an alias, the other database a path.
+fn prepare(folder: &Path, package: &Path, more: &str) {
+    let at = folder.canonicalize().unwrap();
+    firebird_server::prepare(folder, package, more, &format!("patients = {}/patients.fdb\n", at.display()));
 }
 
 /// The databases, made once and copied for each test: making them takes longer than most tests.
 fn template(package: &Path) -> PathBuf {
-    let scripts =
-        [include_str!("zedmed/patients.sql"), include_str!("zedmed/clinical.sql"), include_str!("kit.rs")];
+    let scripts = [
+        include_str!("zedmed/patients.sql"),
+        include_str!("zedmed/clinical.sql"),
+        include_str!("kit.rs"),
+        include_str!("../../../conformance/src/firebird_server.rs"),
+    ];
     let mark = scripts
         .iter()
         .flat_map(|s| s.bytes())
@@ -112,14 +48,9 @@ fn template(package: &Path) -> PathBuf {
     }
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
-    root(&folder, package, "");
+    prepare(&folder, package, "");
     let at = folder.display();
-    let security = fs::read_to_string("/usr/share/firebird/3.0/security.sql").unwrap();
-    isql(&folder, &format!("create database '{at}/security.fdb' page_size 8192;\n{security}\ncommit;\n"));
-    let users = ["SYSDBA", "READER", "WRITER", "CALLER", "NOBODY"];
-    let users: String =
-        users.map(|user| format!("create user {user} password '{PASSWORD}' using plugin Srp;\n")).concat();
-    isql(&folder, &format!("connect '{at}/security.fdb';\n{users}commit;\n"));
+    make_logins(&folder, &["SYSDBA", "READER", "WRITER", "CALLER", "NOBODY"]);
     for (name, script) in [("patients", scripts[0]), ("clinical", scripts[1])] {
         let set = if name == "patients" { "WIN1252" } else { "UTF8" };
         isql(
@@ -142,50 +73,28 @@ pub(crate) fn server() -> Option<Server> {
 
 /// The same with more lines in its configuration.
 pub(crate) fn server_with(extra: &str) -> Option<Server> {
-    let Some(package) = package() else {
-        let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-        assert!(!ci, "Firebird must be there in CI: tools/firebird.sh installs it");
-        eprintln!("skipped: there is no Firebird 3 here; tools/firebird.sh installs it (Debian)");
-        return None;
-    };
+    let package = package()?;
     let template = template(&package);
     let folder = tempfile::tempdir().unwrap();
-    root(folder.path(), &package, extra);
+    prepare(folder.path(), &package, extra);
     for file in ["security", "patients", "clinical"] {
         let name = format!("{file}.fdb");
         fs::copy(template.join(&name), folder.path().join(&name)).unwrap();
     }
-    // Somebody else may take a port between finding and using it.
-    for _ in 0..20 {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut process = Process::new(SERVER);
-        environment(&mut process, folder.path());
-        process
-            .args(["-p", &port.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut child = process.spawn().unwrap();
-        let end = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < end && child.try_wait().unwrap().is_none() {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Some(Server { child, folder, port });
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-    panic!("the server does not start");
+    Some(Server { running: Running::start(folder.path()), folder })
 }
 
 impl Server {
+    pub(crate) fn port(&self) -> u16 {
+        self.running.port
+    }
+
     /// The engine with both catalogues, and these settings besides.
     pub(crate) fn engine_with(&self, more: &str) -> Arc<dyn Engine> {
         let at = self.folder.path().display();
         let text = format!(
             "host = '127.0.0.1'\nport = {}\ndefault = 'Patients'\n{more}\n[catalogues]\nPatients = 'patients'\nClinical = '{at}/clinical.fdb'\n[login]\nuser = 'reader'\npassword = '{PASSWORD}'\n",
-            self.port
+            self.port()
         );
         let table = text.parse().unwrap();
         (firebird::KIND.open)(&Settings { table: &table, folder: self.folder.path() }).unwrap()

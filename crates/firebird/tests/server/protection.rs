@@ -62,7 +62,7 @@ fn what_a_read_only_transaction_lets_through_is_what_the_documents_say() {
     let mut session = server.session("SYSDBA", Access::ReadOnly);
     let external = format!(
         "execute block as begin execute statement 'update PATIENTS set BALANCE = 7' on external data source '127.0.0.1/{}:patients' as user 'SYSDBA' password '{PASSWORD}'; end",
-        server.port
+        server.port()
     );
     let alone = external.replace("; end", " with autonomous transaction; end");
     for text in [external.as_str(), alone.as_str()] {
