@@ -206,8 +206,8 @@ impl Executor {
                 return;
             }
         };
-        let read_only = admission.access() == Access::ReadOnly;
-        let flow = Arc::new(Flow::new(read_only, order.max_row_bytes));
+        let access = admission.access();
+        let flow = Arc::new(Flow::new(access == Access::ReadOnly, order.max_row_bytes));
         let work = work::Work {
             admission,
             flow: flow.clone(),
@@ -216,7 +216,7 @@ impl Executor {
             place,
             form: order.form,
             sets: order.sets,
-            terms: self.limits.terms(if read_only { Access::ReadOnly } else { Access::ReadWrite }),
+            terms: self.limits.terms(access),
             turn,
         };
         tokio::task::spawn_blocking(move || work.run());

@@ -219,12 +219,49 @@ fn objects(connection: &Connection, base: Base) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// `sys.columns` and `sys.all_columns`, which say the same.
+struct ColumnLists<'c>([Statement<'c>; 2]);
+
+impl<'c> ColumnLists<'c> {
+    fn new(connection: &'c Connection, base: Base) -> rusqlite::Result<Self> {
+        let marks = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, 0, 0";
+        Ok(ColumnLists([
+            insert(connection, base, "sys_columns", marks)?,
+            insert(connection, base, "sys_all_columns", marks)?,
+        ]))
+    }
+
+    /// Column `number` of the object `id`.
+    fn put(
+        &mut self,
+        id: i64,
+        number: i64,
+        name: &str,
+        t: &Told,
+        nullable: bool,
+        identity: bool,
+    ) -> rusqlite::Result<()> {
+        for list in &mut self.0 {
+            list.execute(params![
+                id,
+                name,
+                number,
+                t.system,
+                t.user,
+                t.length,
+                t.precision,
+                t.scale,
+                t.collation,
+                nullable,
+                identity,
+            ])?;
+        }
+        Ok(())
+    }
+}
+
 fn columns(connection: &Connection, base: Base) -> rusqlite::Result<()> {
-    let marks = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, 0, 0";
-    let mut lists = [
-        insert(connection, base, "sys_columns", marks)?,
-        insert(connection, base, "sys_all_columns", marks)?,
-    ];
+    let mut lists = ColumnLists::new(connection, base)?;
     let mut standard = insert(
         connection,
         base,
@@ -238,21 +275,7 @@ fn columns(connection: &Connection, base: Base) -> rusqlite::Result<()> {
             let t = told(declared);
             let key = declared.ends_with(" key");
             let nullable = i64::from(!key);
-            for list in &mut lists {
-                list.execute(params![
-                    id,
-                    name,
-                    number,
-                    t.system,
-                    t.user,
-                    t.length,
-                    t.precision,
-                    t.scale,
-                    t.collation,
-                    nullable,
-                    i64::from(key && numbered(relation)),
-                ])?;
-            }
+            lists.put(id, number, name, &t, !key, key && numbered(relation))?;
             standard.execute(params![
                 base.database(),
                 relation.name,
@@ -424,31 +447,14 @@ fn own_types(connection: &Connection, base: Base) -> rusqlite::Result<()> {
     let mut plain = insert(connection, base, "sys_types", own)?;
     plain.execute(params![table_type::BYTES.0, 240, table_type::BYTES.1, 1, 1, 0])?;
     let mut table = insert(connection, base, "sys_table_types", &format!("{own}, ?7, 0"))?;
-    let marks = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0, 0, 0";
-    let mut lists = [
-        insert(connection, base, "sys_columns", marks)?,
-        insert(connection, base, "sys_all_columns", marks)?,
-    ];
+    let mut lists = ColumnLists::new(connection, base)?;
     for ty in TABLE_TYPES {
         let id = id_of(base, &format!("TT_{}", ty.name));
         plain.execute(params![ty.name, 243, ty.number, 0, 0, 1])?;
         table.execute(params![ty.name, 243, ty.number, 0, 0, 1, id])?;
         for (number, (name, declared, nullable)) in (1i64..).zip(ty.columns) {
             let t = told(declared);
-            for list in &mut lists {
-                list.execute(params![
-                    id,
-                    name,
-                    number,
-                    t.system,
-                    t.user,
-                    t.length,
-                    t.precision,
-                    t.scale,
-                    t.collation,
-                    i64::from(*nullable),
-                ])?;
-            }
+            lists.put(id, number, name, &t, *nullable, false)?;
         }
     }
     Ok(())
