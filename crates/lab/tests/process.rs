@@ -37,7 +37,8 @@ fn a_marker_on_a_childs_heap_is_found_and_another_is_not() {
 fn output_goes_to_the_log_and_the_first_json_line_is_the_ready_line() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new("sh");
-    command.arg("-c").arg("echo hello; echo trouble >&2; echo '{\"ready\":1}'; trap 'exit 0' TERM; while :; do sleep 0.05; done");
+    // The trap comes before the ready line: a child that says it is ready may be asked to end at once.
+    command.arg("-c").arg("trap 'exit 0' TERM; echo hello; echo trouble >&2; echo '{\"ready\":1}'; while :; do sleep 0.05; done");
     let mut child = Child::start("shell", command, &folder.path().join("log")).unwrap();
     assert_eq!(child.ready(Duration::from_secs(10)).unwrap(), "{\"ready\":1}");
     assert!(child.end(Duration::from_secs(10)).unwrap(), "it ended well by itself");
