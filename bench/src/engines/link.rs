@@ -106,19 +106,11 @@ fn by_engine(engine: &dyn Engine, login: &Login, task: &Task) -> Result<Measured
     let catalogue = engine.catalogues().into_iter().find(|c| c.is_default).context("no catalogue")?.name;
     let mut session = engine.connect(login, &catalogue, Access::ReadWrite)?;
     let terms = Terms::default();
-    // What takes a round trip of its own to reset is reset after the answer, as Link does it.
     let run = |session: &mut dyn database::Session, text: &str, id| -> Result<(Duration, Json)> {
         let (mut json, start, command) = (Json::default(), SystemClock.monotonic(), command(text, id));
         session.run(&command, &terms, &mut json)?;
-        let at_once = session.resets_at_once();
-        if at_once {
-            session.reset()?;
-        }
-        let took = SystemClock.monotonic() - start;
-        if !at_once {
-            session.reset()?;
-        }
-        Ok((took, json))
+        session.reset()?;
+        Ok((SystemClock.monotonic() - start, json))
     };
     run(&mut *session, &task.one, Some(1))?;
     forget_peak();

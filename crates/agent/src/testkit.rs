@@ -97,7 +97,7 @@ impl FakeEngine {
 
     fn session(self: &Arc<Self>, access: Access) -> Box<dyn Session> {
         let cancelled = Arc::new(Flag(AtomicBool::new(false), self.gate.clone()));
-        Box::new(FakeSession { engine: self.clone(), cancelled, access, own: false })
+        Box::new(FakeSession { engine: self.clone(), cancelled, access, own: false, left: false })
     }
 
     pub(crate) fn release(&self) {
@@ -114,6 +114,8 @@ struct FakeSession {
     access: Access,
     /// Link's own.
     own: bool,
+    /// Something that no reset clears.
+    left: bool,
 }
 
 struct Flag(AtomicBool, Arc<Gate>);
@@ -159,7 +161,13 @@ impl Engine for Shared {
         }
         let cancelled = Arc::new(Flag(AtomicBool::new(false), self.0.gate.clone()));
         let engine = self.0.clone();
-        Some(Ok(Box::new(FakeSession { engine, cancelled, access: Access::ReadOnly, own: true })))
+        Some(Ok(Box::new(FakeSession {
+            engine,
+            cancelled,
+            access: Access::ReadOnly,
+            own: true,
+            left: false,
+        })))
     }
 }
 
@@ -259,6 +267,11 @@ impl Session for FakeSession {
                 }
                 self.wait(false)
             }
+            "leave" => {
+                self.left = true;
+                Ok(Done::default())
+            }
+            "look" => Ok(Done { rows_affected: Some(self.left.into()), outputs: vec![] }),
             "escape" => Err(Failure::Escaped(None)),
             "slow" => {
                 sink.columns(&columns).map_err(|_| Failure::Cancelled)?;

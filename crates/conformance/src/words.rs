@@ -76,7 +76,7 @@ pub trait Words {
     fn count(&self, id: i64) -> String;
     /// All ways to write the row `id` that anybody could think of.
     fn writes(&self, id: i64) -> Vec<Write>;
-    /// What could be left behind.
+    /// What could be left behind, and that a reset clears.
     fn left(&self) -> Vec<Left>;
     /// Statements that fail, and the number of each; the last of them after it has given rows.
     fn errors(&self) -> Vec<(&'static str, i32)>;

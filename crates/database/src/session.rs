@@ -34,7 +34,8 @@ pub trait Engine: Send + Sync + 'static {
     fn connect_own(&self, catalogue: &str) -> Option<Result<Box<dyn Session>, Failure>>;
 }
 
-/// One connection of one login to one catalogue. Runs one command at a time.
+/// One connection of one login to one catalogue, for one user: it is never handed to another, whatever [`Session::reset`]
+/// says. Runs one command at a time.
 pub trait Session: Send {
     /// Runs a command to its end. Every result set goes to `sink` as the database yields it, whatever the command's mode:
     /// which of them anybody wants is the sink's to say. The first error of the database ends up in [`Failure::Sql`];
@@ -53,17 +54,13 @@ pub trait Session: Send {
     /// [`Failure::Lost`].
     fn ping(&mut self) -> Result<(), Failure>;
 
-    /// Between two users of the session: nothing that one left behind (temporary table, `SET`, open transaction, context)
-    /// is seen by the next. An engine may put the round trip off to the next command, if that command can't run without it.
+    /// Between two commands of the session's user: what the first left behind (temporary table, `SET`, open transaction,
+    /// context) is not seen by the second, as far as that costs the server nothing; the engine's page says what stays. An
+    /// engine may put the round trip off to the next command, if that command can't run without it.
     ///
     /// # Errors
     /// Then the session must be closed.
     fn reset(&mut self) -> Result<(), Failure>;
-
-    /// Whether [`Session::reset`] costs no round trip: then it is done before a command's caller gets its answer, else after.
-    fn resets_at_once(&self) -> bool {
-        true
-    }
 
     /// What the server is, and what this login may do in this catalogue.
     ///

@@ -1,8 +1,7 @@
-//! What a login may do in a database, and whether a session is as clean as a new one.
+//! What a login may do in a database.
 
 use crate::session::FirebirdSession;
 use database::{Description, Failure, Rights, Writes};
-use model::Access;
 
 /// Most grants that are told.
 const GRANTS: usize = 100;
@@ -71,44 +70,4 @@ fn privilege(letter: &str, object: &str) -> (bool, String) {
         other => other,
     };
     (true, verb.to_owned())
-}
-
-/// What outlives a transaction on Firebird 3: context variables of the session, a role taken on by SET ROLE, and rows of
-/// temporary tables that are kept.
-const LEFT: &str = "select (select count(*) from MON$CONTEXT_VARIABLES where MON$ATTACHMENT_ID = current_connection), \
-    trim(current_role), (select count(*) from RDB$RELATIONS where RDB$RELATION_TYPE = 4) from RDB$DATABASE";
-
-/// The temporary tables that keep rows; more than [`KEEPING_MOST`] are not looked into.
-const KEEPING: &str = "select first 9 trim(RDB$RELATION_NAME) from RDB$RELATIONS where RDB$RELATION_TYPE = 4";
-/// Most of them that are looked into.
-const KEEPING_MOST: usize = 8;
-
-/// `Ok` when the session is as a new one would be.
-pub(crate) fn clean(session: &mut FirebirdSession) -> Result<(), Failure> {
-    let lost = |_| Failure::Lost;
-    if session.version >= 16 {
-        // Firebird 4 has a statement for it. What it can't undo is a reason to start anew.
-        return session.query_as(Access::ReadWrite, "alter session reset", &[]).map(|_| ()).map_err(lost);
-    }
-    let left = session.query(LEFT, &[]).map_err(lost)?;
-    let field = |at: usize| left.first().and_then(|row| row.get(at)).and_then(Option::as_deref);
-    let role = session.setup.role.as_deref().map_or("NONE".to_owned(), crate::fault::login_name);
-    if field(0) != Some("0") || field(1) != Some(role.as_str()) {
-        return Err(Failure::Lost);
-    }
-    if field(2) == Some("0") {
-        return Ok(());
-    }
-    let tables = session.query(KEEPING, &[]).map_err(lost)?;
-    if tables.len() > KEEPING_MOST {
-        return Err(Failure::Lost);
-    }
-    for table in tables.iter().filter_map(|row| row.first()?.as_deref()) {
-        // A table that the login may not read may still have its rows: by a procedure.
-        let probe = format!("select first 1 1 from \"{}\"", table.replace('"', "\"\""));
-        if !session.query(&probe, &[]).map_err(lost)?.is_empty() {
-            return Err(Failure::Lost);
-        }
-    }
-    Ok(())
 }

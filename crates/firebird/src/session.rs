@@ -33,8 +33,6 @@ pub(crate) struct FirebirdSession {
     database: u32,
     /// Of the protocol.
     pub(crate) version: u32,
-    /// Something ran since the last reset.
-    used: bool,
 }
 
 impl FirebirdSession {
@@ -45,7 +43,6 @@ impl FirebirdSession {
             access,
             database: attached.database,
             version: attached.version,
-            used: false,
         }
     }
 
@@ -83,7 +80,6 @@ impl FirebirdSession {
 
 impl Session for FirebirdSession {
     fn run(&mut self, command: &Command, terms: &Terms, sink: &mut dyn Sink) -> Result<Done, Failure> {
-        self.used = true;
         self.command(command, terms, sink)
     }
 
@@ -100,24 +96,10 @@ impl Session for FirebirdSession {
         answer
     }
 
-    fn resets_at_once(&self) -> bool {
-        // It asks the server whether anything is left.
-        false
-    }
-
     fn reset(&mut self) -> Result<(), Failure> {
-        if self.channel.is_lost() {
-            return Err(Failure::Lost);
-        }
-        if !self.used {
-            return Ok(());
-        }
-        self.channel.until(Some(now() + ALIVE));
-        let clean = rights::clean(self);
-        self.over();
-        self.channel.until(None);
-        self.used = clean.is_err();
-        clean
+        // A command's transaction ended with it. Whether the session has context variables only the monitoring tables
+        // know, and to ask those makes the server stop at every connection of the practice.
+        if self.channel.is_lost() { Err(Failure::Lost) } else { Ok(()) }
     }
 
     fn describe(&mut self) -> Result<Description, Failure> {

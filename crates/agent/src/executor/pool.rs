@@ -1,4 +1,7 @@
-//! Sessions that wait for the next command of the same site, catalogue, login and access.
+//! Sessions that wait for the next command of the same site, catalogue, integrator, login and access.
+//!
+//! An integrator never gets a session that another one used: nothing of the one can be seen by the other, however an engine
+//! resets.
 
 use super::Duration;
 use crate::door::{Permit, SessionKey};
@@ -48,8 +51,8 @@ impl Pool {
         }
     }
 
-    /// Keeps a session that ended its command cleanly, once nothing of that command is left in it. What can't be kept comes
-    /// back, to be closed by being dropped, which may take a round trip. Blocks on the database where resetting does.
+    /// Keeps a session that ended its command cleanly, for the same key alone. What can't be kept comes back, to be closed
+    /// by being dropped, which may take a round trip.
     #[must_use]
     pub(super) fn put(&self, key: SessionKey, mut session: Box<dyn Session>) -> Option<Box<dyn Session>> {
         if session.reset().is_err() {

@@ -7,6 +7,7 @@ use link_api::pack::Unpacker;
 use model::QueryId;
 use proto::{Effect, Status};
 use std::sync::atomic::Ordering;
+use trust::{Kind, Peer, Root};
 
 const ORDER: Order = Order {
     queue_ms: 10_000,
@@ -23,9 +24,13 @@ fn bench(access: Access) -> Bench {
 }
 
 fn start(bench: &Bench, id: u128, text: &str, order: Order) -> mpsc::Receiver<RunEvent> {
+    start_as(bench, &bench.peer(), id, text, order)
+}
+
+fn start_as(bench: &Bench, peer: &Peer, id: u128, text: &str, order: Order) -> mpsc::Receiver<RunEvent> {
     let query = QueryId(uuid::Uuid::from_u128(id));
     let request = Request { query, command: command(text), read_only: false };
-    let admission = bench.door().enter(&bench.peer(), bench.site, request).unwrap();
+    let admission = bench.door().enter(peer, bench.site, request).unwrap();
     bench.host.executor().start(admission, order)
 }
 
@@ -250,6 +255,24 @@ async fn sessions_are_shared_by_login_and_access_and_never_across_them() {
     bench.pair(Access::ReadOnly);
     assert_eq!(run(&bench, 9, "update x", ORDER).await.ended.status(), Status::Failed);
     assert_eq!(*bench.engine.accesses.lock().unwrap(), [Access::ReadWrite, Access::ReadOnly]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_integrator_left_in_its_session_another_never_sees_though_nothing_clears_it() {
+    let mut bench = bench(Access::ReadWrite);
+    let one = bench.peer();
+    // With the same login: what keeps them apart is not the database.
+    bench.integrator = Root::generate(Kind::Integrator).unwrap();
+    bench.pair(Access::ReadWrite);
+    let other = bench.peer_with("gateway two", 6);
+    collect(start_as(&bench, &one, 1, "leave", ORDER)).await;
+    for id in 0..4 {
+        let seen = collect(start_as(&bench, &other, 10 + id, "look", ORDER)).await.ended.rows_affected;
+        assert_eq!(seen, Some(0));
+        let own = collect(start_as(&bench, &one, 20 + id, "look", ORDER)).await.ended.rows_affected;
+        assert_eq!(own, Some(1), "its own session served it again, or this test shows nothing");
+    }
+    assert_eq!(bench.engine.connects.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

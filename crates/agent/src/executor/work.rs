@@ -38,17 +38,16 @@ impl Work {
         let (ended, session) =
             Run { permit: &permit, flow: &flow, clock: &*clock }.execute(&pool, form, sets, &terms);
         // Ready for the next command before this one's caller can send it; but what takes a round trip comes after its answer.
-        let probe = session.is_some() && place.due(&*clock);
-        let (later, closed) = match session {
-            Some(session) if probe || !session.resets_at_once() => (Some(session), None),
+        let (probed, closed) = match session {
+            Some(session) if place.due(&*clock) => (Some(session), None),
             session => (None, session.and_then(|session| pool.put(key.clone(), session))),
         };
         permit.finish(&ended);
         flow.end(ended);
         drop(last_word);
         drop(closed);
-        if let Some(mut session) = later
-            && (!probe || place.probe(&*clock, &mut *session))
+        if let Some(mut session) = probed
+            && place.probe(&*clock, &mut *session)
         {
             drop(pool.put(key, session));
         }

@@ -58,7 +58,7 @@ pub fn catalogues(subject: &Subject) {
     assert_eq!(seen.len(), count, "{}: {seen:?}", subject.name);
 }
 
-/// Nothing that one user of a session left behind is seen by the next.
+/// Nothing that a reset clears is seen after it.
 pub fn reset(subject: &Subject) {
     for left in subject.words.left() {
         let mut session = subject.writing();

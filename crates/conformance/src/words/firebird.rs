@@ -190,32 +190,14 @@ impl Words for Firebird {
         ]
     }
     fn left(&self) -> Vec<Left> {
-        let left = |what, leave: &str, look: &str, clean| Left {
-            what,
-            leave: leave.to_owned(),
-            look: look.to_owned(),
-            clean,
-        };
-        vec![
-            left(
-                "a context variable of the session",
-                "SELECT RDB$SET_CONTEXT('USER_SESSION', 'LEFT', 'x') AS V FROM RDB$DATABASE",
-                "SELECT RDB$GET_CONTEXT('USER_SESSION', 'LEFT') AS V FROM RDB$DATABASE",
-                json!(null),
-            ),
-            left(
-                "rows of a temporary table",
-                "INSERT INTO KEPT_ROWS (ID) VALUES (1)",
-                "SELECT COUNT(*) AS V FROM KEPT_ROWS",
-                json!(0),
-            ),
-            left(
-                "a context variable of the transaction",
-                "SELECT RDB$SET_CONTEXT('USER_TRANSACTION', 'LEFT', 'x') AS V FROM RDB$DATABASE",
-                "SELECT RDB$GET_CONTEXT('USER_TRANSACTION', 'LEFT') AS V FROM RDB$DATABASE",
-                json!(null),
-            ),
-        ]
+        // What belongs to the session, and not to a command's transaction, stays for the session's own user.
+        vec![Left {
+            what: "a context variable of the transaction",
+            leave: "SELECT RDB$SET_CONTEXT('USER_TRANSACTION', 'LEFT', 'x') AS V FROM RDB$DATABASE"
+                .to_owned(),
+            look: "SELECT RDB$GET_CONTEXT('USER_TRANSACTION', 'LEFT') AS V FROM RDB$DATABASE".to_owned(),
+            clean: json!(null),
+        }]
     }
     fn errors(&self) -> Vec<(&'static str, i32)> {
         vec![

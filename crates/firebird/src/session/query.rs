@@ -37,16 +37,6 @@ impl Sink for Taken {
 impl FirebirdSession {
     /// Runs a text with positional parameters, read-only. Within a command, a request to stop that command is heeded.
     pub(crate) fn query(&mut self, text: &str, parameters: &[&str]) -> Result<Vec<Texts>, Failure> {
-        self.query_as(Access::ReadOnly, text, parameters)
-    }
-
-    /// The same with that access.
-    pub(crate) fn query_as(
-        &mut self,
-        access: Access,
-        text: &str,
-        parameters: &[&str],
-    ) -> Result<Vec<Texts>, Failure> {
         let parameter = |(i, value): (usize, &&str)| Parameter {
             name: format!("@{i}"),
             direction: Direction::Input,
@@ -64,7 +54,7 @@ impl FirebirdSession {
         };
         let plan = Plan { text: text.to_owned(), order: (0..parameters.len()).collect(), counts: false };
         let mut taken = Taken::default();
-        self.execute(&command, &plan, access, &Terms::default(), &mut taken)?;
+        self.execute(&command, &plan, Access::ReadOnly, &Terms::default(), &mut taken)?;
         self.channel.resume()?;
         Ok(taken.0)
     }
