@@ -73,6 +73,7 @@ impl Refused {
                     Refusal::Busy | Refusal::Unspecified => 503,
                 },
                 message: self.message.clone(),
+                ..proto::Error::default()
             }),
             ..proto::Ended::default()
         }

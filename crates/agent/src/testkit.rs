@@ -279,6 +279,15 @@ impl Session for FakeSession {
                 self.wait(false)
             }
             "sleep" => self.wait(false),
+            "flood" => {
+                sink.columns(&columns).map_err(|_| Failure::Cancelled)?;
+                for id in 0..5_000 {
+                    sink.row(&[Value::Int(id), Value::Null]).map_err(|_| Failure::Cancelled)?;
+                }
+                self.wait(false)
+            }
+            "break" => self.wait(false).map_err(|_| Failure::Lost),
+            "unproven" => Err(Failure::Unproven),
             "stuck" => self.wait(true),
             "error" => Err(Failure::Sql(sql_error(207, "Invalid column name 'canary-message'."))),
             "lost" => Err(Failure::Lost),

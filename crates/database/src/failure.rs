@@ -52,6 +52,12 @@ pub enum Failure {
     /// error that it ended with, if any. The session must be closed.
     #[error("the statement left its read-only transaction")]
     Escaped(Option<Box<SqlError>>),
+    /// The connection is gone before it could be shown that the statement, whose words could have ended its read-only
+    /// transaction, did not.
+    #[error(
+        "connection to the database lost within a read-only transaction that the statement could have ended"
+    )]
+    Unproven,
     /// The connection is gone; whether the statement took effect is not known.
     #[error("connection to the database lost")]
     Lost,

@@ -79,7 +79,10 @@ pub fn read(kind: ParameterType, text: &str) -> Result<Given, &'static str> {
         _ => Err(expected),
     };
     let moment = |low: Date, high: Date, expected| match moment::read(short) {
-        Some(m) if (low..=high).contains(&m.date) => Ok(Given::DateTime(m.date, m.time)),
+        // An offset that would be dropped makes another moment of it.
+        Some(m) if (low..=high).contains(&m.date) && m.offset.is_none() => {
+            Ok(Given::DateTime(m.date, m.time))
+        }
         _ => Err(expected),
     };
     match kind {
@@ -109,23 +112,25 @@ pub fn read(kind: ParameterType, text: &str) -> Result<Given, &'static str> {
             .map(Given::Float)
             .ok_or("Float: a number such as 1.5 or 2e10, up to 1.79e308"),
         P::Date => moment::read(short)
+            // Midnight in UTC is how some libraries write a day; any other moment with an offset could be the day before.
+            .filter(|m| m.offset.is_none() || (m.offset == Some(0) && m.time == Time(0)))
             .map(|m| Given::Date(m.date))
             .ok_or("Date: a day such as 2026-02-03, from 0001-01-01 to 9999-12-31"),
         P::Time => moment::time(short).map(Given::Time).ok_or("Time: a time of day such as 08:15:00.1234567"),
         P::DateTime => moment(
             Date { year: 1753, month: 1, day: 1 },
             moment::LAST,
-            "DateTime: such as 2026-02-03T08:15:00.123, from 1753-01-01 to 9999-12-31",
+            "DateTime: such as 2026-02-03T08:15:00.123, from 1753-01-01 to 9999-12-31, without Z or offset (DateTimeOffset has one)",
         ),
         P::DateTime2 => moment(
             moment::FIRST,
             moment::LAST,
-            "DateTime2: such as 2026-02-03T08:15:00.1234567, from 0001-01-01 to 9999-12-31",
+            "DateTime2: such as 2026-02-03T08:15:00.1234567, from 0001-01-01 to 9999-12-31, without Z or offset (DateTimeOffset has one)",
         ),
         P::SmallDateTime => moment(
             Date { year: 1900, month: 1, day: 1 },
             Date { year: 2079, month: 6, day: 6 },
-            "SmallDateTime: such as 2026-02-03T08:15:00, from 1900-01-01 to 2079-06-06",
+            "SmallDateTime: such as 2026-02-03T08:15:00, from 1900-01-01 to 2079-06-06, without Z or offset (DateTimeOffset has one)",
         ),
         P::DateTimeOffset => moment::read(short)
             .map(|m| Given::DateTimeOffset(m.date, m.time, m.offset.unwrap_or(0)))

@@ -18,7 +18,8 @@ const PRIVILEGES: &str = "select trim(p.RDB$PRIVILEGE), p.RDB$OBJECT_TYPE, trim(
         or p.RDB$USER_TYPE = 13 and (p.RDB$USER = current_role or p.RDB$USER in (select m.RDB$RELATION_NAME \
         from RDB$USER_PRIVILEGES m where m.RDB$PRIVILEGE = 'M' and m.RDB$USER in (current_user, 'PUBLIC')))) \
     and p.RDB$RELATION_NAME not starting 'RDB$' and p.RDB$RELATION_NAME not starting 'MON$' \
-    and p.RDB$RELATION_NAME not starting 'SEC$' and p.RDB$RELATION_NAME not starting 'SQL$' \
+    and p.RDB$RELATION_NAME not starting 'SEC$' \
+    and (p.RDB$RELATION_NAME not starting 'SQL$' or p.RDB$PRIVILEGE in ('C', 'L', 'O')) \
     order by 3, 1";
 
 /// What the server is, and what this login may do.

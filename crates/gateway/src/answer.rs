@@ -218,10 +218,7 @@ pub(crate) fn status(record: &Record, integrator: IntegratorId) -> Vec<u8> {
     if let Some((kind, code)) = record.error {
         let message =
             "The reason was part of the answer to the command; of messages only kind and code are kept.";
-        object.insert(
-            "errorDetails".into(),
-            error_details(&ErrorDetails { kind, code, message: message.into() }),
-        );
+        object.insert("errorDetails".into(), error_details(&ErrorDetails::new(kind, code, message)));
     }
     if let Some(effect) = record.effect {
         object.insert("effect".into(), json!(effect));
@@ -229,7 +226,7 @@ pub(crate) fn status(record: &Record, integrator: IntegratorId) -> Vec<u8> {
     Value::Object(object).to_string().into_bytes()
 }
 
-/// `{"errorType","errorCode","errorMessage"}`.
+/// `{"errorType","errorCode","errorMessage"}`, and ours beside them where the database says them: `"errorState"`, `"errorLine"`.
 pub(crate) fn error_details(details: &ErrorDetails) -> Value {
     let kind = match details.kind {
         ErrorType::Http => "http",
@@ -237,7 +234,15 @@ pub(crate) fn error_details(details: &ErrorDetails) -> Value {
         ErrorType::Fbsql => "fbsql",
         ErrorType::HaloLink => "haloLink",
     };
-    json!({ "errorType": kind, "errorCode": details.code, "errorMessage": details.message.reveal() })
+    let mut told =
+        json!({ "errorType": kind, "errorCode": details.code, "errorMessage": details.message.reveal() });
+    if let Some(state) = details.state {
+        told["errorState"] = state.into();
+    }
+    if let Some(line) = details.line {
+        told["errorLine"] = line.into();
+    }
+    told
 }
 
 /// Adds `parameters` when there are any: values are base64 of the text that a JSON value would have.

@@ -71,11 +71,11 @@ pub(crate) fn end(record: &Record, verdict: &Verdict, outputs: &[proto::Paramete
     let details = match verdict {
         Verdict::Success => None,
         Verdict::Failed(_, details) => Some(answer::error_details(details)),
-        Verdict::Envelope(error) => Some(answer::error_details(&ErrorDetails {
-            kind: ErrorType::Http,
-            code: i32::from(error.status.as_u16()),
-            message: error.message.as_str().into(),
-        })),
+        Verdict::Envelope(error) => Some(answer::error_details(&ErrorDetails::new(
+            ErrorType::Http,
+            i32::from(error.status.as_u16()),
+            error.message.as_str(),
+        ))),
     };
     if let Some(details) = details {
         end.insert("errorDetails".into(), details);

@@ -6,7 +6,7 @@ use crate::{
 };
 use axum::http::StatusCode;
 use link_api::{convert, proto};
-use model::{Effect, ErrorDetails, ErrorType, Hidden, QueryId};
+use model::{Effect, ErrorDetails, ErrorType, QueryId};
 
 /// The answer to the caller.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ pub(crate) fn judge(record: &mut Record, end: End, limit: u64) -> Verdict {
         End::Broken(what) => {
             let effect = effect_sentence(Effect::Unknown, record.read_only, record.id);
             let message = format!("The site's answer broke the contract: {what}. {effect}");
-            let details = ErrorDetails { kind: ErrorType::HaloLink, code: 500, message: message.into() };
+            let details = ErrorDetails::new(ErrorType::HaloLink, 500, message);
             (Effect::Unknown, Verdict::Failed(StatusCode::INTERNAL_SERVER_ERROR, details))
         }
         End::NoRoom => {
@@ -86,7 +86,7 @@ pub(crate) fn judge(record: &mut Record, end: End, limit: u64) -> Verdict {
         }
         End::CallerGone => {
             let message = "The caller went away and the command, read-only, was cancelled.";
-            let details = ErrorDetails { kind: ErrorType::HaloLink, code: 499, message: message.into() };
+            let details = ErrorDetails::new(ErrorType::HaloLink, 499, message);
             (Effect::Unknown, Verdict::Failed(StatusCode::BAD_REQUEST, details))
         }
     };
@@ -148,7 +148,7 @@ fn site_verdict(record: &mut Record, ended: proto::Ended, effect: Effect, limit:
                 "The result is larger than {limit} bytes. {sentence} Ask for fewer rows, or for application/x-ndjson, which has no \
                  such limit."
             );
-            let details = ErrorDetails { kind: ErrorType::Http, code: 413, message: message.into() };
+            let details = ErrorDetails::new(ErrorType::Http, 413, message);
             Verdict::Failed(StatusCode::PAYLOAD_TOO_LARGE, details)
         }
         Ok(S::Refused) => refused(&ended, record),
@@ -197,5 +197,5 @@ fn refused(ended: &proto::Ended, record: &Record) -> Verdict {
 }
 
 fn halo_link(code: i32, message: &str) -> ErrorDetails {
-    ErrorDetails { kind: ErrorType::HaloLink, code, message: Hidden::from(message) }
+    ErrorDetails::new(ErrorType::HaloLink, code, message)
 }

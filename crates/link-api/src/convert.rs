@@ -164,7 +164,13 @@ pub fn error_to_proto(error: &ErrorDetails) -> proto::Error {
         ErrorType::Fbsql => proto::ErrorKind::Fbsql,
         ErrorType::HaloLink => proto::ErrorKind::HaloLink,
     };
-    proto::Error { kind: kind.into(), code: error.code, message: error.message.reveal().clone() }
+    proto::Error {
+        kind: kind.into(),
+        code: error.code,
+        message: error.message.reveal().clone(),
+        state: error.state.map(u32::from),
+        line: error.line,
+    }
 }
 
 /// An error off the wire; a kind that this version does not know counts as Halo's own.
@@ -175,7 +181,13 @@ pub fn error_from_proto(error: proto::Error) -> ErrorDetails {
         Ok(proto::ErrorKind::Fbsql) => ErrorType::Fbsql,
         _ => ErrorType::HaloLink,
     };
-    ErrorDetails { kind, code: error.code, message: Hidden::new(error.message) }
+    ErrorDetails {
+        kind,
+        code: error.code,
+        state: error.state.and_then(|state| u8::try_from(state).ok()),
+        line: error.line,
+        message: Hidden::new(error.message),
+    }
 }
 
 /// An effect for the wire.

@@ -24,8 +24,19 @@ pub struct ErrorDetails {
     pub kind: ErrorType,
     /// Number in the speaker's own numbering.
     pub code: i32,
+    /// SQL Server's state, 0 to 255: what tells errors of one number apart. `None` where there is no such thing.
+    pub state: Option<u8>,
+    /// Line of the statement, from 1, where the database says one.
+    pub line: Option<u32>,
     /// The speaker's own words.
     pub message: Hidden<String>,
+}
+
+impl ErrorDetails {
+    /// An error that has neither state nor line.
+    pub fn new(kind: ErrorType, code: i32, message: impl Into<Hidden<String>>) -> Self {
+        ErrorDetails { kind, code, state: None, line: None, message: message.into() }
+    }
 }
 
 /// Whether a statement can have changed the database.

@@ -4,8 +4,9 @@ use database::Cancel;
 use mssql_tds::core::CancelHandle;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Longest that a server may take to say that it has stopped, in seconds. Past it the connection is given up.
-const SETTLE: u32 = 5;
+/// Longest that a server may take to say that it has stopped, in seconds. Past it the connection is given up: before Link
+/// answers the command's caller without waiting (5 s), so that it is one and the same answer each time.
+const SETTLE: u32 = 4;
 
 #[derive(Default)]
 pub(crate) struct Canceller {

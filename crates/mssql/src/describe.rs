@@ -64,6 +64,28 @@ const SCHEMAS: &str = "SELECT DISTINCT p.permission_name, s.name
   JOIN sys.schemas s ON p.class = 3 AND s.schema_id = p.major_id
   WHERE p.state IN ('G', 'W') AND (r.name = USER_NAME() OR r.name = 'public' OR IS_MEMBER(r.name) = 1)";
 
+/// Those on the database as a whole beside the ones that are asked for by name above.
+const DATABASE: &str = "SELECT DISTINCT p.permission_name
+  FROM sys.database_permissions p
+  JOIN sys.database_principals r ON r.principal_id = p.grantee_principal_id
+  WHERE p.class = 0 AND p.state IN ('G', 'W')
+    AND p.permission_name NOT IN ('INSERT', 'UPDATE', 'DELETE', 'ALTER', 'EXECUTE', 'CONTROL', 'SELECT', 'CONNECT')
+    AND (r.name = USER_NAME() OR r.name = 'public' OR IS_MEMBER(r.name) = 1)";
+
+/// Whoever owns something needs no grant on it.
+const OWN_SCHEMAS: &str = "SELECT 'OWNER', s.name
+  FROM sys.schemas s JOIN sys.database_principals r ON r.principal_id = s.principal_id
+  WHERE r.name = USER_NAME() OR IS_MEMBER(r.name) = 1";
+const OWN_OBJECTS: &str = "SELECT 'OWNER', s.name, o.name
+  FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id
+  JOIN sys.database_principals r ON r.principal_id = o.principal_id
+  WHERE o.is_ms_shipped = 0 AND (r.name = USER_NAME() OR IS_MEMBER(r.name) = 1)";
+
+/// Rights with which nothing can be changed.
+fn only_reads(right: &str) -> bool {
+    right.starts_with("VIEW ") || matches!(right, "SELECT" | "REFERENCES" | "SHOWPLAN" | "UNMASK")
+}
+
 async fn rights(connection: &mut Connection<'_>) -> Result<Rights, Failure> {
     let mut unknown = false;
     let mut writing: Vec<String> = Vec::new();
@@ -87,17 +109,21 @@ async fn rights(connection: &mut Connection<'_>) -> Result<Rights, Failure> {
             None => unknown |= writes,
         }
     }
-    for (text, of) in [(OBJECTS, "on"), (SCHEMAS, "on schema")] {
+    let lists = [
+        (OBJECTS, "on "),
+        (SCHEMAS, "on schema "),
+        (DATABASE, "on the whole database"),
+        (OWN_SCHEMAS, "of schema "),
+        (OWN_OBJECTS, "of "),
+    ];
+    for (text, of) in lists {
         match maybe(connection, text).await? {
             Some(rows) => {
                 for row in rows {
                     let mut parts = row.into_iter().flatten();
                     let right = parts.next().unwrap_or_default();
-                    let grant = format!("{right} {of} {}", parts.collect::<Vec<_>>().join("."));
-                    let reads = matches!(
-                        right.as_str(),
-                        "SELECT" | "VIEW DEFINITION" | "REFERENCES" | "VIEW CHANGE TRACKING"
-                    );
+                    let grant = format!("{right} {of}{}", parts.collect::<Vec<_>>().join("."));
+                    let reads = only_reads(&right);
                     if reads { reading.push(grant) } else { writing.push(grant) }
                 }
             }

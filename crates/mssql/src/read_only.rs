@@ -41,7 +41,7 @@ pub(crate) async fn run(
     let ended = run::stream(connection, command, call, sink).await;
     if connection.client.is_connection_dead() || matches!(ended, Err(Failure::Lost)) {
         // The server rolls back what a lost connection had begun; nobody can ask it any more whether it was still that.
-        return Err(if might_end(command) { Failure::Escaped(None) } else { Failure::Lost });
+        return Err(if might_end(command) { Failure::Unproven } else { Failure::Lost });
     }
     let returned = connection.client.get_return_status().is_some_and(|now| status != Some(now));
     // What comes to its own end was not aborted.
@@ -53,7 +53,7 @@ pub(crate) async fn run(
         (Err(Failure::Sql(error)), ended) if aborted && error.number == NO_TRANSACTION => ended,
         (Err(Failure::Sql(_)), Err(Failure::Sql(first))) => Err(Failure::Escaped(Some(Box::new(first)))),
         (Err(Failure::Sql(_)), _) => Err(Failure::Escaped(None)),
-        (Err(_), _) if might_end(command) => Err(Failure::Escaped(None)),
+        (Err(_), _) if might_end(command) => Err(Failure::Unproven),
         (Err(_), _) => Err(Failure::Lost),
     }
 }

@@ -1,6 +1,10 @@
 //! Sends a command and streams what comes back.
 
-use crate::{error::failure, output, rows, session::Connection};
+use crate::{
+    error::{FATAL, failure},
+    output, rows,
+    session::Connection,
+};
 use database::{Done, Failure, Sink};
 use model::Command;
 use mssql_tds::{
@@ -71,7 +75,9 @@ pub(crate) async fn simple(
     let mut affected: Option<i64> = None;
     let mut next = start(connection, call).await;
     loop {
-        match next.map_err(failure)? {
+        // The driver keeps all that the server says meanwhile: what nobody asks for is not kept.
+        drop(connection.client.take_info_messages());
+        match next.map_err(|error| broken(connection, failure(error)))? {
             StatementResult::End => break,
             StatementResult::NoRows { rows_affected: Some(n) } => {
                 let n = i64::try_from(n).unwrap_or(i64::MAX);
@@ -80,13 +86,21 @@ pub(crate) async fn simple(
             StatementResult::NoRows { rows_affected: None } => {}
             StatementResult::Rows => match rows::pass(connection.client, sink).await {
                 Ok(()) => {}
-                Err(Cut::Driver(error)) => return Err(failure(error)),
+                Err(Cut::Driver(error)) => return Err(broken(connection, failure(error))),
                 Err(Cut::Stopped) => return Err(stop(connection).await),
             },
         }
         next = connection.client.advance().await;
     }
     Ok(affected)
+}
+
+/// An error after which the connection broke says nothing of what came behind it in the same batch.
+fn broken(connection: &Connection<'_>, failure: Failure) -> Failure {
+    match failure {
+        Failure::Sql(error) if error.class < FATAL && connection.client.is_connection_dead() => Failure::Lost,
+        failure => failure,
+    }
 }
 
 /// The sink has left: the server is told to stop, and has to say that it did.

@@ -13,7 +13,7 @@ use crate::{
     run::{self, Call},
     structured::{self, Tables},
 };
-use database::{Cancel, Description, Done, Failure, Session, Sink, Terms};
+use database::{Cancel, Description, Dialect, Done, Failure, Session, Sink, SqlError, Terms};
 use model::{Access, Command, CommandType};
 use mssql_tds::{
     connection::tds_client::{ExecuteOptions, TdsClient},
@@ -87,7 +87,7 @@ impl MssqlSession {
         self.busy = false;
         self.canceller.end();
         match &result {
-            Err(Failure::Lost | Failure::Escaped(_)) => self.give_up(),
+            Err(Failure::Lost | Failure::Unproven | Failure::Escaped(_)) => self.give_up(),
             Err(Failure::Sql(error)) if error.class >= FATAL => self.give_up(),
             _ => {}
         }
@@ -170,11 +170,32 @@ async fn small(client: &mut TdsClient, text: String, options: ExecuteOptions<'_>
     client.close_query().await.map_err(failure)
 }
 
+/// Longest name of a procedure, UTF-16 units: server, database, schema and procedure, each with brackets.
+const NAME: usize = 523;
+
+/// A text that was sent as a procedure's name would be no name to the driver, and no connection to us.
+fn procedure_name(command: &Command) -> Result<(), Failure> {
+    let name = command.text.reveal().trim();
+    if command.kind == CommandType::Text || name.encode_utf16().take(NAME + 1).count() <= NAME {
+        return Ok(());
+    }
+    let message = "Could not find stored procedure: the name is longer than a name can be. A text goes with type \"text\".";
+    Err(Failure::Sql(SqlError {
+        dialect: Dialect::Mssql,
+        number: 2812,
+        state: 62,
+        class: 16,
+        line: 0,
+        message: message.to_owned().into(),
+    }))
+}
+
 impl Session for MssqlSession {
     fn run(&mut self, command: &Command, terms: &Terms, sink: &mut dyn Sink) -> Result<Done, Failure> {
         // What is wrong with a parameter is told before anything is sent.
         let collation = self.client.get_collation();
         let prepared = parameter::prepare(command, &collation)?;
+        procedure_name(command)?;
         self.alone(async |connection| {
             let parameters = structured::fill(prepared, command, connection).await?;
             let text = command.text.reveal().clone();

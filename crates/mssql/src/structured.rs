@@ -43,7 +43,7 @@ const COLUMNS: &str =
   FROM sys.table_types tt
   JOIN sys.schemas s ON s.schema_id = tt.schema_id
   JOIN sys.columns c ON c.object_id = tt.type_table_object_id
-  JOIN sys.types t ON t.user_type_id = c.system_type_id
+  LEFT JOIN sys.types t ON t.user_type_id = c.system_type_id
   WHERE s.name = @schema AND tt.name = @name ORDER BY c.column_id";
 
 /// All parameters as they are sent: tables get their columns.
@@ -59,7 +59,7 @@ pub(crate) async fn fill(
             Prepared::Ready(parameter) => parameter,
             Prepared::Table { at, name, type_name } => {
                 let parameter = &command.parameters[at];
-                let columns = columns(connection, &type_name).await?;
+                let columns = columns(connection, &type_name, parameter).await?;
                 if columns.is_empty() {
                     return Err(refused(
                         parameter,
@@ -85,6 +85,7 @@ fn dbo() -> String {
 async fn columns(
     connection: &mut Connection<'_>,
     type_name: &TypeName,
+    asked: &Parameter,
 ) -> Result<Arc<Vec<TableColumn>>, Failure> {
     if let Some(known) = connection.tables.get(type_name) {
         return Ok(Arc::clone(known));
@@ -97,7 +98,8 @@ async fn columns(
     ];
     let rows = ask(connection, COLUMNS.to_owned(), parameters).await?;
     let columns: Option<Vec<_>> = rows.iter().map(|row| column(row)).collect();
-    let columns = Arc::new(columns.ok_or(Failure::Lost)?);
+    let unknown = || refused(asked, "a table type whose columns are all of types that parameters can have");
+    let columns = Arc::new(columns.ok_or_else(unknown)?);
     if !columns.is_empty() && connection.tables.len() < KNOWN {
         connection.tables.insert(type_name.clone(), Arc::clone(&columns));
     }

@@ -5,7 +5,7 @@ use crate::{
     journal::{Entry, NotBegun},
     store::{AuditLine, Finished, Happened, LedgerKey, PairingRecord, Started},
 };
-use database::{Failure, Session};
+use database::{Dialect, Failure, Session};
 use link_api::{convert, proto};
 use model::{Access, Command};
 use std::sync::Arc;
@@ -139,8 +139,13 @@ impl Permit {
             Failure::Lost
         })?;
         let connected = site.engine.connect(&login, &ticket.catalogue, ticket.access);
-        // Refused too: while a database is restored the server is there and lets nobody into it.
-        let inner = connected.inspect_err(|_| site.doubt())?;
+        // Refused too: while a database is restored the server is there and lets nobody into it. A login that the server
+        // itself does not take says nothing of the database, and its owner may try it all day.
+        let inner = connected.inspect_err(|failure| {
+            if !matches!(failure, Failure::Sql(error) if error.dialect == Dialect::Mssql && error.number == 18456) {
+                site.doubt();
+            }
+        })?;
         // The database was away since this command began, or just before: what answers now may be another one.
         ticket.door.make_sure(site, true).map_err(|_| Failure::Lost)?;
         Ok(Box::new(Watched { inner, site: site.clone() }))

@@ -223,7 +223,8 @@ fn outcomes_are_the_integrators_own_and_are_forgotten_after_a_day() {
 fn a_databases_words_are_kept_sealed() {
     let bench = Bench::new();
     bench.pair(Access::ReadWrite);
-    let error = proto::Error { kind: 2, code: 207, message: "canary-in-a-message".to_owned() };
+    let message = "canary-in-a-message".to_owned();
+    let error = proto::Error { kind: 2, code: 207, message, ..proto::Error::default() };
     let ended = proto::Ended { error: Some(error), ..successful() };
     enter(&bench, request(1, "update x")).unwrap().begin().unwrap().finish(&ended);
     let query = QueryId(uuid::Uuid::from_u128(1));

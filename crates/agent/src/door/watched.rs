@@ -21,7 +21,7 @@ impl Watched {
 
 fn ends_the_connection(failure: &Failure) -> bool {
     match failure {
-        Failure::Lost => true,
+        Failure::Lost | Failure::Unproven => true,
         // From severity 20 on SQL Server closes it: a session that was killed so that its database can be restored.
         Failure::Sql(error) if error.dialect == Dialect::Mssql => error.class >= 20,
         // Firebird's way to say that a database is shut down, or not there.

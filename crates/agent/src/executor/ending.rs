@@ -4,7 +4,7 @@ use super::flow::{Stop, Tally};
 use crate::door::Refused;
 use database::{Dialect, Done, Failure};
 use link_api::{convert, proto};
-use model::{Command, Effect, ErrorDetails, ErrorType, Hidden, Parameter};
+use model::{Command, Effect, ErrorDetails, ErrorType, Parameter};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
@@ -35,12 +35,14 @@ pub(super) fn run(
         }
         Err(Failure::Sql(error)) => {
             // What a statement says when it was cancelled is not why it ended.
-            let status = tally.stop.filter(|_| tally.cancelled).map_or(proto::Status::Failed, stopped);
-            (status, Effect::Executed, Some(sql_error(error)))
+            match tally.stop.filter(|_| tally.cancelled) {
+                None => (proto::Status::Failed, Effect::Executed, Some(sql_error(error))),
+                Some(stop) => (stopped(stop), cut_short(read_only), Some(sql_error(error))),
+            }
         }
         Err(Failure::Cancelled) => match tally.stop {
-            Some(stop) => (stopped(stop), Effect::Executed, stop_error(stop)),
-            None => (proto::Status::Cancelled, Effect::Executed, None),
+            Some(stop) => (stopped(stop), cut_short(read_only), stop_error(stop)),
+            None => (proto::Status::Cancelled, cut_short(read_only), None),
         },
         Err(failure @ (Failure::Parameter { .. } | Failure::Catalogue)) => {
             return not_run(failure, tally, read_only, times);
@@ -60,12 +62,20 @@ pub(super) fn run(
                 Some(error),
             );
         }
-        Err(Failure::Lost) => {
+        Err(failure @ (Failure::Lost | Failure::Unproven)) => {
             let how = "The connection between Halo Link and the practice's database broke.";
-            (proto::Status::Interrupted, Effect::Unknown, Some(halo(500, how)))
+            // A time-out or a cancel that ends so is told as what it is: to send it again would only do it again.
+            let status = tally.stop.filter(|_| tally.cancelled).map_or(proto::Status::Interrupted, stopped);
+            let read_only = read_only && failure == Failure::Lost;
+            return with(base(tally, read_only, times), status, Effect::Unknown, Some(halo(500, how)));
         }
     };
     with(base(tally, read_only, times), status, effect, error)
+}
+
+/// What is known of a command that Link itself stopped: the database may have undone none of it, some or all.
+fn cut_short(read_only: bool) -> Effect {
+    if read_only { Effect::Executed } else { Effect::Unknown }
 }
 
 /// It never reached the database.
@@ -82,7 +92,7 @@ pub(super) fn not_run(failure: Failure, tally: Tally, read_only: bool, times: Ti
             return proto::Ended { read_only, run_ms: times.run_ms, ..refused };
         }
         Failure::Cancelled => (tally.stop.map_or(proto::Status::Cancelled, stopped), None),
-        Failure::Lost | Failure::Escaped(_) => {
+        Failure::Lost | Failure::Unproven | Failure::Escaped(_) => {
             let how = "Halo Link can't reach the practice's database.";
             (proto::Status::Interrupted, Some(halo(503, how)))
         }
@@ -135,15 +145,12 @@ fn stopped(stop: Stop) -> proto::Status {
 }
 
 fn stop_error(stop: Stop) -> Option<ErrorDetails> {
-    (stop == Stop::TooLarge).then(|| ErrorDetails {
-        kind: ErrorType::Http,
-        code: 413,
-        message: "The result is larger than the caller takes. The statement was executed.".into(),
-    })
+    let how = "The result is larger than the caller takes.";
+    (stop == Stop::TooLarge).then(|| ErrorDetails::new(ErrorType::Http, 413, how))
 }
 
 fn halo(code: i32, message: impl Into<String>) -> ErrorDetails {
-    ErrorDetails { kind: ErrorType::HaloLink, code, message: Hidden::new(message.into()) }
+    ErrorDetails::new(ErrorType::HaloLink, code, message.into())
 }
 
 fn sql_error(error: database::SqlError) -> ErrorDetails {
@@ -151,7 +158,9 @@ fn sql_error(error: database::SqlError) -> ErrorDetails {
         Dialect::Mssql => ErrorType::Mssql,
         Dialect::Fbsql => ErrorType::Fbsql,
     };
-    ErrorDetails { kind, code: error.number, message: error.message }
+    let state = (error.dialect == Dialect::Mssql).then_some(error.state);
+    let line = (error.line > 0).then_some(error.line);
+    ErrorDetails { kind, code: error.number, state, line, message: error.message }
 }
 
 fn outputs(done: Done, command: &Command) -> Vec<proto::Parameter> {

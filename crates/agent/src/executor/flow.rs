@@ -122,6 +122,9 @@ impl Flow {
             .map(|(name, column)| proto::Column { name, r#type: column.type_name.clone() })
             .collect();
         let mut state = self.wait_for_room(self.lock());
+        if state.discard {
+            return if state.must_stop(self.read_only) { Err(Stopped) } else { Ok(()) };
+        }
         if !state.buffer.is_empty() || state.columns.is_some() {
             // The result set before: its rows, or that it has none, travel apart.
             let rows = std::mem::take(&mut state.buffer);
@@ -233,7 +236,14 @@ impl Flow {
     /// Tells the command to end, in the database too.
     pub(super) fn stop(&self, why: Stop) {
         let mut state = self.lock();
-        state.stop.get_or_insert(why);
+        match (state.stop, why) {
+            // What ran on without its rows is stopped after all: that is the end that counts.
+            (Some(Stop::TooLarge), Stop::TimedOut | Stop::Broken) if !self.read_only => {
+                state.stop = Some(why)
+            }
+            (Some(_), _) => {}
+            (None, why) => state.stop = Some(why),
+        }
         self.room.notify_all();
         // Under the lock: once the command is over, its session may serve another.
         if let Some(canceller) = state.canceller.take() {

@@ -159,7 +159,7 @@ async fn what_may_write_finishes_without_its_caller_and_can_be_asked_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_over_its_time_is_cancelled() {
-    for (access, effect) in [(Access::ReadOnly, Effect::Executed), (Access::ReadWrite, Effect::Executed)] {
+    for (access, effect) in [(Access::ReadOnly, Effect::Executed), (Access::ReadWrite, Effect::Unknown)] {
         let bench = bench(access);
         let answer = run(&bench, 1, "sleep", Order { run_ms: 50, ..ORDER }).await;
         assert_eq!((answer.ended.status(), answer.ended.effect()), (Status::TimedOut, effect));
@@ -191,6 +191,42 @@ async fn more_than_the_cap_stops_a_read_and_lets_a_write_finish() {
         assert_eq!(answer.ended.error.unwrap().code, 413);
         assert_eq!(bench.engine.rows_read.load(Ordering::SeqCst) == 5000, all);
     }
+}
+
+/// Whoever is told "executed" does not book again: a command that was cut short may have been undone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_ran_on_beyond_its_cap_and_then_out_of_time_is_not_told_as_executed() {
+    let bench = bench(Access::ReadWrite);
+    let order = Order { max_row_bytes: 10_000, run_ms: 100, ..ORDER };
+    let ended = run(&bench, 1, "flood", order).await.ended;
+    assert_eq!((ended.status(), ended.effect()), (Status::TimedOut, Effect::Unknown));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_out_after_which_the_connection_breaks_is_still_a_time_out() {
+    for access in [Access::ReadOnly, Access::ReadWrite] {
+        let bench = bench(access);
+        let ended = run(&bench, 1, "break", Order { run_ms: 50, ..ORDER }).await.ended;
+        assert_eq!((ended.status(), ended.effect()), (Status::TimedOut, Effect::Unknown));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_lost_before_read_only_was_proved_is_never_called_harmless() {
+    let bench = bench(Access::ReadOnly);
+    let ended = run(&bench, 1, "unproven", ORDER).await.ended;
+    assert_eq!((ended.status(), ended.effect()), (Status::Interrupted, Effect::Unknown));
+    assert!(!ended.read_only, "it may not be sent again");
+    run(&bench, 2, "rows 1", ORDER).await;
+    assert_eq!(bench.engine.connects.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pairing_again_with_the_same_access_takes_no_session_of_the_pairing_before() {
+    let bench = bench(Access::ReadWrite);
+    run(&bench, 1, "leave", ORDER).await;
+    bench.pair(Access::ReadWrite);
+    assert_eq!(run(&bench, 2, "look", ORDER).await.ended.rows_affected, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -236,7 +272,8 @@ async fn failures_keep_their_numbers_and_what_is_known_of_their_effect() {
     let bench = bench(Access::ReadWrite);
     let error = run(&bench, 1, "error", ORDER).await.ended;
     assert_eq!((error.status(), error.effect()), (Status::Failed, Effect::Executed));
-    assert_eq!(error.error.map(|e| (e.kind(), e.code)), Some((proto::ErrorKind::Mssql, 207)));
+    let told = error.error.map(|e| (e.kind(), e.code, e.state, e.line));
+    assert_eq!(told, Some((proto::ErrorKind::Mssql, 207, Some(1), Some(1))));
     let lost = run(&bench, 2, "lost", ORDER).await.ended;
     assert_eq!((lost.status(), lost.effect()), (Status::Interrupted, Effect::Unknown));
     let broke = run(&bench, 3, "panic", ORDER).await.ended;

@@ -109,7 +109,9 @@ fn is_clean(result: &Result<Done, Failure>) -> bool {
         Ok(_) | Err(Failure::Parameter { .. }) => true,
         // From severity 20 on SQL Server closes the connection.
         Err(Failure::Sql(error)) => error.class < 20,
-        Err(Failure::Catalogue | Failure::Cancelled | Failure::Escaped(_) | Failure::Lost) => false,
+        Err(
+            Failure::Catalogue | Failure::Cancelled | Failure::Escaped(_) | Failure::Unproven | Failure::Lost,
+        ) => false,
     }
 }
 

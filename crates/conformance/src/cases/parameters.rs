@@ -54,6 +54,11 @@ pub fn bad_parameters(subject: &Subject) {
         (ParameterType::Int, "canary"),
         (ParameterType::Int, "99999999999"),
         (ParameterType::Date, "2026-02-30"),
+        // Taken without its offset it would be another moment: ten hours off in Sydney.
+        (ParameterType::DateTime, "2026-02-03T08:15:00Z"),
+        (ParameterType::DateTime2, "2026-02-03T08:15:00-05:00"),
+        (ParameterType::SmallDateTime, "2026-02-03T08:15:00+10:00"),
+        (ParameterType::Date, "2026-02-03T08:15:00Z"),
         (ParameterType::Decimal, "1,5"),
         (ParameterType::Bit, "yes"),
         (ParameterType::VarBinary, "not base64!"),

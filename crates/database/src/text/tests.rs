@@ -111,6 +111,17 @@ fn days_and_times_are_read_in_every_language_alike() {
     }
     assert!(refused(ParameterType::DateTime, "1752-12-31"));
     assert!(refused(ParameterType::SmallDateTime, "2079-06-07"));
+    for kind in [ParameterType::DateTime, ParameterType::DateTime2, ParameterType::SmallDateTime] {
+        assert!(read(kind, "2026-02-03T08:15:00").is_ok());
+        for offset in ["Z", "+10:00", "-00:00"] {
+            assert!(refused(kind, &format!("2026-02-03T08:15:00{offset}")), "{kind:?} {offset}");
+        }
+    }
+    assert!(read(ParameterType::Date, "2026-02-03T00:00:00.000Z").is_ok(), "a day, as JavaScript writes it");
+    assert!(
+        refused(ParameterType::Date, "2026-02-02T14:00:00Z")
+            && refused(ParameterType::Date, "2026-02-03T00:00:00+10:00")
+    );
     assert_eq!(read(ParameterType::Time, "23:59:59.9999999"), Ok(Given::Time(Time(Time::DAY - 1))));
     assert_eq!(read(ParameterType::Time, "2026-02-03T08:15:00"), Ok(Given::Time(at(8, 15, 0, 0))));
 }

@@ -253,6 +253,9 @@ fn a_session_says_what_its_login_may_do() {
     assert_eq!(writer.rights.grants[0], "DELETE on PATIENTS");
     assert_eq!(told("caller").rights.writes, Writes::Yes);
     assert_eq!(told("nobody").rights, database::Rights { writes: Writes::No, grants: vec![] });
+    run(server.owner().as_mut(), &command("grant create table to NOBODY", vec![])).unwrap();
+    let maker = told("nobody").rights;
+    assert_eq!((maker.writes, maker.grants), (Writes::Yes, vec!["CREATE on SQL$TABLES".to_owned()]));
     assert_eq!(told("sysdba").rights.writes, Writes::Yes);
     let mut own = server.engine().connect_own("patients").unwrap().unwrap();
     assert_eq!(rows(own.as_mut(), "select trim(current_user) as U from RDB$DATABASE"), [r#"{"U":"READER"}"#]);

@@ -184,3 +184,13 @@ fn the_catalogue_is_the_database_and_what_a_text_uses_ends_with_it() {
         Err(Failure::Catalogue)
     );
 }
+
+/// It came as a lost connection, whose outcome nobody knows: the caller could not tell that nothing was run.
+#[test]
+fn a_text_sent_as_a_procedures_name_is_an_unknown_procedure_and_the_session_goes_on() {
+    let site = site();
+    let mut session = site.writer();
+    let long = format!("SELECT '{}'", "x".repeat(600));
+    assert_eq!(number(run(&mut *session, &procedure(&long, vec![]))), 2812);
+    assert_eq!(rows(&mut *session, "SELECT 1 AS a"), [r#"{"a":1}"#]);
+}

@@ -122,3 +122,30 @@ fn what_a_server_and_a_login_are_is_told() {
         assert!(description.rights.grants.contains(&"db_datareader".to_owned()));
     }
 }
+
+/// What SQL Browser is asked, and what it answers ([MC-SQLR]): the port of one instance. The real one is a part of SQL Server;
+/// this is the few bytes of its protocol that a client needs, on its own fixed port.
+#[test]
+fn a_named_instance_is_found_through_sql_browser() {
+    let site = site();
+    let browser = std::net::UdpSocket::bind("127.0.0.1:1434").unwrap();
+    let port = site.port;
+    let asked = std::thread::spawn(move || {
+        let mut question = [0; 64];
+        let (length, from) = browser.recv_from(&mut question).unwrap();
+        let told = format!(
+            "ServerName;CLINIC;InstanceName;BPSINSTANCE;IsClustered;No;Version;15.0.2000.5;tcp;{port};;"
+        );
+        let mut answer = vec![5];
+        answer.extend((told.len() as u16).to_le_bytes());
+        answer.extend(told.as_bytes());
+        browser.send_to(&answer, from).unwrap();
+        question[..length].to_vec()
+    });
+    let settings =
+        "server = '127.0.0.1\\BPSINSTANCE'\nencrypt = 'login-only'\ntrust_server_certificate = true";
+    let engine = open(site.folder.path(), settings).unwrap();
+    engine.connect(&login(WRITER), "Patients", Access::ReadOnly).unwrap().ping().unwrap();
+    // 4: one instance, by its name.
+    assert_eq!(asked.join().unwrap(), b"\x04BPSINSTANCE\0");
+}

@@ -175,7 +175,8 @@ fn ended(status: proto::Status) -> proto::Ended {
 }
 
 fn failed(kind: proto::ErrorKind, code: i32, message: &str) -> proto::Ended {
-    let error = proto::Error { kind: kind.into(), code, message: message.into() };
+    let state = (kind == proto::ErrorKind::Mssql).then_some(1);
+    let error = proto::Error { kind: kind.into(), code, message: message.into(), state, line: state };
     proto::Ended { error: Some(error), ..ended(proto::Status::Failed) }
 }
 
