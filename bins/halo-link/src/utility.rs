@@ -1,6 +1,8 @@
 //! `HaloLinkUtility`: the practice's and its IT provider's tool. It asks the running service; it opens no secrets itself.
 #![allow(non_snake_case, reason = "the name that practices know")]
 
+mod kinds;
+mod setup;
 mod status;
 
 use agent::{
@@ -72,6 +74,9 @@ enum Command {
     /// The log of what was run
     #[command(subcommand)]
     Audit(Audit),
+    /// What installers run
+    #[command(hide = true)]
+    Setup(setup::Setup),
 }
 
 #[derive(Subcommand)]
@@ -130,6 +135,7 @@ async fn run(command: Command) -> Result<String> {
             let done: bool = common.ask(&ask).await?;
             common.show(&done, |_| format!("{integrator} is switched {}.", if on { "on" } else { "off" }))
         }
+        Command::Setup(setup) => setup.run(),
         Command::Audit(Audit::Show { last, common }) => {
             let rows: Vec<AuditRow> = common.ask(&Ask::Audit { last }).await?;
             common.show(&rows, |rows| audit_text(rows))
