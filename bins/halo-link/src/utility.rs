@@ -76,7 +76,7 @@ enum Command {
     Audit(Audit),
     /// What installers run
     #[command(hide = true)]
-    Setup(setup::Setup),
+    Setup(Box<setup::Setup>),
 }
 
 #[derive(Subcommand)]
