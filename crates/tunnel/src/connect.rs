@@ -13,6 +13,7 @@ use tokio::{
     net::{TcpStream, lookup_host},
     time::timeout,
 };
+use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest, http::HeaderValue};
 
 const DNS_WITHIN: Duration = Duration::from_secs(10);
@@ -69,6 +70,21 @@ pub(crate) async fn connect(
     tls: Arc<ClientConfig>,
     clock: Arc<dyn Clock>,
 ) -> Result<WebSocket, ConnectError> {
+    let session = dial_tls(relay, through, tls).await?;
+    let upgraded = upgrade(relay, Heard::new(session, clock));
+    timeout(STEP_WITHIN, upgraded).await.map_err(|_| ConnectError::TimedOut("the relay's answer"))?
+}
+
+/// A TLS session with the relay's host, for what is no tunnel: the same way through proxies, the same roots, the same words
+/// when it fails. Speaks HTTP/1.1.
+///
+/// # Errors
+/// [`ConnectError`].
+pub async fn dial_tls(
+    relay: &RelayAddress,
+    through: Option<&Proxy>,
+    tls: Arc<ClientConfig>,
+) -> Result<TlsStream<TcpStream>, ConnectError> {
     let tcp = match through {
         None => tcp(relay.host(), relay.port()).await?,
         Some(proxy) => {
@@ -80,12 +96,10 @@ pub(crate) async fn connect(
     };
     let name = ServerName::try_from(relay.host().to_owned())
         .map_err(|_| ConnectError::Tls(format!("{} is no valid host name", relay.host())))?;
-    let session = timeout(STEP_WITHIN, tokio_rustls::TlsConnector::from(tls).connect(name, tcp))
+    timeout(STEP_WITHIN, tokio_rustls::TlsConnector::from(tls).connect(name, tcp))
         .await
         .map_err(|_| ConnectError::TimedOut("the TLS handshake"))?
-        .map_err(|e| ConnectError::Tls(explain_tls(relay.host(), &e)))?;
-    let upgraded = upgrade(relay, Heard::new(session, clock));
-    timeout(STEP_WITHIN, upgraded).await.map_err(|_| ConnectError::TimedOut("the relay's answer"))?
+        .map_err(|e| ConnectError::Tls(explain_tls(relay.host(), &e)))
 }
 
 async fn tcp(host: &str, port: u16) -> Result<TcpStream, ConnectError> {

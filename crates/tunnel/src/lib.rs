@@ -22,7 +22,7 @@ pub mod machine;
 pub mod proxy;
 
 pub use address::{AddressError, PATH, Proxy, RelayAddress, SUBPROTOCOL};
-pub use connect::{ConnectError, tune_socket};
+pub use connect::{ConnectError, dial_tls, tune_socket};
 pub use dial::{Credentials, DialOptions, Dialer, SiteIdentity, Status};
 pub use join::{AcceptOptions, CloseKind, Denied, JoinError, Joined, JoinedSite, Party, join};
 pub use line::OpenError;
