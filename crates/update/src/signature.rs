@@ -170,6 +170,15 @@ pub fn installer_version(path: &Path) -> Result<String, SignatureError> {
     product::version(&compound::Compound::parse(&bytes)?)
 }
 
+/// SHA-256 as offers have it: lower-case hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA256, bytes).as_ref())
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A file within the limit.
 fn read(path: &Path) -> Result<Vec<u8>, SignatureError> {
     let failed = |e: std::io::Error| SignatureError::Io(e.to_string());

@@ -1,6 +1,6 @@
 //! The updates folder: one run at a time, files that are whole or gone, and never a full disk.
 
-use crate::{Offer, Refusal};
+use crate::{Offer, Refusal, signature::hex};
 use aws_lc_rs::digest;
 use std::{
     fs::{self, File, TryLockError},
@@ -135,8 +135,7 @@ impl Arriving {
         if self.size != offer.size {
             return Ok(Err(Refusal::Size));
         }
-        let found: String =
-            self.hash.clone().finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let found = hex(self.hash.clone().finish().as_ref());
         if found == offer.sha256 { self.keep().map(Ok) } else { Ok(Err(Refusal::Hash)) }
     }
 

@@ -1,7 +1,6 @@
 //! Who may sign: pinned certificates and authorities.
 
-use super::{SignatureError, Signer};
-use aws_lc_rs::digest;
+use super::{SignatureError, Signer, sha256};
 use model::Timestamp;
 use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime, pem::PemObject};
 use std::time::Duration;
@@ -120,13 +119,12 @@ fn parse(der: &[u8]) -> Option<X509Certificate<'_>> {
 fn signer(der: &[u8], parsed: &X509Certificate<'_>) -> Signer {
     let validity = parsed.validity();
     let time = |time: x509_parser::time::ASN1Time| Timestamp(time.timestamp().saturating_mul(1000));
-    let fingerprint = digest::digest(&digest::SHA256, der);
     Signer {
         name: name(parsed.subject()),
         issuer: name(parsed.issuer()),
         not_before: time(validity.not_before),
         not_after: time(validity.not_after),
-        fingerprint: fingerprint.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
+        fingerprint: sha256(der),
     }
 }
 

@@ -2,5 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test and its helpers may panic")]
 #![cfg(target_os = "linux")]
 
+mod cloud;
 mod kit;
+mod runs;
 mod signatures;
