@@ -8,6 +8,7 @@ mod doorman;
 mod gateway;
 mod link;
 mod meter;
+mod own;
 mod presence;
 mod registry;
 mod splice;
