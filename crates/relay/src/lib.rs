@@ -9,6 +9,7 @@ mod gateway;
 mod guests;
 mod link;
 mod meter;
+mod own;
 mod presence;
 mod registry;
 mod splice;
