@@ -52,7 +52,7 @@ async fn what_the_service_can_not_do_is_said_and_the_next_question_is_answered()
     for (line, why) in [
         ("not json", "one line of JSON"),
         ("{\"v\":1,\"do\":\"explode\"}", "does not know this request"),
-        ("{\"v\":1,\"do\":\"status\",\"all\":true}", "does not know this request"),
+        ("{\"v\":1,\"do\":\"audit\",\"last\":1,\"all\":true}", "does not know this request"),
         ("", "one line of JSON"),
         ("{\"do\":\"status\"}", "the request names none"),
         ("{\"v\":2,\"do\":\"status\"}", "the request has 2"),
