@@ -84,7 +84,7 @@ fn keep(table: &Table, at: &str, secrets: &mut Vec<String>, left_out: &mut usize
 }
 
 fn may_show(here: &str) -> bool {
-    let fits = |pattern: &&str| {
+    let fits = |pattern: &str| {
         let (mut wanted, mut there) = (pattern.split('.'), here.split('.'));
         loop {
             match (wanted.next(), there.next()) {
@@ -95,7 +95,7 @@ fn may_show(here: &str) -> bool {
             }
         }
     };
-    ALLOWED.iter().any(|pattern| fits(&pattern))
+    ALLOWED.iter().any(|pattern| fits(pattern))
 }
 
 fn gather(value: &Value, into: &mut Vec<String>) {
