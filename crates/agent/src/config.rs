@@ -43,6 +43,9 @@ pub struct Config {
     /// What databases are asked about themselves.
     #[serde(default)]
     pub pms: PmsConfig,
+    /// Updates of Halo Link itself.
+    #[serde(default)]
+    pub update: UpdateConfig,
     /// Where the file is: relative paths start there.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -113,6 +116,16 @@ impl Cloud {
 #[serde(deny_unknown_fields)]
 pub struct PmsConfig {
     /// Folder with PMS files: one of a built-in file's name replaces it.
+    pub folder: Option<PathBuf>,
+}
+
+/// Whose updates are taken, and where they arrive. The service reads none of it; the updater does.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateConfig {
+    /// PEM file: certificates of publishers, or of their authorities, beside the built-in ones.
+    pub publisher: Option<PathBuf>,
+    /// Folder for updates on their way in; nobody but administrators may write there.
     pub folder: Option<PathBuf>,
 }
 
@@ -221,6 +234,9 @@ impl Config {
         if let Some(own) = &mut config.pms.folder {
             *own = folder.join(&*own);
         }
+        for path in [&mut config.update.publisher, &mut config.update.folder].into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
         config.folder = folder.to_owned();
         Ok(config)
     }
@@ -314,6 +330,9 @@ mod tests {
         let config = Config::read(&path).unwrap();
         assert_eq!(config.data, folder.path().join("data"));
         assert_eq!(config.folder, folder.path());
+        fs::write(&path, format!("{GOOD}[update]\npublisher = 'publisher.pem'\n")).unwrap();
+        let publisher = Config::read(&path).unwrap().update.publisher;
+        assert_eq!(publisher, Some(folder.path().join("publisher.pem")));
         assert_eq!(config.sites[0].database.settings["path"].as_str(), Some("practice"));
     }
 

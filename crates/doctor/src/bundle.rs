@@ -110,6 +110,8 @@ fn facts(seen: &Seen) -> Value {
         "os": facts.os, "osBuild": facts.os_build, "server": facts.server, "supported": facts.supported,
         "bits": facts.bits, "memory": facts.memory, "pendingRestart": facts.pending_restart,
         "timeZoneKnown": facts.time_zone_known, "diskFree": seen.disk_free.as_ref().ok(),
+        "signatures": seen.signatures.iter().map(|of| json!({ "program": of.program, "signer": of.signer.as_ref().ok(),
+            "why": of.signer.as_ref().err() })).collect::<Vec<_>>(),
         "published": seen.published.as_ref().ok(),
         "update": seen.update.as_ref().map(|update| json!({
             "checkedAt": update.checked_at, "newest": update.newest, "outcome": update.outcome, "why": update.why,

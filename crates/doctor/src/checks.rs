@@ -18,7 +18,7 @@ pub(crate) type Check = fn(&Seen) -> Vec<Finding>;
 pub(crate) const ALL: &[(&str, &[Check])] = &[
     ("The three checks", &[service::runs, service::up_to_date, service::has_its_id]),
     ("Settings and files", &[config::reads, config::environment, config::files]),
-    ("This server", &[requirements::met, protection::exclusions]),
+    ("This server", &[requirements::met, service::signed, protection::exclusions]),
     ("Halo Cloud", &[network::reached, network::inspected, network::clock, network::joined]),
     ("Databases", &[sites::whole_way, sites::databases]),
 ];

@@ -18,6 +18,8 @@ pub const ALL: &[(&str, &str)] = &[
     ("HL-0121", "no Halo ID yet"),
     ("HL-0122", "some databases have no Halo ID yet"),
     ("HL-0123", "what is published can't be read"),
+    ("HL-0130", "the programs are signed by their publisher"),
+    ("HL-0131", "a program is not as its publisher made it"),
     ("HL-0200", "the configuration reads well"),
     ("HL-0201", "no configuration"),
     ("HL-0202", "the configuration is wrong"),

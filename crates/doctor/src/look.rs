@@ -1,6 +1,6 @@
 //! Goes and sees. Opens no secrets: whether identity files are there and whose they are, never what is in them.
 
-use crate::seen::{ConfigTrouble, Exclusions, Files, Seen, Update, Way};
+use crate::seen::{ConfigTrouble, Exclusions, Files, Seen, Signature, Update, Way};
 use agent::{
     config::Config,
     control::{self, Ask, AskError, StatusAnswer},
@@ -14,9 +14,12 @@ use std::{
 };
 use trust::{Kind, Root};
 use tunnel::{Credentials, Proxy, RelayAddress, Roots};
+use update::Publishers;
 
 /// The certificate of the guest that tries the way is good for this long: also for a relay whose clock is hours ahead.
 const GUEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// The installed programs that carry a signature.
+const PROGRAMS: &[&str] = &["HaloLinkService.exe", "HaloLinkUtility.exe", "updater.exe"];
 /// `update.json` is not larger.
 const UPDATE_BYTES: u64 = 64 * 1024;
 
@@ -28,6 +31,7 @@ pub async fn look(config_path: &Path, version: &str, clock: Arc<dyn Clock>) -> S
     let known = config.as_ref().ok();
     let root = known.map_or_else(machine::paths::data, |config| config.root.clone());
     let data = known.map_or_else(|| root.clone(), |config| config.data.clone());
+    let signatures = signatures(known, &*clock);
     let (way, service) = tokio::join!(way(known, clock), ask(&data));
     let (status, checked, tested) = service;
     // On Windows there is one place for all; elsewhere it is the folder of whoever published.
@@ -47,7 +51,8 @@ pub async fn look(config_path: &Path, version: &str, clock: Arc<dyn Clock>) -> S
         checked,
         tested,
         published: published.map_err(|error| error.to_string()),
-        update: update(&root),
+        update: update(&data).or_else(|| update(&root)),
+        signatures,
         way,
         exclusions: exclusions(&root),
         config,
@@ -168,6 +173,27 @@ fn update(root: &Path) -> Option<Update> {
         return None;
     }
     serde_json::from_slice(&fs::read(&path).ok()?).ok()
+}
+
+/// Of the programs beside this one. On Linux it is the package that is signed, and its installer has looked.
+fn signatures(config: Option<&Config>, clock: &dyn Clock) -> Vec<Signature> {
+    if !cfg!(windows) {
+        return Vec::new();
+    }
+    let built_in = Publishers::built_in().unwrap_or_default();
+    let own = config.and_then(|config| fs::read(config.update.publisher.as_ref()?).ok());
+    let publishers = match own.map(|pem| built_in.clone().with_pem(&pem)) {
+        Some(Ok(with_own)) => with_own,
+        _ => built_in,
+    };
+    let folder = machine::paths::install();
+    let there = PROGRAMS.iter().filter(|program| folder.join(program).exists());
+    let of = |program: &&str| {
+        let signer = update::signature_of(&folder.join(program), &publishers, clock.now());
+        let signer = signer.map(|signer| signer.name).map_err(|error| error.to_string());
+        Signature { program: (*program).to_owned(), signer }
+    };
+    there.map(of).collect()
 }
 
 fn exclusions(root: &Path) -> Exclusions {

@@ -37,6 +37,8 @@ pub struct Seen {
     pub published: Result<Option<Published>, String>,
     /// How the updater's last run ended.
     pub update: Option<Update>,
+    /// Who signed the installed programs; empty where programs carry no signatures of their own, as on Linux.
+    pub signatures: Vec<Signature>,
     /// The way to Halo Cloud; `None` when nobody knows where that is.
     pub way: Option<Way>,
     /// What the virus scanner leaves alone.
@@ -90,6 +92,15 @@ pub struct Update {
     /// The updater's sentence, when refused.
     #[serde(default)]
     pub why: Option<String>,
+}
+
+/// Who signed one of the installed programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// Its file's name.
+    pub program: String,
+    /// The publisher, or what is wrong: a clause about the file.
+    pub signer: Result<String, String>,
 }
 
 /// The way to Halo Cloud.

@@ -62,6 +62,7 @@ async fn relay(shown: &Shown) -> u16 {
         nonces: Arc::new(|| *uuid::Uuid::new_v4().as_bytes().repeat(2).first_chunk().unwrap()),
         clock,
         limits: Limits::default(),
+        guests: None,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -14,6 +14,7 @@ use tokio::{
     net::{TcpStream, lookup_host},
     time::timeout,
 };
+use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::{
     self,
     client::IntoClientRequest,
@@ -110,6 +111,30 @@ pub(crate) async fn connect(
     clock: Arc<dyn Clock>,
     seen: &mut Seen,
 ) -> Result<WebSocket, ConnectError> {
+    let session = secure(relay, through, tls, seen).await?;
+    let upgraded = upgrade(relay, Heard::new(session, clock.clone()), &*clock, seen);
+    timeout(STEP_WITHIN, upgraded).await.map_err(|_| ConnectError::TimedOut("the relay's answer"))?
+}
+
+/// A TLS session with the relay's host, for what is no tunnel: the same way through proxies, the same roots, the same words
+/// when it fails. Speaks HTTP/1.1.
+///
+/// # Errors
+/// [`ConnectError`].
+pub async fn dial_tls(
+    relay: &RelayAddress,
+    through: Option<&Proxy>,
+    tls: Arc<ClientConfig>,
+) -> Result<TlsStream<TcpStream>, ConnectError> {
+    secure(relay, through, tls, &mut Seen::default()).await
+}
+
+async fn secure(
+    relay: &RelayAddress,
+    through: Option<&Proxy>,
+    tls: Arc<ClientConfig>,
+    seen: &mut Seen,
+) -> Result<TlsStream<TcpStream>, ConnectError> {
     let tcp = match through {
         None => tcp(relay.host(), relay.port(), seen).await?,
         Some(proxy) => {
@@ -127,8 +152,7 @@ pub(crate) async fn connect(
         .map_err(|_| ConnectError::TimedOut("the TLS handshake"))?
         .map_err(|e| explain_tls(relay.host(), &e))?;
     seen.tls = session.get_ref().1.protocol_version();
-    let upgraded = upgrade(relay, Heard::new(session, clock.clone()), &*clock, seen);
-    timeout(STEP_WITHIN, upgraded).await.map_err(|_| ConnectError::TimedOut("the relay's answer"))?
+    Ok(session)
 }
 
 async fn tcp(host: &str, port: u16, seen: &mut Seen) -> Result<TcpStream, ConnectError> {

@@ -24,7 +24,7 @@ pub mod machine;
 pub mod proxy;
 
 pub use address::{AddressError, PATH, Proxy, RelayAddress, SUBPROTOCOL};
-pub use connect::{ConnectError, TlsWrong, tune_socket};
+pub use connect::{ConnectError, TlsWrong, dial_tls, tune_socket};
 pub use dial::{Credentials, DialOptions, Dialer, Opener, SiteIdentity, Status};
 pub use join::{AcceptOptions, CloseKind, Denied, JoinError, Joined, JoinedSite, Party, join};
 pub use line::OpenError;

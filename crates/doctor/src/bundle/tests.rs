@@ -22,6 +22,7 @@ fn seen(config: Result<agent::config::Config, ConfigTrouble>) -> Seen {
         tested: None,
         published: Ok(None),
         update: None,
+        signatures: Vec::new(),
         way: None,
         exclusions: Exclusions::default(),
     }

@@ -117,6 +117,24 @@ pub(super) fn up_to_date(seen: &Seen) -> Vec<Finding> {
     found
 }
 
+/// Are the installed programs the publisher's?
+pub(super) fn signed(seen: &Seen) -> Vec<Finding> {
+    let wrong = seen.signatures.iter().find_map(|of| of.signer.as_ref().err().map(|why| (&of.program, why)));
+    if let Some((program, why)) = wrong {
+        return vec![Finding::warning(
+            "HL-0131",
+            format!("{program} is not as its publisher made it: {why}."),
+            "If nobody built it on purpose, install Halo Link again from its own installer, and tell support what it was.",
+        )];
+    }
+    let mut signers: Vec<&str> = seen.signatures.iter().filter_map(|of| of.signer.as_deref().ok()).collect();
+    signers.dedup();
+    if signers.is_empty() {
+        return Vec::new();
+    }
+    vec![Finding::ok("HL-0130", format!("The installed programs are signed by {}.", signers.join(" and ")))]
+}
+
 /// By number, part by part; what is no version is not newer.
 fn is_newer(newest: Option<&str>, installed: &str) -> bool {
     let numbers = |text: &str| text.split('.').map(|part| part.parse().ok()).collect::<Option<Vec<u64>>>();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     Level, Report,
-    seen::{ConfigTrouble, Exclusions, Files, Update, Way},
+    seen::{ConfigTrouble, Exclusions, Files, Signature, Update, Way},
 };
 use agent::{
     config::Config,
@@ -96,6 +96,7 @@ fn well() -> Seen {
             sites: vec![SITE.replace('-', "")],
         })),
         update: Some(update("up-to-date", "26.1123.1")),
+        signatures: vec![signature(Ok("Example Publisher"))],
         way: Some(Way { relay: "relay.example:443".to_owned(), proxy: None, met: Ok(probed()) }),
         exclusions: Exclusions {
             wanted: vec![PathBuf::from("C:\\Program Files (x86)\\Halo Connect\\Halo Link")],
@@ -103,6 +104,11 @@ fn well() -> Seen {
             windows: true,
         },
     }
+}
+
+fn signature(signer: Result<&str, &str>) -> Signature {
+    let signer = signer.map(str::to_owned).map_err(str::to_owned);
+    Signature { program: "HaloLinkService.exe".to_owned(), signer }
 }
 
 fn update(outcome: &str, newest: &str) -> Update {
@@ -177,6 +183,19 @@ fn is_it_up_to_date() {
     assert_eq!(codes(|seen| seen.update = Some(update("up-to-date", "newest"))), Vec::<&str>::new());
     assert_eq!(codes(|seen| seen.update = Some(update("refused", "26.1201.5"))), ["HL-0113"]);
     assert_eq!(codes(|seen| seen.update = None), ["HL-0114"]);
+}
+
+#[test]
+fn who_signed_the_programs() {
+    assert_eq!(
+        codes(|seen| seen.signatures.push(signature(Err("it was changed after it was signed")))),
+        ["HL-0131"]
+    );
+    assert_eq!(
+        codes(|seen| seen.signatures.clear()),
+        Vec::<&str>::new(),
+        "Linux: the package is what is signed"
+    );
 }
 
 #[test]
