@@ -115,7 +115,7 @@ async fn serve(config: Config) -> Result<()> {
         tokio::task::spawn_blocking(open).await??
     };
     let link = Link::start(host.clone(), outer, clock).await?;
-    let control = control::listen(&data, host.clone(), link.status()).context("control socket")?;
+    let control = control::listen(&data, link.service()).context("control socket")?;
     tracing::info!(link = %host.id(), epoch = host.epoch(), sites = host.sites().len(), "started");
     let announcing = tokio::spawn(announce(link.status(), host));
     // A sender that is gone means the same.
