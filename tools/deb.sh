@@ -19,7 +19,9 @@ while [ $# -gt 0 ]; do
     esac
     shift 2
 done
-[ -n "$version" ] || version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+# The version that the programs say they are.
+[ -n "$version" ] || version=$(sed -n 's/^pub const VERSION: &str = "\(.*\)";/\1/p' crates/agent/src/host.rs)
+[ -n "$version" ] || { echo "tools/deb.sh: no version found; name one with --version" >&2; exit 1; }
 for program in HaloLinkService HaloLinkUtility updater; do
     [ -x "$programs/$program" ] || { echo "tools/deb.sh: $programs/$program is missing: build it first (./x deb does)" >&2; exit 1; }
 done

@@ -74,7 +74,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         environment: config.environment.clone(),
         platform: Platform::current(),
         running: installed,
-        data: config.data.clone(),
+        data: config.root.clone(),
         folder: folder(&config),
         publishers: publishers(&config)?,
         policy: &Newest,
@@ -124,7 +124,7 @@ fn publishers(config: &Config) -> Result<Publishers> {
 fn folder(config: &Config) -> PathBuf {
     match &config.update.folder {
         Some(folder) => folder.clone(),
-        None if cfg!(windows) => config.data.join("updates"),
+        None if cfg!(windows) => config.root.join("updates"),
         None => PathBuf::from("/var/cache/halo-link-updater"),
     }
 }
@@ -227,6 +227,7 @@ fn json(running: Version, result: &Result<Outcome, Refusal>) -> serde_json::Valu
         Ok(Outcome::Available(version)) => ("available", Some(*version)),
         Ok(Outcome::Installed { version, restart: false, .. }) => ("installed", Some(*version)),
         Ok(Outcome::Installed { version, restart: true, .. }) => ("installed-restart-needed", Some(*version)),
+        Err(Refusal::Lower { offered, .. }) => ("refused", Some(*offered)),
         Err(_) => ("refused", None),
     };
     let signer = match result {

@@ -40,14 +40,16 @@ impl Place {
         }
         for name in ["publisher", "somebody"] {
             let (key, pem) = (place.path(&format!("{name}.key")), place.path(&format!("{name}.pem")));
-            run(Command::new("openssl").args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"]).args([
-                "-subj".as_ref(),
-                format!("/CN={name}").as_ref(),
-                "-keyout".as_ref(),
-                key.as_os_str(),
-                "-out".as_ref(),
-                pem.as_os_str(),
-            ]));
+            run(Command::new("openssl")
+                .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"])
+                .args([
+                    "-subj".as_ref(),
+                    format!("/CN={name}").as_ref(),
+                    "-keyout".as_ref(),
+                    key.as_os_str(),
+                    "-out".as_ref(),
+                    pem.as_os_str(),
+                ]));
         }
         place
     }
@@ -90,7 +92,9 @@ impl Place {
 
     /// Starts the cloud and writes the link.toml of a server that dials it.
     fn start_cloud(&mut self) {
-        let made = ["req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost -addext subjectAltName=DNS:localhost"];
+        let made = [
+            "req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost -addext subjectAltName=DNS:localhost",
+        ];
         run(Command::new("openssl").args(made[0].split(' ')).current_dir(self.folder.path()).args([
             "-addext",
             "basicConstraints=critical,CA:FALSE",
@@ -146,7 +150,10 @@ impl Place {
         // The last line: the system's installer may have said something before.
         let text = String::from_utf8(output.stdout.clone()).unwrap();
         let last = text.lines().last().unwrap_or_else(|| panic!("it said nothing: {}", said(&output)));
-        (output.status.success(), serde_json::from_str(last).unwrap_or_else(|e| panic!("{e}: {}", said(&output))))
+        (
+            output.status.success(),
+            serde_json::from_str(last).unwrap_or_else(|e| panic!("{e}: {}", said(&output))),
+        )
     }
 }
 
@@ -177,10 +184,10 @@ fn a_server_is_brought_up_to_date_and_never_by_somebody_else() {
     }
     let mut place = Place::new();
     place.start_cloud();
-    // This program's own version is what runs.
-    let first = place.package(env!("CARGO_PKG_VERSION"), "publisher");
+    let running = agent::host::VERSION;
+    let first = place.package(running, "publisher");
     run(&mut place.dpkg(&["--install", first.to_str().unwrap()]));
-    assert_eq!(place.installed().as_deref(), Some(env!("CARGO_PKG_VERSION")));
+    assert_eq!(place.installed().as_deref(), Some(running));
     fs::write(place.path("root/etc/halo-link/link.toml"), "as the practice wrote it").unwrap();
     fs::create_dir_all(place.path("root/var/lib/halo-link/identity")).unwrap();
     fs::write(place.path("root/var/lib/halo-link/identity/link.root"), "the key").unwrap();
@@ -191,23 +198,31 @@ fn a_server_is_brought_up_to_date_and_never_by_somebody_else() {
     let (good, told) = place.update(&[]);
     assert_eq!((good, &told["outcome"]), (true, &Value::from("up-to-date")), "{told}");
 
-    let newer = place.package("26.713.2", "publisher");
+    let newer = place.package("99.713.2", "publisher");
     place.publish(&newer);
     let (good, told) = place.update(&["--check"]);
-    assert_eq!((good, &told["outcome"], &told["newest"]), (true, &"available".into(), &"26.713.2".into()), "{told}");
-    assert_eq!(place.installed().as_deref(), Some(env!("CARGO_PKG_VERSION")), "looking installs nothing");
+    assert_eq!(
+        (good, &told["outcome"], &told["newest"]),
+        (true, &"available".into(), &"99.713.2".into()),
+        "{told}"
+    );
+    assert_eq!(place.installed().as_deref(), Some(running), "looking installs nothing");
     let (good, told) = place.update(&[]);
-    assert_eq!((good, &told["outcome"], &told["signedBy"]), (true, &"installed".into(), &"publisher".into()), "{told}");
-    assert_eq!(place.installed().as_deref(), Some("26.713.2"));
+    assert_eq!(
+        (good, &told["outcome"], &told["signedBy"]),
+        (true, &"installed".into(), &"publisher".into()),
+        "{told}"
+    );
+    assert_eq!(place.installed().as_deref(), Some("99.713.2"));
     let record: Value = serde_json::from_slice(&fs::read(place.path("data/update.json")).unwrap()).unwrap();
     assert_eq!(record["outcome"], "installed", "{record}");
 
     // Somebody else's; then the publisher's signature over another file.
-    place.publish(&place.package("26.713.3", "somebody"));
+    place.publish(&place.package("99.713.3", "somebody"));
     let (good, told) = place.update(&[]);
     assert_eq!((good, &told["code"]), (false, &"signature".into()), "{told}");
     assert!(told["why"].as_str().unwrap().contains("signed by somebody, who is not the publisher"), "{told}");
-    let tampered = place.package("26.713.4", "publisher");
+    let tampered = place.package("99.713.4", "publisher");
     let mut bytes = fs::read(&tampered).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -216,7 +231,7 @@ fn a_server_is_brought_up_to_date_and_never_by_somebody_else() {
     let (good, told) = place.update(&[]);
     assert_eq!((good, &told["code"]), (false, &"signature".into()), "{told}");
     assert!(told["why"].as_str().unwrap().contains("changed after it was signed"), "{told}");
-    assert_eq!(place.installed().as_deref(), Some("26.713.2"), "what runs was left as it was");
+    assert_eq!(place.installed().as_deref(), Some("99.713.2"), "what runs was left as it was");
 
     let kept = fs::read_to_string(place.path("root/etc/halo-link/link.toml")).unwrap();
     assert_eq!(kept, "as the practice wrote it");
@@ -246,7 +261,9 @@ fn a_package_installs_upgrades_keeps_and_goes() {
         assert!(root.join(file).exists(), "{file}");
     }
     assert!(!root.join("etc/halo-link/link.toml").exists(), "nothing is configured by itself");
-    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(root.join("etc/halo-link")).unwrap().permissions());
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &fs::metadata(root.join("etc/halo-link")).unwrap().permissions(),
+    );
     assert_eq!(mode & 0o777, 0o750);
     fs::write(root.join("etc/halo-link/link.toml"), "mine").unwrap();
     fs::write(root.join("etc/halo-link/link.toml.example"), "scribbled on").unwrap();
@@ -275,11 +292,16 @@ fn verify_units(root: &Path) {
         println!("skipped: the units are not verified, systemd-analyze is not here");
         return;
     }
-    run(Command::new("cp").args(["-rn", "/usr/lib/systemd/system/."]).arg(root.join("usr/lib/systemd/system")));
+    run(Command::new("cp")
+        .args(["-rn", "/usr/lib/systemd/system/."])
+        .arg(root.join("usr/lib/systemd/system")));
     let mut verify = Command::new("systemd-analyze");
     verify.arg(format!("--root={}", root.display())).arg("verify");
-    let output =
-        verify.args(["halo-link.service", "halo-link-updater.service", "halo-link-updater.timer"]).output().unwrap();
-    let about_ours: Vec<_> = said(&output).lines().filter(|l| l.contains("halo-link")).map(str::to_owned).collect();
+    let output = verify
+        .args(["halo-link.service", "halo-link-updater.service", "halo-link-updater.timer"])
+        .output()
+        .unwrap();
+    let about_ours: Vec<_> =
+        said(&output).lines().filter(|l| l.contains("halo-link")).map(str::to_owned).collect();
     assert!(about_ours.is_empty(), "{about_ours:#?}");
 }
