@@ -18,7 +18,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::sync::Semaphore;
 use update::{
     FILE_BYTES, FILES, OFFER_BYTES, Offer, PATH, Platform, Publishers, SIGNATURE_BYTES, Version, is_plain,
 };
@@ -42,10 +42,7 @@ pub(crate) fn guests(folder: PathBuf, environment: String) -> Guests {
         let (shelf, places) = (shelf.clone(), places.clone());
         async move {
             // A guest without a place gets its answer as well, and nothing else.
-            let place = match places.try_acquire() {
-                Ok(place) => Some(place),
-                Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => None,
-            };
+            let place = places.try_acquire().ok();
             let within = if place.is_some() { WHOLE } else { HEAD };
             let _ = tokio::time::timeout(within, serve(session, shelf, place.is_some())).await;
         }

@@ -1,7 +1,11 @@
 //! The updater as a practice's Linux server has it: the real program, a real cloud, real packages, the system's own installer. Into a
 //! root of its own, so that the computer under test stays as it is.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "a test and its helpers may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test and its helpers may panic, and say what they skip"
+)]
 
 use serde_json::Value;
 use std::{
