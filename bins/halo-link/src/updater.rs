@@ -1,7 +1,7 @@
 //! `updater`: brings Halo Link up to date, by hand or by the hourly task. On Windows `updater.exe`.
 
 use agent::config::Config;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 use model::SystemClock;
 use std::{
@@ -66,7 +66,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let config = Config::read(&arguments.config)?;
+    let config = match Config::read(&arguments.config) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
+            "there is no configuration here ({}): set Halo Link up first, or name its file with --config",
+            arguments.config.display()
+        ),
+        read => read?,
+    };
     let installed: Version = agent::host::VERSION.parse().context("the version of this program")?;
     let (machine, package) = (System, package());
     let updater = Updater {

@@ -290,6 +290,58 @@ fn a_package_installs_upgrades_keeps_and_goes() {
     }
 }
 
+/// As on a real server: an account is made, folders belong to it, and all of it goes. In a copy of this system that is thrown away.
+#[test]
+fn a_package_makes_an_account_and_takes_it_away_again() {
+    if !is_root() {
+        return;
+    }
+    let place = Place::new();
+    let package = place.package("26.713.1", "publisher");
+    fs::create_dir_all(place.path("layer")).unwrap();
+    let layer = "mount -t tmpfs none layer && mkdir layer/up layer/work layer/root && \
+                 mount -t overlay overlay -o lowerdir=/,upperdir=layer/up,workdir=layer/work layer/root";
+    let in_layer = |then: &str| {
+        let script = format!("set -e; cd '{}'; {layer}; {then}", text(place.folder.path()));
+        Command::new("unshare").args(["--mount", "bash", "-c", &script]).output().unwrap()
+    };
+    let tried = in_layer("true");
+    if !tried.status.success() {
+        println!("skipped: no copy of this system can be made here: {}", said(&tried));
+        return;
+    }
+    let inside = r#"
+        dpkg --force-depends --install /package.deb
+        stat -c '%U:%G %a %n' /etc/halo-link /var/lib/halo-link
+        echo mine > /etc/halo-link/link.toml
+        dpkg --force-depends --install /package.deb
+        stat -c '%U:%G %a %n' /etc/halo-link/link.toml
+        dpkg --remove halo-link
+        stat -c 'kept %n' /etc/halo-link/link.toml /var/lib/halo-link
+        dpkg --purge halo-link
+        [ ! -e /etc/halo-link ] && [ ! -e /var/lib/halo-link ] && ! getent passwd halo-link && echo all gone
+    "#;
+    fs::write(place.path("inside.sh"), format!("set -e\n{inside}")).unwrap();
+    let copy = format!("cp '{}' layer/root/package.deb; cp inside.sh layer/root/inside.sh", text(&package));
+    let output = in_layer(&format!("{copy}; chroot layer/root bash /inside.sh"));
+    let said = said(&output);
+    assert!(output.status.success(), "{said}");
+    for line in [
+        "root:halo-link 750 /etc/halo-link",
+        "halo-link:halo-link 700 /var/lib/halo-link",
+        "root:halo-link 640 /etc/halo-link/link.toml",
+        "kept /etc/halo-link/link.toml",
+        "kept /var/lib/halo-link",
+        "all gone",
+    ] {
+        assert!(said.lines().any(|said| said == line), "{line} in {said}");
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
 /// With the system's own units beside them, as systemd would load them.
 fn verify_units(root: &Path) {
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
