@@ -15,6 +15,18 @@ async fn start(folder: &tempfile::TempDir) -> Result<System> {
     System::start(&options, &mut |_| {}).await
 }
 
+/// What is published for the practice's own checks once Halo Cloud has accepted the keys, which it has when a system is paired.
+fn publish(system: &System) -> Result<()> {
+    let site = system.description.site_id.replace('-', "");
+    let published = machine::published::Published {
+        environment: "demo".to_owned(),
+        version: "26.1123.1".to_owned(),
+        link: None,
+        sites: vec![site],
+    };
+    Ok(machine::published::write(&system.description.data.join("link"), &published)?)
+}
+
 /// As an administrator types it, in the folder of link.toml.
 fn utility(system: &System, arguments: &[&str]) -> Result<Output> {
     let programs = Options::new("unused")?.programs;
@@ -43,6 +55,7 @@ async fn query(system: &System, sql: &str) -> Result<u16> {
 async fn the_doctor_goes_the_whole_way_and_says_where_it_ends() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mut system = start(&folder).await?;
+    publish(&system)?;
     let (bad, all, well) = doctor(&system)?;
     ensure!(well && bad.is_empty(), "{bad:?}");
     // The service, its ID, the way, the clock, the connection, the database, the login, and all of it round.
