@@ -2,6 +2,8 @@
 #![allow(non_snake_case, reason = "the name that practices know")]
 
 mod diagnose;
+mod kinds;
+mod setup;
 mod status;
 mod switching;
 
@@ -117,6 +119,9 @@ enum Command {
     /// The log of what was run
     #[command(subcommand)]
     Audit(Audit),
+    /// What installers run
+    #[command(hide = true)]
+    Setup(setup::Setup),
 }
 
 #[derive(Subcommand)]
@@ -203,6 +208,7 @@ async fn run(command: Command) -> Result<(String, bool)> {
             let done: bool = common.ask(&ask).await?;
             common.show(&done, |_| format!("{integrator} is switched {}.", if on { "on" } else { "off" }))
         }
+        Command::Setup(setup) => setup.run(),
         Command::Audit(Audit::Show { last, common }) => {
             let rows: Vec<AuditRow> = common.ask(&Ask::Audit { last }).await?;
             common.show(&rows, |rows| audit_text(rows))

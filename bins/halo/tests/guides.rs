@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result, ensure};
 use halo::system::{INTEGRATOR, Options, System};
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 const GUIDES: &[(&str, &str)] = &[
     ("troubleshooting.md", include_str!("../../../docs/troubleshooting.md")),
@@ -47,6 +47,15 @@ async fn every_command_of_the_guides_works_as_it_stands_there() -> Result<()> {
     options.patients = 100;
     let system = System::start(&options, &mut |_| {}).await?;
     let here = system.description.data.join("config");
+    // The ID is published a moment after the cloud has accepted it.
+    let doctor =
+        || Command::new(options.programs.join("HaloLinkUtility")).arg("doctor").current_dir(&here).output();
+    for _ in 0..50 {
+        if doctor()?.status.success() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
     for (name, page) in GUIDES {
         let all = commands(page);
         ensure!(!all.is_empty(), "{name} has no commands to run");

@@ -1,6 +1,6 @@
 //! The service as the system's service manager has it, and how this program becomes it on Windows.
 
-use std::io;
+use std::{io, path::PathBuf};
 
 /// How the service stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,14 @@ pub fn state() -> State {
     return crate::windows::service::state();
     #[cfg(not(windows))]
     systemd::state()
+}
+
+/// The program that the service manager starts for the service, where one is installed and Windows manages it; `None` on Linux.
+pub fn program() -> Option<PathBuf> {
+    #[cfg(windows)]
+    return crate::windows::service::program();
+    #[cfg(not(windows))]
+    None
 }
 
 /// Asks the service manager to start the service. Returns when it has taken the order (Windows) or is done (Linux).

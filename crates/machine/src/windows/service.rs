@@ -7,6 +7,7 @@ use crate::{
 use std::{
     ffi::{OsStr, OsString},
     io,
+    path::PathBuf,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
@@ -56,6 +57,17 @@ pub(crate) fn state() -> State {
         Err(error) if error.raw_os_error() == Some(NO_SUCH_SERVICE) => State::NotInstalled,
         Err(error) => State::Unknown(error.to_string()),
     }
+}
+
+pub(crate) fn program() -> Option<PathBuf> {
+    let config = open(ServiceAccess::QUERY_CONFIG).ok()?.query_config().ok()?;
+    // A command line: the program, in quotes when its path has spaces, then its arguments.
+    let line = config.executable_path.to_string_lossy().into_owned();
+    let program = match line.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next(),
+        None => line.find(".exe").map(|at| &line[..at + 4]).or(Some(line.as_str())),
+    };
+    program.map(PathBuf::from)
 }
 
 pub(crate) fn start() -> io::Result<()> {
