@@ -8,7 +8,7 @@ mod publish;
 mod sealing;
 
 use agent::{
-    config::{Config, Site},
+    config::{self, Config, Site},
     control,
     host::{Host, SiteSetup},
     link::{Link, Outer},
@@ -63,9 +63,9 @@ struct Arguments {
 enum Command {
     /// Serve until SIGTERM or Ctrl-C: for consoles, and for systemd
     Run {
-        /// The configuration file
-        #[arg(long, default_value = "link.toml", value_name = "FILE")]
-        config: PathBuf,
+        /// The configuration file; without it link.toml in this folder if there is one, else the installed one
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
     },
     /// What Windows' service manager starts. Logs go to the folder `logs` in `data`, and what the practice should know to the event log
     Service {
@@ -77,7 +77,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Run { config } => Config::read(&config).map_err(Into::into).and_then(by_hand),
+        Command::Run { config } => Config::read(&config::path(config)).map_err(Into::into).and_then(by_hand),
         Command::Service { config } => managed::dispatch(config),
     };
     match done {
@@ -129,7 +129,7 @@ async fn serve(
         tokio::task::spawn_blocking(open).await??
     };
     let link = Link::start(host.clone(), outer, clock).await?;
-    let control = control::listen(&data, host.clone(), link.status()).context("control socket")?;
+    let control = control::listen(&data, link.service()).context("control socket")?;
     tracing::info!(link = %host.id(), epoch = host.epoch(), sites = host.sites().len(), "started");
     up()?;
     let publishing = tokio::spawn(publish::keep(data, host.clone(), link.status()));
