@@ -19,7 +19,7 @@ forbid() {
     done
 }
 
-rooms="model trust tunnel link-api relay database directory practice mssql firebird agent gateway"
+rooms="model machine trust tunnel link-api relay database directory practice mssql firebird update agent doctor gateway"
 forbid relay link-api gateway agent database practice directory
 forbid halo-cloud link-api gateway agent database practice
 forbid tunnel link-api relay database agent gateway directory
@@ -27,12 +27,16 @@ forbid link-api trust tunnel relay database agent gateway directory
 forbid database trust tunnel link-api relay agent gateway directory
 forbid tds trust tunnel link-api relay agent gateway directory
 forbid practice trust tunnel link-api relay agent gateway directory
+forbid update link-api relay database practice mssql firebird agent gateway directory machine
 forbid directory link-api database agent gateway
-forbid agent gateway relay directory practice mssql
+forbid agent gateway relay directory practice mssql doctor
+forbid doctor gateway relay directory practice mssql firebird
 forbid gateway agent relay directory database practice mssql
 forbid trust tunnel link-api relay database agent gateway directory
 for room in $rooms; do
     [ "$room" = model ] || forbid model "$room"
+    # Beside `model`: nothing is below it.
+    [ "$room" = machine ] || forbid machine "$room"
     # The test kits stay out of everything that ships.
     forbid "$room" lab replay tds conformance
 done

@@ -27,6 +27,16 @@ pub(crate) struct Config {
     pub(crate) names: Vec<String>,
     /// Which environment this is, for the logs.
     pub(crate) environment: String,
+    /// Updates that are served to Links; none when it is left out.
+    pub(crate) updates: Option<Updates>,
+}
+
+/// `[updates]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Updates {
+    /// Folder of offers and files; `halo-cloud publish-update` fills it.
+    pub(crate) folder: PathBuf,
 }
 
 pub(crate) fn load(path: &Path) -> Result<Config> {
@@ -58,8 +68,12 @@ fn parse(text: &str, folder: &Path) -> Result<Config> {
         !config.environment.is_empty() && config.environment.len() <= 64,
         "environment: 1 to 64 characters are needed, for example environment = \"stage\""
     );
-    for path in [&mut config.tls_cert, &mut config.tls_key, &mut config.data] {
-        ensure!(!path.as_os_str().is_empty(), "tls_cert, tls_key and data: a path can't be empty");
+    let updates = config.updates.as_mut().map(|updates| &mut updates.folder);
+    for path in [&mut config.tls_cert, &mut config.tls_key, &mut config.data].into_iter().chain(updates) {
+        ensure!(
+            !path.as_os_str().is_empty(),
+            "tls_cert, tls_key, data, updates.folder: a path can't be empty"
+        );
         *path = folder.join(&*path);
     }
     Ok(config)
@@ -78,6 +92,9 @@ mod tests {
         assert_eq!(config.tls_cert, Path::new("/etc/halo/a.pem"));
         assert_eq!(config.tls_key, Path::new("/abs/a.key"));
         assert_eq!(config.data, Path::new("/etc/halo/d"));
+        assert!(config.updates.is_none());
+        let config = parse(&format!("{RIGHT}[updates]\nfolder = 'u'\n"), Path::new("/etc/halo")).unwrap();
+        assert_eq!(config.updates.unwrap().folder, Path::new("/etc/halo/u"));
     }
 
     #[test]
@@ -89,6 +106,7 @@ mod tests {
             (RIGHT.replace("localhost", "https://x"), "names"),
             (RIGHT.replace("'demo'", "''"), "environment"),
             (format!("{RIGHT}colour = 'red'\n"), "colour"),
+            (format!("{RIGHT}[updates]\nfolder = ''\n"), "updates.folder"),
         ];
         for (text, field) in cases {
             let error = format!("{:#}", parse(&text, Path::new("")).unwrap_err());

@@ -3,6 +3,7 @@
 mod config;
 mod operator;
 mod run;
+mod updates;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -30,6 +31,8 @@ A first start:
        tls_key  = \"relay.key\"              # its private key, PEM
        data     = \"/var/lib/halo-cloud\"    # directory.db is made here
        environment = \"stage\"
+       [updates]                            # optional: updates for Links (docs/updates.md)
+       folder = \"updates\"
      (relative paths start at the folder of cloud.toml)
   2. halo-cloud run --config cloud.toml
      prints {\"ready\":true,\"listen\":\"…\"} on stdout when it serves; logs are JSON lines on stderr.
@@ -73,6 +76,34 @@ enum Command {
         #[command(flatten)]
         config: ConfigArgument,
     },
+    /// Offer a file to all Links of this environment as their newest version; works beside a running cloud, at once
+    PublishUpdate {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// The environment that you mean; must be the configuration's
+        #[arg(long)]
+        environment: String,
+        /// windows-x86_64, linux-x86_64 or linux-aarch64
+        #[arg(long)]
+        platform: update::Platform,
+        /// Its version, when the file does not say it: YY.MMDD.build
+        #[arg(long)]
+        version: Option<update::Version>,
+        /// A Debian package's signature [default: the file's name with .sig]
+        #[arg(long, value_name = "FILE")]
+        signature: Option<PathBuf>,
+        /// Check first that this certificate, or its authority, signed the file
+        #[arg(long, value_name = "PEM")]
+        publisher: Option<PathBuf>,
+        /// A line for people
+        #[arg(long, default_value = "")]
+        notes: String,
+        /// Offer it although a higher version is offered now
+        #[arg(long)]
+        lower: bool,
+        /// The MSI or Debian package
+        file: PathBuf,
+    },
     /// List sites and whether they can be reached, one JSON object a line
     Sites {
         #[command(flatten)]
@@ -103,6 +134,28 @@ fn main() -> ExitCode {
             config.load().and_then(|config| operator::remove(&config, integrator))
         }
         Command::Integrators { config } => config.load().and_then(|config| operator::integrators(&config)),
+        Command::PublishUpdate {
+            config,
+            environment,
+            platform,
+            version,
+            signature,
+            publisher,
+            notes,
+            lower,
+            file,
+        } => config.load().and_then(|config| {
+            let what = updates::Publication {
+                platform,
+                file: &file,
+                version,
+                signature: signature.as_deref(),
+                publisher: publisher.as_deref(),
+                notes: &notes,
+                lower,
+            };
+            operator::publish_update(&config, &environment, &what)
+        }),
         Command::Sites { config } => config.load().and_then(|config| operator::sites(&config)),
     };
     match result {

@@ -1,9 +1,13 @@
 //! The operator's commands. They work beside a running cloud: both use the same file.
 
-use crate::{config::Config, run};
+use crate::{
+    config::Config,
+    run,
+    updates::{self, Publication},
+};
 use anyhow::{Context, Result, ensure};
 use directory::Directory;
-use model::{IntegratorId, SystemClock};
+use model::{Clock, IntegratorId, SystemClock};
 use std::{io::Write, sync::Arc};
 
 pub(crate) fn admit(config: &Config, integrator: IntegratorId, name: &str) -> Result<()> {
@@ -53,6 +57,20 @@ pub(crate) fn sites(config: &Config) -> Result<()> {
         })
     };
     print(&directory.sites()?.into_iter().map(line).collect::<Vec<_>>())
+}
+
+pub(crate) fn publish_update(config: &Config, environment: &str, what: &Publication<'_>) -> Result<()> {
+    ensure!(
+        environment == config.environment,
+        "--environment: this cloud is {}, so {environment} has another configuration file",
+        config.environment
+    );
+    let updates =
+        config.updates.as_ref().context("this cloud serves no updates: add [updates] folder = \"…\"")?;
+    let offer = updates::publish(&updates.folder, environment, what, SystemClock.now())?;
+    print(&[
+        serde_json::json!({ "published": true, "environment": environment, "platform": what.platform.name(), "offer": offer }),
+    ])
 }
 
 /// Opens the directory, and makes it where the cloud has never run: an integrator may be admitted first.

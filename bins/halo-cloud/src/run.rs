@@ -1,6 +1,6 @@
 //! `halo-cloud run`: composes directory and relay, and ends them in order.
 
-use crate::{config::Config, operator};
+use crate::{config::Config, operator, updates};
 use anyhow::{Context, Result, bail};
 use directory::Directory;
 use model::SystemClock;
@@ -94,7 +94,9 @@ fn options(config: &Config) -> Result<Options> {
         tuning: Tuning::default(),
         max_sites: SITES_OF_ONE_LINK,
     };
-    Ok(Options { tls, accept, nonces, clock, limits: Limits::default() })
+    let guests = config.updates.as_ref();
+    let guests = guests.map(|about| updates::guests(about.folder.clone(), config.environment.clone()));
+    Ok(Options { tls, accept, nonces, clock, limits: Limits::default(), guests })
 }
 
 async fn note_life(directory: Arc<Directory>) {

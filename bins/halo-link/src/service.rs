@@ -1,13 +1,18 @@
 //! `HaloLinkService`: the service beside the practice's database.
 #![allow(non_snake_case, reason = "the name that practices know")]
 
+mod kinds;
+mod logs;
+mod managed;
+mod publish;
+mod sealing;
+
 use agent::{
-    config::{Config, Site},
+    config::{self, Config, Site},
     control,
     host::{Host, SiteSetup},
     link::{Link, Outer},
     pms::PmsFiles,
-    protect::KeyFile,
 };
 use anyhow::{Context, Result, anyhow};
 use clap::{Parser, Subcommand};
@@ -15,12 +20,6 @@ use model::{Clock, SystemClock};
 use rand::{TryRngCore, rngs::OsRng};
 use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use tokio::sync::watch;
-use tracing_subscriber::{
-    EnvFilter, Layer,
-    filter::{FilterExt, filter_fn},
-    layer::SubscriberExt,
-    util::SubscriberInitExt,
-};
 use tunnel::{Proxy, RelayAddress, Roots, Status};
 
 /// Streams come and go: mimalloc gives freed pages back, where the C library's allocator keeps them.
@@ -34,7 +33,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
     version = agent::host::VERSION,
     after_help = "\
 link.toml (relative paths start at its own folder):
-  data        = \"/var/lib/halo-link\"    # identity, link.db and the control socket are made here
+  data        = \"/var/lib/halo-link\"    # identity, link.db, logs and the control socket are made here
   environment = \"stage\"                 # production, stage or demo
   [cloud]
   url   = \"wss://relay.example.com/tunnel/v1\"
@@ -62,17 +61,25 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve until SIGTERM or Ctrl-C
+    /// Serve until SIGTERM or Ctrl-C: for consoles, and for systemd
     Run {
+        /// The configuration file; without it link.toml in this folder if there is one, else the installed one
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// What Windows' service manager starts. Logs go to the folder `logs` in `data`, and what the practice should know to the event log
+    Service {
         /// The configuration file
-        #[arg(long, default_value = "link.toml", value_name = "FILE")]
+        #[arg(long, default_value_os_t = machine::paths::config(), value_name = "FILE")]
         config: PathBuf,
     },
 }
 
 fn main() -> ExitCode {
-    let Command::Run { config } = Arguments::parse().command;
-    let done = Config::read(&config).map_err(Into::into).and_then(run);
+    let done = match Arguments::parse().command {
+        Command::Run { config } => Config::read(&config::path(config)).map_err(Into::into).and_then(by_hand),
+        Command::Service { config } => managed::dispatch(config),
+    };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -82,12 +89,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(config: Config) -> Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    // Whatever RUST_LOG asks for: the driver of SQL Server logs statements and the server's words.
-    let quiet = filter_fn(|about| !SILENCED.iter().any(|library| about.target().starts_with(library)));
-    let lines = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
-    tracing_subscriber::registry().with(lines.with_filter(filter.and(quiet))).init();
+fn by_hand(config: Config) -> Result<()> {
+    logs::to_stderr();
+    block_on(async {
+        let stop = stopped()?;
+        serve(config, stop, || Ok(())).await
+    })
+}
+
+fn block_on(serving: impl Future<Output = Result<()>>) -> Result<()> {
     // Half the cores: the server belongs to the practice's own software, and a query that crosses several tasks is
     // slower when each wakes another core. Statements and row encoding run on threads of their own.
     let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
@@ -95,12 +105,16 @@ fn run(config: Config) -> Result<()> {
         .worker_threads(workers)
         .enable_all()
         .build()?
-        .block_on(serve(config))
+        .block_on(serving)
 }
 
-async fn serve(config: Config) -> Result<()> {
+/// Serves until `stop` becomes true; `up` is called once everything that can go wrong at a start has gone well.
+async fn serve(
+    config: Config,
+    mut stop: watch::Receiver<bool>,
+    up: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let mut stop = stopped()?;
     let outer = outer(&config)?;
     let files = PmsFiles::load(config.pms.folder.as_deref()).map_err(|wrong| anyhow!(wrong))?;
     let sites =
@@ -109,30 +123,27 @@ async fn serve(config: Config) -> Result<()> {
     let host = {
         let (data, clock) = (data.clone(), clock.clone());
         let open = move || {
-            let key = sealing_key(&data)?;
+            let key = sealing::key(&data)?;
             Ok::<_, anyhow::Error>(Host::open(&data, &environment, sites, Arc::new(key), limits, clock)?)
         };
         tokio::task::spawn_blocking(open).await??
     };
     let link = Link::start(host.clone(), outer, clock).await?;
-    let control = control::listen(&data, host.clone(), link.status()).context("control socket")?;
+    let control = control::listen(&data, link.service()).context("control socket")?;
     tracing::info!(link = %host.id(), epoch = host.epoch(), sites = host.sites().len(), "started");
+    up()?;
+    let publishing = tokio::spawn(publish::keep(data, host.clone(), link.status()));
     let announcing = tokio::spawn(announce(link.status(), host));
     // A sender that is gone means the same.
     let _ = stop.wait_for(|stop| *stop).await;
     tracing::info!("stopping");
     announcing.abort();
+    publishing.abort();
     control.abort();
     link.stop().await;
     tracing::info!("stopped");
     Ok(())
 }
-
-/// Libraries that put what passes into their logs.
-const SILENCED: &[&str] = &[mssql::SILENCED];
-
-/// The kinds of database that this program serves.
-const KINDS: &[database::Kind] = &[mssql::KIND, firebird::KIND, practice::KIND];
 
 /// How long a first start waits for a database that alone knows which practice it belongs to.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -140,10 +151,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 fn open_site(site: &Site, config: &Config, files: &PmsFiles) -> Result<SiteSetup> {
     let named =
         || format!("site {}", site.pms_id.as_deref().or(site.key.as_deref()).unwrap_or(site.pms.type_name()));
-    let kind = &site.database.kind;
-    let file = files.of(site.pms, kind).map_err(|wrong| anyhow!(wrong)).with_context(named)?;
-    let mut database = site.database.clone();
-    file.fill(&mut database.settings, kind);
+    let (file, engine) =
+        kinds::open(site, files, &config.folder).map_err(|wrong| anyhow!(wrong)).with_context(named)?;
     Ok(SiteSetup {
         key: config.key_of(site),
         pms: site.pms,
@@ -151,7 +160,7 @@ fn open_site(site: &Site, config: &Config, files: &PmsFiles) -> Result<SiteSetup
         practice_name: site.practice_name.clone(),
         pms_version: site.pms_version.clone(),
         file,
-        engine: database.open(KINDS, &config.folder).with_context(named)?,
+        engine,
         patience: PATIENCE,
     })
 }
@@ -172,19 +181,6 @@ fn outer(config: &Config) -> Result<Outer> {
         tuning: tunnel::Tuning::default(),
         seed: OsRng.try_next_u64().map_err(|error| anyhow!("no randomness: {error}"))?,
     })
-}
-
-/// From systemd when it hands one over (`LoadCredential=halo-link-seal:…`), else a file only this account may read.
-fn sealing_key(data: &std::path::Path) -> Result<KeyFile> {
-    if let Some(folder) = std::env::var_os("CREDENTIALS_DIRECTORY") {
-        let path = PathBuf::from(folder).join("halo-link-seal");
-        if path.exists() {
-            let key = model::Hidden::new(std::fs::read(&path)?);
-            return KeyFile::from_bytes(key.reveal()).with_context(|| format!("{}", path.display()));
-        }
-    }
-    let folder = data.join("identity");
-    KeyFile::open(&folder.join("seal.key")).with_context(|| format!("sealing key in {}", folder.display()))
 }
 
 /// Says once, on stdout, that Halo Cloud was reached.

@@ -44,6 +44,9 @@ fn site_text(site: &SiteAnswer) -> String {
         or_unknown(&site.pms_version),
         site.site
     );
+    if !site.on {
+        text += "\n  SWITCHED OFF: nobody is let into this database; `HaloLinkUtility site --on` lets integrators in again";
+    }
     if let Some(other) = &site.other_pms_id {
         text += &format!(
             "\n  NOTHING IS RUN HERE: this site belongs to practice {}, and its database says that it belongs to practice \
@@ -140,6 +143,12 @@ mod tests {
         assert!(warned.contains("WARNING: read-only here, but its login may write"), "{warned}");
         assert!(with(false, "yes").contains("may write") && !with(false, "yes").contains("WARNING"));
         assert!(with(true, "unknown").contains("its database login: unknown"));
+    }
+
+    #[test]
+    fn a_site_that_is_switched_off_says_so() {
+        assert!(site(|site| site["on"] = false.into()).contains("SWITCHED OFF: nobody"));
+        assert!(!site(|_| {}).contains("SWITCHED OFF"));
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! `HaloLinkUtility`: the practice's and its IT provider's tool. It asks the running service; it opens no secrets itself.
 #![allow(non_snake_case, reason = "the name that practices know")]
 
+mod diagnose;
+mod kinds;
+mod setup;
 mod status;
+mod switching;
 
 use agent::{
-    config::Config,
+    config::{self, Config},
     control::{self, Ask, AskError, MadeCode, StatusAnswer},
     store::AuditRow,
 };
@@ -17,7 +21,7 @@ use std::{
     process::ExitCode,
 };
 
-/// Halo Link Utility: pairing codes, who is let in, how things stand, and what was run.
+/// Halo Link Utility: what is wrong and what to do, pairing codes, who is let in, how things stand, and what was run.
 #[derive(Parser)]
 #[command(
     name = "HaloLinkUtility",
@@ -29,8 +33,11 @@ To let an integrator in:
   3. HaloLinkUtility status                                       shows the integrator once it has paired
 To keep it out:      HaloLinkUtility switch --integrator \"Acme Recalls\" --off
 To see what it ran:  HaloLinkUtility audit show --last 20
+When something is wrong:  HaloLinkUtility doctor                 says what, and the next step
+                          HaloLinkUtility support-bundle         packs what support needs, without secrets
 
-Run it as an administrator (on Linux as root or as the service's own account), where link.toml is, or say --config."
+Run it as an administrator (on Linux as root or as the service's own account). --config says which link.toml; without it the
+one in this folder counts, else the installed one."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -39,6 +46,46 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Say what is wrong here, and what to do about it; the exit code is 1 when something is
+    Doctor {
+        /// The service's configuration file
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Print one JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// Pack what support needs into a ZIP file, without secrets and without anything of patients
+    SupportBundle {
+        /// Where to; never over another file
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// The service's configuration file
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Show which environment this is, or go over to another
+    Environment {
+        #[command(subcommand)]
+        set: Option<Environment>,
+        /// The service's configuration file
+        #[arg(long, value_name = "FILE", global = true)]
+        config: Option<PathBuf>,
+        /// Print one JSON value
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let integrators into a site's database, or none of them
+    Site {
+        /// Let them in
+        #[arg(long, conflicts_with = "off", required_unless_present = "off")]
+        on: bool,
+        /// Keep all of them out, from the next command on
+        #[arg(long)]
+        off: bool,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Make a code with which one integrator can pair
     PairingCode {
         /// The integrator's name, as it calls itself
@@ -72,6 +119,9 @@ enum Command {
     /// The log of what was run
     #[command(subcommand)]
     Audit(Audit),
+    /// What installers run
+    #[command(hide = true)]
+    Setup(Box<setup::Setup>),
 }
 
 #[derive(Subcommand)]
@@ -86,11 +136,24 @@ enum Audit {
     },
 }
 
+#[derive(Subcommand)]
+enum Environment {
+    /// Go over to another one; each keeps its own identity and pairings
+    Set {
+        /// Which
+        #[arg(value_parser = agent::environment::NAMES)]
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
 #[derive(Args)]
 struct Common {
     /// The service's configuration file
-    #[arg(long, default_value = "link.toml", value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Which site, when the service has several
     #[arg(long, value_name = "GUID")]
     site: Option<SiteId>,
@@ -105,8 +168,9 @@ fn main() -> ExitCode {
         .build()
         .map_err(Into::into)
         .and_then(|runtime| runtime.block_on(run(Arguments::parse().command)));
-    match done.and_then(|text| Ok(writeln!(std::io::stdout(), "{text}")?)) {
-        Ok(()) => ExitCode::SUCCESS,
+    match done.and_then(|(text, well)| Ok((writeln!(std::io::stdout(), "{text}")?, well))) {
+        Ok(((), true)) => ExitCode::SUCCESS,
+        Ok(((), false)) => ExitCode::FAILURE,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "HaloLinkUtility: {error:#}");
             ExitCode::FAILURE
@@ -114,8 +178,22 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> Result<String> {
-    match command {
+/// What to say, and whether all is well.
+async fn run(command: Command) -> Result<(String, bool)> {
+    let said = match command {
+        Command::Doctor { config, json } => return diagnose::doctor(&config::path(config), json).await,
+        Command::SupportBundle { out, config } => diagnose::support_bundle(&config::path(config), out).await,
+        Command::Environment { set: None, config, json } => switching::show(&config::path(config), json),
+        Command::Environment { set: Some(Environment::Set { name, yes }), config, json: _ } => {
+            switching::set(&config::path(config), &name, yes)
+        }
+        Command::Site { on, off: _, common } => {
+            let site: SiteId = common.ask(&Ask::Site { on, site: common.site }).await?;
+            common.show(&site, |site| match on {
+                true => format!("Site {site} is switched on: paired integrators are let in."),
+                false => format!("Site {site} is switched off: nobody is let into its database."),
+            })
+        }
         Command::PairingCode { integrator, read_only, common } => {
             let ask = Ask::PairingCode { integrator, read_only, site: common.site };
             let made: MadeCode = common.ask(&ask).await?;
@@ -130,17 +208,20 @@ async fn run(command: Command) -> Result<String> {
             let done: bool = common.ask(&ask).await?;
             common.show(&done, |_| format!("{integrator} is switched {}.", if on { "on" } else { "off" }))
         }
+        Command::Setup(setup) => (*setup).run(),
         Command::Audit(Audit::Show { last, common }) => {
             let rows: Vec<AuditRow> = common.ask(&Ask::Audit { last }).await?;
             common.show(&rows, |rows| audit_text(rows))
         }
-    }
+    };
+    Ok((said?, true))
 }
 
 impl Common {
     async fn ask<T: serde::de::DeserializeOwned>(&self, ask: &Ask) -> Result<T> {
-        let config = Config::read(&self.config)?;
-        control::ask(&config.data, ask).await.map_err(|error| explain(error, &self.config))
+        let path = config::path(self.config.clone());
+        let config = Config::read(&path)?;
+        control::ask(&config.data, ask).await.map_err(|error| explain(error, &path))
     }
 
     fn show<T: serde::Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> Result<String> {

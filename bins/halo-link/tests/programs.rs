@@ -52,6 +52,13 @@ fn help_teaches_the_way_to_a_first_pairing() {
 
 #[cfg(unix)]
 #[test]
+fn only_a_service_manager_starts_the_service_as_one() {
+    let (good, text) = run(SERVICE, &["service", "--config", "link.toml"], Some(CONFIG));
+    assert!(!good && text.contains("net start \"Halo Link Service\"") && text.contains("run"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
 fn the_service_answers_the_utility_before_it_has_reached_the_cloud_and_stops_when_told() {
     use std::time::Duration;
     let folder = tempfile::tempdir().unwrap();

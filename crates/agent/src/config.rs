@@ -1,6 +1,6 @@
 //! `link.toml`: where the site's files lie, which cloud it joins, which databases it serves.
 
-use crate::executor::Limits;
+use crate::{environment, executor::Limits};
 use database::{Engine, Kind, OpenError, Settings};
 use model::{Hidden, Pms};
 use serde::Deserialize;
@@ -15,11 +15,20 @@ const FILE_BYTES: u64 = 1024 * 1024;
 /// Most sites of one Link.
 const SITES: usize = 32;
 
+/// The configuration file to use when nobody names one: the one in the working folder if there is one, else the installed
+/// service's.
+pub fn path(named: Option<PathBuf>) -> PathBuf {
+    named.unwrap_or_else(|| {
+        let here = PathBuf::from("link.toml");
+        if here.exists() { here } else { machine::paths::config() }
+    })
+}
+
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Folder of identity, database and control socket. Relative paths start at the file's own folder.
+    /// Folder of identity, database and control socket of this environment. Relative paths start at the file's own folder.
     pub data: PathBuf,
     /// `production`, `stage` or `demo`.
     pub environment: String,
@@ -34,21 +43,72 @@ pub struct Config {
     /// What databases are asked about themselves.
     #[serde(default)]
     pub pms: PmsConfig,
+    /// Updates of Halo Link itself.
+    #[serde(default)]
+    pub update: UpdateConfig,
     /// Where the file is: relative paths start there.
     #[serde(skip)]
     pub folder: PathBuf,
+    /// The data folder as the file has it, whatever the environment: [`crate::environment`] says where in it `data` is.
+    #[serde(skip)]
+    pub root: PathBuf,
 }
 
-/// How Halo Cloud is reached.
+/// How Halo Cloud is reached. Each environment may have a table of its own, `[cloud.stage]`: what it says goes first.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cloud {
     /// `wss://host:port/tunnel/v1`.
+    #[serde(default)]
     pub url: String,
     /// PEM file of roots to trust beside the system's.
     pub ca: Option<PathBuf>,
     /// `http://host:port` or `http://user:password@host:port`.
     pub proxy: Option<Hidden<String>>,
+    production: Option<CloudOf>,
+    stage: Option<CloudOf>,
+    demo: Option<CloudOf>,
+    /// The address of environments without a table.
+    #[serde(skip)]
+    plain: String,
+}
+
+/// The cloud of one environment.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CloudOf {
+    url: String,
+    ca: Option<PathBuf>,
+    proxy: Option<Hidden<String>>,
+}
+
+impl Cloud {
+    /// The address of an environment's cloud; `None` when the file does not say it.
+    pub fn of(&self, environment: &str) -> Option<&str> {
+        let own = self.table(environment).map(|own| own.url.as_str());
+        own.or(Some(self.plain.as_str()).filter(|plain| !plain.is_empty()))
+    }
+
+    fn table(&self, environment: &str) -> Option<&CloudOf> {
+        match environment {
+            "production" => self.production.as_ref(),
+            "stage" => self.stage.as_ref(),
+            _ => self.demo.as_ref(),
+        }
+    }
+
+    fn choose(&mut self, environment: &str) -> Result<(), String> {
+        self.plain = std::mem::take(&mut self.url);
+        let Some(url) = self.of(environment) else {
+            return Err(format!("[cloud]: url is missing: where Halo Cloud's {environment} is (wss://…)"));
+        };
+        self.url = url.to_owned();
+        if let Some(own) = self.table(environment).cloned() {
+            self.ca = own.ca.or(self.ca.take());
+            self.proxy = own.proxy.or(self.proxy.take());
+        }
+        Ok(())
+    }
 }
 
 /// PMS files of the practice's own.
@@ -56,6 +116,16 @@ pub struct Cloud {
 #[serde(deny_unknown_fields)]
 pub struct PmsConfig {
     /// Folder with PMS files: one of a built-in file's name replaces it.
+    pub folder: Option<PathBuf>,
+}
+
+/// Whose updates are taken, and where they arrive. The service reads none of it; the updater does.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateConfig {
+    /// PEM file: certificates of publishers, or of their authorities, beside the built-in ones.
+    pub publisher: Option<PathBuf>,
+    /// Folder for updates on their way in; nobody but administrators may write there.
     pub folder: Option<PathBuf>,
 }
 
@@ -156,12 +226,16 @@ impl Config {
         let text = Hidden::new(fs::read_to_string(path)?);
         let mut config = Self::parse(text.reveal()).map_err(wrong)?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        config.data = folder.join(&config.data);
+        config.root = folder.join(&config.data);
+        config.data = environment::folder(&config.root, &config.environment)?;
         if let Some(ca) = &mut config.cloud.ca {
             *ca = folder.join(&*ca);
         }
         if let Some(own) = &mut config.pms.folder {
             *own = folder.join(&*own);
+        }
+        for path in [&mut config.update.publisher, &mut config.update.folder].into_iter().flatten() {
+            *path = folder.join(&*path);
         }
         config.folder = folder.to_owned();
         Ok(config)
@@ -172,14 +246,15 @@ impl Config {
     /// # Errors
     /// As [`Config::read`].
     pub fn parse(text: &str) -> Result<Self, String> {
-        let config: Config = toml::from_str(text).map_err(|error| {
+        let mut config: Config = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
             // The parser's own text could quote the proxy's password; its message names fields only.
             format!("line {line}: {}", error.message())
         })?;
-        if !matches!(config.environment.as_str(), "production" | "stage" | "demo") {
+        if !environment::NAMES.contains(&config.environment.as_str()) {
             return Err("environment must be \"production\", \"stage\" or \"demo\"".to_owned());
         }
+        config.cloud.choose(&config.environment)?;
         if config.sites.len() > SITES {
             return Err(format!("more than {SITES} sites"));
         }
@@ -255,7 +330,24 @@ mod tests {
         let config = Config::read(&path).unwrap();
         assert_eq!(config.data, folder.path().join("data"));
         assert_eq!(config.folder, folder.path());
+        fs::write(&path, format!("{GOOD}[update]\npublisher = 'publisher.pem'\n")).unwrap();
+        let publisher = Config::read(&path).unwrap().update.publisher;
+        assert_eq!(publisher, Some(folder.path().join("publisher.pem")));
         assert_eq!(config.sites[0].database.settings["path"].as_str(), Some("practice"));
+    }
+
+    #[test]
+    fn an_environment_has_its_own_cloud_where_the_file_says_so() {
+        let own = "[cloud.demo]\nurl = 'wss://demo'\n[cloud.stage]\nurl = 'wss://stage'\nproxy = 'http://p:1'\n[[site]]";
+        let config = Config::parse(&GOOD.replacen("[[site]]", own, 1)).unwrap();
+        assert_eq!(
+            (config.cloud.url.as_str(), config.cloud.of("stage")),
+            ("wss://demo", Some("wss://stage"))
+        );
+        assert!(config.cloud.proxy.is_none(), "another environment's proxy is not ours");
+        assert_eq!(config.cloud.of("production"), Some("wss://localhost:1/tunnel/v1"));
+        let none = GOOD.replace("url = \"wss://localhost:1/tunnel/v1\"", "");
+        assert!(Config::parse(&none).unwrap_err().contains("url is missing"));
     }
 
     #[test]

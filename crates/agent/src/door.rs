@@ -6,6 +6,7 @@
 mod admission;
 mod rights;
 mod site;
+mod switch;
 #[cfg(test)]
 mod tests;
 mod watched;
@@ -14,6 +15,7 @@ pub(crate) use admission::SessionKey;
 pub use admission::{Admission, Permit};
 pub(crate) use rights::writes_to_proto;
 pub use site::{LastLook, Looked, SiteDoor, Words};
+use switch::{site_off, switched_off};
 
 use crate::{
     journal::{Entry, Journal},
@@ -92,6 +94,8 @@ pub struct Door {
     /// Counts changes of what sites say of themselves.
     changed: watch::Sender<u64>,
     pairings: RwLock<HashMap<(SiteId, IntegratorId), Arc<PairingRecord>>>,
+    /// Sites that the practice has switched off.
+    off: RwLock<HashSet<SiteId>>,
     serials: Mutex<HashMap<(SiteId, IntegratorId), Serials>>,
     running: Mutex<HashSet<LedgerKey>>,
 }
@@ -131,6 +135,7 @@ impl Door {
         }
         Ok(Arc::new(Door {
             journal: Journal::start(store.clone())?,
+            off: RwLock::new(store.sites_off()?),
             store,
             clock,
             sites: sites.into_iter().map(|site| (site.id, Arc::new(site))).collect(),
@@ -161,6 +166,9 @@ impl Door {
     /// Why not.
     pub fn check(&self, peer: &Peer, site: SiteId) -> Result<(), Refused> {
         let pairing = self.known(peer, site)?;
+        if !self.is_on(site) {
+            return Err(site_off());
+        }
         if pairing.on { Ok(()) } else { Err(switched_off()) }
     }
 
@@ -222,20 +230,6 @@ impl Door {
         })
     }
 
-    /// Lets a paired integrator in, or keeps it out, from the next command on. `false` when it is not paired. Blocks on
-    /// the disk.
-    ///
-    /// # Errors
-    /// When it can't be made durable.
-    pub fn switch(&self, site: SiteId, integrator: IntegratorId, on: bool) -> Result<bool, StoreError> {
-        let what = if on { Happened::SwitchedOn } else { Happened::SwitchedOff };
-        let line = AuditLine { integrator: Some(integrator), ..AuditLine::new(self.clock.now(), what, site) };
-        self.journal.flush()?;
-        let known = self.store.switch(site, integrator, on, &line)?;
-        self.reload()?;
-        Ok(known)
-    }
-
     /// The newest audit lines, oldest first. Blocks on the disk.
     ///
     /// # Errors
@@ -261,8 +255,12 @@ impl Door {
         self.store.forget_outcomes(self.clock.now())
     }
 
-    /// Whether a site's database is its practice's own: asked again when that is in doubt. Blocks on the database.
+    /// Whether a site is switched on, and its database its practice's own: asked again when that is in doubt. Blocks on the
+    /// database.
     pub(crate) fn check_practice(&self, site: SiteId) -> Result<(), Refused> {
+        if !self.is_on(site) {
+            return Err(site_off());
+        }
         self.sites.get(&site).map_or(Ok(()), |site| self.make_sure(site, false))
     }
 
@@ -312,6 +310,9 @@ impl Door {
             });
             Err(refused)
         };
+        if !self.is_on(site) {
+            return refuse(site_off());
+        }
         if !pairing.on {
             return refuse(switched_off());
         }
@@ -404,11 +405,6 @@ impl Door {
             self.store.pairings()?.into_iter().map(|p| ((p.site, p.integrator), Arc::new(p))).collect();
         Ok(())
     }
-}
-
-fn switched_off() -> Refused {
-    let how = "The practice has switched this integrator off. Ask the practice to switch it on.";
-    Refused::new(Refusal::SwitchedOff, how)
 }
 
 fn repeated() -> Refused {

@@ -6,16 +6,7 @@ use std::{
     path::Path,
 };
 
-/// Makes a folder (and those above it) that only its owner may enter.
-pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
-}
+pub(crate) use machine::folder::make_private as private_folder;
 
 /// Writes a file that only its owner may read: whole and on disk under its name, or not there at all.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {

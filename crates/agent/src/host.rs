@@ -93,6 +93,17 @@ pub enum StartError {
     /// Another service has this data folder.
     #[error("another HaloLinkService runs on this data folder; stop it first")]
     Running,
+    /// The data folder is another environment's.
+    #[error(
+        "the data folder {folder} belongs to another environment than {environment}: switch with `HaloLinkUtility environment \
+         set`, which keeps them apart, or name another folder as `data` in link.toml"
+    )]
+    OtherEnvironment {
+        /// The folder.
+        folder: String,
+        /// The environment that the configuration names.
+        environment: String,
+    },
     /// Nobody says which practice a site belongs to.
     #[error(
         "the {pms} database did not say which practice it belongs to: {why}. Start the database and check [site.database], \
@@ -159,6 +170,10 @@ impl Host {
     ) -> Result<Arc<Self>, StartError> {
         crate::files::private_folder(data)?;
         let lock = lock_folder(data)?;
+        if !crate::environment::claim(data, environment)? {
+            let folder = data.display().to_string();
+            return Err(StartError::OtherEnvironment { folder, environment: environment.to_owned() });
+        }
         let store = Arc::new(Store::open(data, protector)?);
         let epoch = store.raise(Counter::Epoch, 0)?;
         let folder = data.join("identity");

@@ -7,6 +7,7 @@ pub mod config;
 pub mod control;
 pub mod door;
 mod enrich;
+pub mod environment;
 pub mod executor;
 mod files;
 pub mod host;
@@ -16,6 +17,7 @@ pub mod link;
 pub mod pairing;
 pub mod pms;
 pub mod protect;
+pub mod self_test;
 pub mod server;
 pub mod store;
 

@@ -4,8 +4,10 @@
 mod tests;
 
 use crate::{
+    control::Service,
     door::Looked,
     host::{Host, RENEW, StartError},
+    self_test::SelfTest,
 };
 use model::{Clock, SiteId};
 use rand::{RngCore, SeedableRng, rngs::StdRng};
@@ -16,7 +18,7 @@ use tokio::{
     time::{Instant, interval, sleep, timeout, timeout_at},
 };
 use tokio_rustls::rustls;
-use tunnel::{DialOptions, Dialer, Proxy, RelayAddress, Status, Tuning};
+use tunnel::{DialOptions, Dialer, Opener, Proxy, RelayAddress, Status, Tuning};
 
 /// Everything that is under way has this long to end.
 const STOP: Duration = Duration::from_secs(10);
@@ -55,6 +57,7 @@ impl std::fmt::Debug for Outer {
 pub struct Link {
     host: Arc<Host>,
     status: watch::Receiver<Status>,
+    self_test: SelfTest,
     stop: watch::Sender<bool>,
     running: JoinHandle<()>,
     tidying: JoinHandle<()>,
@@ -79,9 +82,12 @@ impl Link {
         let first = dial(&host, &outer, &clock).await?;
         let (report, status) = watch::channel(Status::Connecting);
         let (stop, stopping) = watch::channel(false);
-        let running = tokio::spawn(run(host.clone(), outer, clock, (first, changes), report, stopping));
+        let (opens, opener) = watch::channel(first.opener());
+        let self_test = SelfTest { host: host.clone(), opener, clock: clock.clone() };
+        let tells = Tells { report, opens };
+        let running = tokio::spawn(run(host.clone(), outer, clock, (first, changes), tells, stopping));
         let tidying = tokio::spawn(tidy(host.clone()));
-        Ok(Link { host, status, stop, running, tidying, looking })
+        Ok(Link { host, status, self_test, stop, running, tidying, looking })
     }
 
     /// Its sites.
@@ -92,6 +98,15 @@ impl Link {
     /// How its connection stands.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
+    }
+
+    /// What answers at the control socket.
+    pub fn service(&self) -> Service {
+        Service {
+            host: self.host.clone(),
+            status: self.status.clone(),
+            self_test: Some(self.self_test.clone()),
+        }
     }
 
     /// Takes nothing new, lets what runs end, says goodbye to the relay. Returns within about ten seconds.
@@ -121,12 +136,18 @@ async fn dial(host: &Arc<Host>, outer: &Outer, clock: &Arc<dyn Clock>) -> Result
     }))
 }
 
+/// What others hear of the connection.
+struct Tells {
+    report: watch::Sender<Status>,
+    opens: watch::Sender<Opener>,
+}
+
 async fn run(
     host: Arc<Host>,
     outer: Outer,
     clock: Arc<dyn Clock>,
     (mut dialer, mut changes): (Dialer, watch::Receiver<u64>),
-    report: watch::Sender<Status>,
+    Tells { report, opens }: Tells,
     mut stopping: watch::Receiver<bool>,
 ) {
     loop {
@@ -180,7 +201,10 @@ async fn run(
         dialer = loop {
             changes.mark_unchanged();
             match dial(&host, &outer, &clock).await {
-                Ok(dialer) => break dialer,
+                Ok(dialer) => {
+                    opens.send_replace(dialer.opener());
+                    break dialer;
+                }
                 Err(error) => tracing::error!(%error, "certificates can't be renewed"),
             }
             if timeout(Duration::from_secs(60), stopping.wait_for(|stop| *stop)).await.is_ok() {

@@ -40,9 +40,7 @@ impl KeyFile {
         let key = match fs::read(path) {
             Ok(key) => Hidden::new(key),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mut key = vec![0; KEY];
-                aws_lc_rs::rand::fill(&mut key).map_err(|_| io::Error::other("no randomness"))?;
-                let key = Hidden::new(key);
+                let key = fresh()?;
                 if let Some(folder) = path.parent() {
                     crate::files::private_folder(folder)?;
                 }
@@ -52,6 +50,51 @@ impl KeyFile {
             Err(error) => return Err(error),
         };
         Self::from_bytes(key.reveal())
+    }
+
+    /// Reads the key that lies wrapped at `path`, or makes one: it is on the disk only as `wrap` made it. A key in the clear at `plain`, as
+    /// an older version kept it, is wrapped and then removed.
+    ///
+    /// # Errors
+    /// When a file can't be read or written, or the key can't be unwrapped: it is never replaced by a new one.
+    pub fn open_wrapped(
+        path: &Path,
+        plain: &Path,
+        wrap: impl Fn(&[u8]) -> io::Result<Vec<u8>>,
+        unwrap: impl Fn(&[u8]) -> io::Result<Hidden<Vec<u8>>>,
+    ) -> io::Result<Self> {
+        let key = match fs::read(path) {
+            Ok(wrapped) => unwrap(&wrapped).map_err(|error| {
+                io::Error::new(
+                    error.kind(),
+                    format!(
+                        "{} can't be opened by this account on this computer ({error}): another account or computer made it. Let \
+                         the service run as it did, or move that file away; then every integrator pairs again",
+                        path.display()
+                    ),
+                )
+            })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let key = match fs::read(plain) {
+                    Ok(key) => Hidden::new(key),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => fresh()?,
+                    Err(error) => return Err(error),
+                };
+                // Not a key: nothing is made of it, and it stays where it is.
+                Self::from_bytes(key.reveal())?;
+                if let Some(folder) = path.parent() {
+                    crate::files::private_folder(folder)?;
+                }
+                crate::files::write_private(path, &wrap(key.reveal())?)?;
+                key
+            }
+            Err(error) => return Err(error),
+        };
+        let opened = Self::from_bytes(key.reveal())?;
+        match fs::remove_file(plain) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(opened),
+        }
     }
 
     /// A key as a service manager hands it over (on Linux a systemd credential).
@@ -65,6 +108,13 @@ impl KeyFile {
         }
         RandomizedNonceKey::new(&AES_256_GCM, key).map(KeyFile).map_err(|_| broken())
     }
+}
+
+/// A new key.
+fn fresh() -> io::Result<Hidden<Vec<u8>>> {
+    let mut key = vec![0; KEY];
+    aws_lc_rs::rand::fill(&mut key).map_err(|_| io::Error::other("no randomness"))?;
+    Ok(Hidden::new(key))
 }
 
 impl Protector for KeyFile {
@@ -111,6 +161,46 @@ mod tests {
         for cut in 0..sealed.len() {
             assert_eq!(same.open("login", &sealed[..cut]), Err(SealError));
         }
+    }
+
+    /// As DPAPI does it on Windows, but for the secrecy.
+    fn wrapped(folder: &Path, account: u8) -> io::Result<KeyFile> {
+        let turn = move |bytes: &[u8]| bytes.iter().map(|byte| byte ^ account).collect::<Vec<_>>();
+        let wrap = move |clear: &[u8]| Ok([&[account][..], &turn(clear)].concat());
+        let unwrap = move |wrapped: &[u8]| match wrapped.split_first() {
+            Some((&by, rest)) if by == account => Ok(Hidden::new(turn(rest))),
+            _ => Err(io::Error::other("not this account's")),
+        };
+        KeyFile::open_wrapped(&folder.join("seal.key.dpapi"), &folder.join("seal.key"), wrap, unwrap)
+    }
+
+    #[test]
+    fn a_plain_key_is_taken_over_wrapped_and_then_gone() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path();
+        let sealed = KeyFile::open(&folder.join("seal.key")).unwrap().seal("login", b"secret").unwrap();
+        let plain = fs::read(folder.join("seal.key")).unwrap();
+        let taken = wrapped(folder, 7).unwrap();
+        assert_eq!(taken.open("login", &sealed).unwrap().reveal(), b"secret");
+        assert!(!folder.join("seal.key").exists());
+        let on_disk = fs::read(folder.join("seal.key.dpapi")).unwrap();
+        assert!(!on_disk.windows(KEY).any(|part| part == plain));
+        // The next start has only the wrapped one.
+        assert_eq!(wrapped(folder, 7).unwrap().open("login", &sealed).unwrap().reveal(), b"secret");
+        // One that was left behind by a crash between the two steps goes too.
+        fs::write(folder.join("seal.key"), plain).unwrap();
+        wrapped(folder, 7).unwrap();
+        assert!(!folder.join("seal.key").exists());
+    }
+
+    #[test]
+    fn a_key_that_another_account_wrapped_is_refused_and_not_replaced() {
+        let home = tempfile::tempdir().unwrap();
+        wrapped(home.path(), 7).unwrap();
+        let before = fs::read(home.path().join("seal.key.dpapi")).unwrap();
+        let error = wrapped(home.path(), 8).unwrap_err().to_string();
+        assert!(error.contains("another account or computer") && error.contains("pairs again"), "{error}");
+        assert_eq!(fs::read(home.path().join("seal.key.dpapi")).unwrap(), before);
     }
 
     #[cfg(unix)]

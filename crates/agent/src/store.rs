@@ -5,6 +5,7 @@ mod ledger;
 mod pairings;
 mod said;
 mod schema;
+mod sites;
 mod trail;
 
 pub use codes::{CodeRecord, NewCode};

@@ -1,9 +1,19 @@
 //! From a TCP connection to a client that has proved who it is.
 
-use crate::{Shared, doorman::Stranger, gateway, link, registry::Claim};
+use crate::{
+    Shared,
+    doorman::Stranger,
+    gateway,
+    guests::{self, Guests, Session},
+    link,
+    registry::Claim,
+};
 use model::{IntegratorId, LinkId, SiteId};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tunnel::{Denied, Party};
@@ -58,7 +68,8 @@ async fn greet(
     };
     drop(stranger);
     match result {
-        Ok(Ok(())) => {}
+        Ok(Ok(None)) => {}
+        Ok(Ok(Some((guests, session)))) => guests::serve(shared, &guests, session).await,
         // Everybody on the internet may knock: not worth more than a debug line.
         Ok(Err(why)) => tracing::debug!(address = %address.ip(), why, "a connection did not get in"),
         Err(_) => tracing::debug!(address = %address.ip(), "a connection did not say in time who it is"),
@@ -71,9 +82,27 @@ enum Admitted {
     Gateway(gateway::Entry),
 }
 
-async fn identify(shared: &Arc<Shared>, tls: TlsAcceptor, tcp: TcpStream) -> Result<(), String> {
+async fn identify(
+    shared: &Arc<Shared>,
+    tls: TlsAcceptor,
+    tcp: TcpStream,
+) -> Result<Option<(Guests, Session)>, String> {
     tunnel::tune_socket(&tcp);
     let io = tls.accept(tcp).await.map_err(|e| format!("TLS: {e}"))?;
+    if let Some(guests) = &shared.options.guests {
+        let (is_guest, io) = guests.is_for(io).await.map_err(|e| e.to_string())?;
+        if is_guest {
+            return Ok(Some((guests.clone(), io)));
+        }
+        return join(shared, io).await.map(|()| None);
+    }
+    join(shared, io).await.map(|()| None)
+}
+
+async fn join<Io>(shared: &Arc<Shared>, io: Io) -> Result<(), String>
+where
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let mut admission = None;
     let joined =
         tunnel::join(io, &shared.options.accept, (shared.options.nonces)(), async |party: &Party| {

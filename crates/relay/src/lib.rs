@@ -6,13 +6,16 @@
 mod accept;
 mod doorman;
 mod gateway;
+mod guests;
 mod link;
 mod meter;
+mod own;
 mod presence;
 mod registry;
 mod splice;
 
 pub use doorman::DoorLimits;
+pub use guests::{Begun, Guests, Session};
 pub use meter::Usage;
 pub use registry::{Claim, Fault, JoinRefused, Registry};
 
@@ -50,6 +53,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Bounds.
     pub limits: Limits,
+    /// Who serves what is not the tunnel.
+    pub guests: Option<Guests>,
 }
 
 /// Bounds of one relay.

@@ -1,13 +1,16 @@
 //! A Link's connection: its claims, the fence, and its quiet life.
 
 use crate::{
-    Counted, DRAIN, Shared,
+    Counted, DRAIN, Shared, own,
     presence::LinkConnection,
     registry::{Claim, Desk, Fault, JoinRefused},
 };
 use model::{LinkId, SiteId};
 use std::{sync::Arc, time::Duration};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 use tunnel::{CloseKind, Denied, Joined, Party, head};
 
@@ -143,14 +146,23 @@ async fn live(shared: Arc<Shared>, connection: Arc<LinkConnection>) {
     drop(counted);
 }
 
-async fn until_closed(shared: &Shared, connection: &LinkConnection) -> CloseKind {
+async fn until_closed(shared: &Arc<Shared>, connection: &Arc<LinkConnection>) -> CloseKind {
     let joined = &connection.joined;
     let ended = async {
+        // Empty but while a Link tries its own way: dropped with the connection.
+        let mut own = JoinSet::new();
         loop {
             tokio::select! {
                 how = joined.closed() => return how,
-                // A Link opens no streams: those it does are reset, one by one.
-                stream = joined.accept() => if stream.is_none() { return joined.closed().await },
+                Some(_) = own.join_next() => {}
+                stream = joined.accept() => match stream {
+                    Some(stream) if own.len() < own::STREAMS => {
+                        own.spawn(own::answer(shared.clone(), connection.clone(), stream));
+                    }
+                    // One too many: dropped, it is reset.
+                    Some(_) => {}
+                    None => return joined.closed().await,
+                },
             }
         }
     };

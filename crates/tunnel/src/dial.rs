@@ -2,7 +2,7 @@
 
 use crate::{
     OpenError, Proxy, RelayAddress, Stream, Tuning,
-    connect::{ConnectError, connect},
+    connect::{ConnectError, Seen, connect},
     control::Message,
     hello::{Rejected, prove},
     jitter::Jitter,
@@ -143,6 +143,11 @@ impl Dialer {
         self.front.line.open().await
     }
 
+    /// Opens streams for somebody else, for as long as this dialer lives.
+    pub fn opener(&self) -> Opener {
+        Opener(self.front.clone())
+    }
+
     /// The next stream that the relay opened; waits through reconnects. `None` after the end.
     pub async fn accept(&self) -> Option<Stream> {
         self.front.inbound.next().await
@@ -157,6 +162,26 @@ impl Dialer {
     pub async fn close(mut self) {
         self.front.line.close();
         let _ = timeout(GOODBYE_WITHIN * 3, &mut self.task).await;
+    }
+}
+
+/// Opens streams on a [`Dialer`]'s connection; does not keep it alive.
+#[derive(Clone)]
+pub struct Opener(Arc<Front>);
+
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Opener")
+    }
+}
+
+impl Opener {
+    /// As [`Dialer::open`].
+    ///
+    /// # Errors
+    /// [`OpenError`]; `Offline` also when the dialer has ended.
+    pub async fn open(&self) -> Result<Stream, OpenError> {
+        self.0.line.open().await
     }
 }
 
@@ -306,7 +331,8 @@ impl Driver {
                 let options = self.options.clone();
                 self.stage = Stage::Dialing(Box::pin(async move {
                     let (relay, proxy) = (&options.relay, options.proxy.as_ref());
-                    connect(relay, proxy, options.tls.clone(), options.clock.clone()).await
+                    connect(relay, proxy, options.tls.clone(), options.clock.clone(), &mut Seen::default())
+                        .await
                 }));
             }
             DialerAction::Drop(_) => self.stage = Stage::None,

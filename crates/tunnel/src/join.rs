@@ -3,6 +3,7 @@
 use crate::{
     OpenError, PATH, SUBPROTOCOL, Stream, Tuning,
     control::{self, Message, RefusedReason},
+    date,
     hello::{self, Fault},
     jitter::Jitter,
     line::{Inbound, Line},
@@ -10,7 +11,7 @@ use crate::{
     session::{Session, SessionEvent},
     wire::{Heard, WebSocket, Wire, websocket_config},
 };
-use model::{Clock, SiteFacts};
+use model::{Clock, SiteFacts, Timestamp};
 use std::{
     fmt, io,
     sync::{Arc, OnceLock},
@@ -249,9 +250,11 @@ async fn authenticate(
     nonce: [u8; 32],
     admit: impl AsyncFnOnce(&Party) -> Result<(), Denied>,
 ) -> Result<(Party, WebSocket), JoinError> {
+    let now = options.clock.now();
+    #[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
+    let callback = |request: &Request, response: Response| check_request(request, response, now);
     let upgraded =
-        tokio_tungstenite::accept_hdr_async_with_config(io, check_request, Some(websocket_config(false)))
-            .await;
+        tokio_tungstenite::accept_hdr_async_with_config(io, callback, Some(websocket_config(false))).await;
     let mut socket = upgraded.map_err(|e| JoinError::Upgrade(e.to_string()))?;
     let examined = match hello::examine(&mut socket, nonce, options).await {
         Ok(party) => match admit(&party).await {
@@ -276,7 +279,11 @@ async fn authenticate(
 }
 
 #[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
-fn check_request(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+fn check_request(
+    request: &Request,
+    mut response: Response,
+    now: Timestamp,
+) -> Result<Response, ErrorResponse> {
     let refuse = |status, text: &str| {
         let mut refusal = ErrorResponse::new(Some(text.to_owned()));
         *refusal.status_mut() = status;
@@ -292,6 +299,9 @@ fn check_request(request: &Request, mut response: Response) -> Result<Response, 
         return refuse(StatusCode::BAD_REQUEST, "the WebSocket subprotocol is halo-tunnel-v1\n");
     }
     response.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static(SUBPROTOCOL));
+    if let Some(date) = date::write(now).and_then(|date| HeaderValue::from_str(&date).ok()) {
+        response.headers_mut().insert("Date", date);
+    }
     Ok(response)
 }
 

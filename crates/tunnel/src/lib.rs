@@ -5,11 +5,13 @@
 
 mod address;
 mod connect;
+mod date;
 mod dial;
 mod hello;
 mod jitter;
 mod join;
 mod line;
+mod probe;
 mod session;
 mod stream;
 mod tls;
@@ -22,10 +24,11 @@ pub mod machine;
 pub mod proxy;
 
 pub use address::{AddressError, PATH, Proxy, RelayAddress, SUBPROTOCOL};
-pub use connect::{ConnectError, tune_socket};
-pub use dial::{Credentials, DialOptions, Dialer, SiteIdentity, Status};
+pub use connect::{ConnectError, TlsWrong, dial_tls, tune_socket};
+pub use dial::{Credentials, DialOptions, Dialer, Opener, SiteIdentity, Status};
 pub use join::{AcceptOptions, CloseKind, Denied, JoinError, Joined, JoinedSite, Party, join};
 pub use line::OpenError;
+pub use probe::{ProbeError, Probed, probe};
 pub use stream::Stream;
 pub use tls::{Roots, TlsSetupError, outer_client_tls, outer_server_tls};
 pub use tuning::Tuning;

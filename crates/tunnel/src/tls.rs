@@ -4,13 +4,16 @@
 //! not rest on this TLS.
 
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
-    client::Resumption,
+    ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
+    client::{
+        Resumption, WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
     server::NoServerSessionStorage,
 };
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Which authorities a client of the outer leg trusts.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +50,34 @@ pub enum TlsSetupError {
 /// # Errors
 /// [`TlsSetupError`] when there are no roots.
 pub fn outer_client_tls(roots: Roots<'_>) -> Result<Arc<ClientConfig>, TlsSetupError> {
+    let store = store(roots)?;
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(store)
+        .with_no_client_auth();
+    Ok(Arc::new(with_habits(config)))
+}
+
+/// The same, with somebody who looks over its shoulder: what certificates came, also those that are refused.
+///
+/// # Errors
+/// [`TlsSetupError`] when there are no roots.
+pub(crate) fn watched_client_tls(
+    roots: Roots<'_>,
+) -> Result<(Arc<ClientConfig>, Arc<Certificates>), TlsSetupError> {
+    let checks = WebPkiServerVerifier::builder_with_provider(Arc::new(store(roots)?), provider())
+        .build()
+        .map_err(|error| TlsSetupError::Unusable(rustls::Error::General(error.to_string())))?;
+    let seen = Arc::new(Certificates { checks, came: Mutex::default() });
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(seen.clone())
+        .with_no_client_auth();
+    Ok((Arc::new(with_habits(config)), seen))
+}
+
+fn store(roots: Roots<'_>) -> Result<RootCertStore, TlsSetupError> {
     let mut store = RootCertStore::empty();
     match roots {
         Roots::System => add_system(&mut store, true)?,
@@ -56,13 +87,65 @@ pub fn outer_client_tls(roots: Roots<'_>) -> Result<Arc<ClientConfig>, TlsSetupE
             add_pem(&mut store, pem)?;
         }
     }
-    let mut config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(store)
-        .with_no_client_auth();
+    Ok(store)
+}
+
+fn with_habits(mut config: ClientConfig) -> ClientConfig {
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.resumption = Resumption::disabled();
-    Ok(Arc::new(config))
+    config
+}
+
+/// Checks certificates as rustls does, and keeps what came.
+#[derive(Debug)]
+pub(crate) struct Certificates {
+    checks: Arc<WebPkiServerVerifier>,
+    came: Mutex<Vec<CertificateDer<'static>>>,
+}
+
+impl Certificates {
+    /// What the other end showed last, its own first.
+    pub(crate) fn came(&self) -> Vec<CertificateDer<'static>> {
+        self.came.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ServerCertVerifier for Certificates {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let all = std::iter::once(end_entity).chain(intermediates);
+        let all = all.map(|certificate| certificate.clone().into_owned()).collect();
+        *self.came.lock().unwrap_or_else(PoisonError::into_inner) = all;
+        self.checks.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.checks.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.checks.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.checks.supported_verify_schemes()
+    }
 }
 
 /// Relay side of the outer leg: certificate chain and key as PEM.

@@ -1,9 +1,12 @@
 use super::*;
-use crate::testkit::Bench;
+use crate::{store::AuditRow, testkit::Bench};
+use database::Writes;
+use model::{Access, SiteId};
 
 fn serve(bench: &Bench) -> (JoinHandle<()>, watch::Sender<Status>) {
     let (report, status) = watch::channel(Status::Online);
-    (listen(bench.folder.path(), bench.host.clone(), status).unwrap(), report)
+    let service = Service { host: bench.host.clone(), status, self_test: None };
+    (listen(bench.folder.path(), service).unwrap(), report)
 }
 
 fn code_for(integrator: &str) -> Ask {
@@ -45,12 +48,18 @@ async fn what_the_service_can_not_do_is_said_and_the_next_question_is_answered()
     assert!(matches!(ask::<bool>(data, &nobody).await, Err(AskError::Refused(_))));
     let io = transport::connect(data).await.unwrap();
     let (reading, mut writing) = tokio::io::split(io);
-    for line in ["not json\n", "{\"do\":\"explode\"}\n", "\n"] {
-        writing.write_all(line.as_bytes()).await.unwrap();
-    }
     let mut lines = BufReader::new(reading).lines();
-    for _ in 0..3 {
-        assert!(lines.next_line().await.unwrap().unwrap().starts_with("{\"error\":"));
+    for (line, why) in [
+        ("not json", "one line of JSON"),
+        ("{\"v\":1,\"do\":\"explode\"}", "does not know this request"),
+        ("{\"v\":1,\"do\":\"audit\",\"last\":1,\"all\":true}", "does not know this request"),
+        ("", "one line of JSON"),
+        ("{\"do\":\"status\"}", "the request names none"),
+        ("{\"v\":2,\"do\":\"status\"}", "the request has 2"),
+    ] {
+        writing.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+        let answer = lines.next_line().await.unwrap().unwrap();
+        assert!(answer.starts_with("{\"v\":1,\"error\":") && answer.contains(why), "{line}: {answer}");
     }
     assert!(ask::<StatusAnswer>(data, &Ask::Status).await.is_ok());
 }
@@ -102,4 +111,62 @@ async fn status_shows_what_logins_may_do_and_a_database_of_another_practice() {
     assert_eq!((integrator.read_only, integrator.login_writes.as_str()), (true, "yes"));
     assert_eq!(integrator.login_grants, ["Patients: db_owner", "Drugs: db_owner"]);
     assert!(integrator.login_read_at.is_some());
+}
+
+#[test]
+fn an_answer_of_another_version_is_named_as_such() {
+    for (line, version) in [("{\"v\":2,\"ok\":true}", 2), ("{\"ok\":true}", 0)] {
+        let answer = understand::<bool>(line.as_bytes());
+        assert!(matches!(answer, Err(AskError::OtherVersion(v)) if v == version), "{line}: {answer:?}");
+    }
+    assert!(matches!(understand::<bool>(b"{\"v\":1}"), Err(AskError::Broken(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_is_switched_off_and_on_by_itself_and_stays_so() {
+    let bench = Bench::new();
+    bench.pair(Access::ReadOnly);
+    let (listening, _report) = serve(&bench);
+    let data = bench.folder.path();
+    let switch = async |on| ask::<SiteId>(data, &Ask::Site { on, site: None }).await.unwrap();
+    assert_eq!(switch(false).await, bench.site);
+    let refused = bench.door().check(&bench.peer(), bench.site).unwrap_err();
+    assert_eq!(refused.refusal, link_api::proto::Refusal::SwitchedOff);
+    assert_eq!(refused.ended().error.unwrap().code, 403);
+    let status: StatusAnswer = ask(data, &Ask::Status).await.unwrap();
+    assert!(!status.sites[0].on && status.sites[0].integrators[0].on);
+    listening.abort();
+    let _ = listening.await;
+    // The last conversation lets go of the folder when it sees that nobody asks any more.
+    while Arc::strong_count(&bench.host) > 1 {
+        tokio::task::yield_now().await;
+    }
+
+    let bench = bench.restart();
+    assert!(!bench.door().is_on(bench.site), "off after a restart too");
+    assert!(bench.door().check_practice(bench.site).is_err(), "nobody pairs with it");
+    let (_listening, _report) = serve(&bench);
+    ask::<SiteId>(bench.folder.path(), &Ask::Site { on: true, site: None }).await.unwrap();
+    assert!(bench.door().check(&bench.peer(), bench.site).is_ok());
+    let whats: Vec<_> = bench.audit().into_iter().map(|row| row.what).collect();
+    assert!(whats.ends_with(&["site-off".to_owned(), "site-on".to_owned()]), "{whats:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_names_the_login_that_fails_and_never_the_databases_words() {
+    let engine = Arc::new(crate::testkit::FakeEngine::default());
+    engine.tell("1001", "Riverside", "9.1");
+    let bench = Bench::of(engine, Some("1001"), crate::executor::Limits::default());
+    bench.pair(Access::ReadOnly);
+    let (_listening, _report) = serve(&bench);
+    let check = async || ask::<Checked>(bench.folder.path(), &Ask::Check).await.unwrap().sites.remove(0);
+    let well = check().await;
+    assert_eq!((well.database.as_str(), well.logins[0].login.as_str(), &well.why), ("well", "well", &None));
+    bench.engine.refuses.store(true, std::sync::atomic::Ordering::SeqCst);
+    let refused = check().await.logins.remove(0);
+    assert_eq!((refused.login.as_str(), refused.why.as_deref()), ("refused", Some("database error 4060")));
+    bench.engine.down.store(true, std::sync::atomic::Ordering::SeqCst);
+    let away = check().await;
+    assert_eq!((away.database.as_str(), away.logins[0].login.as_str()), ("unreachable", "unreachable"));
+    assert_eq!(away.logins[0].name, "Acme");
 }

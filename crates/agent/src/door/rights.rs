@@ -1,13 +1,15 @@
 //! What integrators' logins may do by the database's own grants: read at pairing, and now and then again.
 
-use super::Door;
+use super::{Door, Looked};
 use crate::{
+    control::{LoginChecked, SiteChecked},
     enrich::{WITHIN, within},
     store::{AuditLine, Happened, PairingRecord},
 };
 use database::{Engine, Failure, Login, Rights, Writes};
 use link_api::proto::LoginWrites;
 use model::{Access, Clock, SiteId};
+use std::time::Duration;
 
 /// Most grants that are kept.
 const GRANTS: usize = 100;
@@ -36,6 +38,45 @@ impl Door {
         }
         if let Err(error) = self.reload() {
             tracing::error!(%error, "pairings can't be read");
+        }
+    }
+
+    /// Asks a site's database, and tries the login of every integrator that is switched on; what has not begun `by` then, on
+    /// the monotonic clock, is not tried any more. Blocks on the database.
+    pub(crate) fn check_database(&self, site: SiteId, by: Duration) -> SiteChecked {
+        let looked = self.look(site);
+        let trouble = self.sites.get(&site).and_then(|site| site.last_look().trouble);
+        let database = match (looked, &trouble) {
+            (Looked::Well, None) => "well",
+            (Looked::Well, Some(_)) => "not-asked",
+            (Looked::Unreachable, _) => "unreachable",
+            (Looked::Refused, _) => "refused",
+        };
+        let mut paired: Vec<_> = self.pairings().into_iter().filter(|p| p.site == site && p.on).collect();
+        paired.sort_by(|a, b| a.name.cmp(&b.name));
+        let logins = paired.iter().map(|pairing| self.check_login(pairing, by)).collect();
+        SiteChecked { site, database: database.to_owned(), why: trouble, logins }
+    }
+
+    fn check_login(&self, pairing: &PairingRecord, by: Duration) -> LoginChecked {
+        let (login, why) = if self.clock.monotonic() >= by {
+            ("late", None)
+        } else {
+            match self.store.open_login(pairing) {
+                Err(error) => ("sealed", Some(error.to_string())),
+                Ok(login) => match self.try_login(pairing.site, &login, pairing.access) {
+                    Ok(_) => ("well", None),
+                    Err(failure @ Failure::Lost) => ("unreachable", Some(failure.to_string())),
+                    Err(failure @ Failure::Cancelled) => ("late", Some(failure.to_string())),
+                    Err(failure) => ("refused", Some(failure.to_string())),
+                },
+            }
+        };
+        LoginChecked {
+            integrator: pairing.integrator,
+            name: pairing.name.clone(),
+            login: login.to_owned(),
+            why,
         }
     }
 

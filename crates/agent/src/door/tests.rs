@@ -49,6 +49,18 @@ fn one_that_is_switched_off_while_it_waits_does_not_begin() {
 }
 
 #[test]
+fn a_site_that_is_switched_off_lets_nobody_in_not_even_who_waits() {
+    let bench = Bench::new();
+    bench.pair(Access::ReadWrite);
+    let waiting = enter(&bench, request(1, "update x")).unwrap();
+    bench.door().switch_site(bench.site, false).unwrap();
+    assert_eq!(waiting.begin().unwrap_err().refusal, Refusal::SwitchedOff);
+    assert_eq!(refusal(enter(&bench, request(2, "update x"))), Refusal::SwitchedOff);
+    bench.door().switch_site(bench.site, true).unwrap();
+    assert!(enter(&bench, request(3, "update x")).unwrap().begin().is_ok());
+}
+
+#[test]
 fn a_site_or_a_link_or_another_integrator_is_not_paired() {
     let bench = Bench::new();
     bench.pair(Access::ReadWrite);

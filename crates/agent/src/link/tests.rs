@@ -88,3 +88,40 @@ async fn a_link_whose_database_is_away_joins_with_what_it_knows() {
     assert_eq!((facts.practice_name.as_str(), facts.enriched_at), ("Test Clinic", None));
     link.stop().await;
 }
+
+/// As the relay does it: one stream that the Link opened, spliced back to it.
+async fn carry_back(joined: &Joined) {
+    use tunnel::head::{self, Answer, Ask, Incoming};
+    let mut stream = joined.accept().await.unwrap();
+    let Ask::Connect { site } = head::read(&mut stream).await.unwrap() else { panic!("no connect") };
+    let mut back = joined.open().await.unwrap();
+    head::write(&mut back, &Incoming { site }).await.unwrap();
+    head::write(&mut stream, &Answer::Connected).await.unwrap();
+    let _ = tokio::io::copy_bidirectional(&mut stream, &mut back).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_proves_the_whole_way_by_calling_itself_as_a_stranger() {
+    let bench = Bench::new();
+    let mut relay = relay(bench.clock.clone()).await;
+    let link = Link::start(bench.host.clone(), relay.outer.clone(), bench.clock.clone()).await.unwrap();
+    let (joined, _) = relay.next().await;
+    let mut status = link.status();
+    status.wait_for(|status| *status == Status::Online).await.unwrap();
+    let test = link.service().self_test.unwrap();
+    let carrying = tokio::spawn(async move {
+        carry_back(&joined).await;
+        joined
+    });
+    let tested = test.run().await;
+    assert_eq!((tested.len(), tested[0].site, &tested[0].why), (1, bench.site, &None));
+    assert!(tested[0].ms.is_some());
+    assert!(bench.audit().is_empty(), "the test leaves nothing behind");
+
+    // A relay that breaks the connection: named, and not waited for.
+    drop(timeout(Duration::from_secs(20), carrying).await.unwrap().unwrap());
+    status.wait_for(|status| *status != Status::Online).await.unwrap();
+    let broken = test.run().await;
+    assert!(broken[0].ms.is_none() && broken[0].why.is_some(), "{broken:?}");
+    link.stop().await;
+}

@@ -67,6 +67,8 @@ const ADDED: &str = "
     CREATE TABLE IF NOT EXISTS site_said (
         site BLOB PRIMARY KEY, practice_name TEXT, pms_version TEXT, at INTEGER, other_pms_id TEXT
     ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE IF NOT EXISTS site_off (site BLOB PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -23,6 +23,9 @@ pub(crate) enum Happened {
     CodeMade,
     SwitchedOn,
     SwitchedOff,
+    /// The whole site was.
+    SiteOn,
+    SiteOff,
     /// What an integrator's login may do is not what it was.
     RightsChanged,
     /// The site's database says that it belongs to another practice: nothing is let in from now on.
@@ -42,6 +45,8 @@ impl Happened {
             Happened::CodeMade => "code-made",
             Happened::SwitchedOn => "switched-on",
             Happened::SwitchedOff => "switched-off",
+            Happened::SiteOn => "site-on",
+            Happened::SiteOff => "site-off",
             Happened::RightsChanged => "rights-changed",
             Happened::OtherPractice => "other-practice",
             Happened::OwnPractice => "own-practice",
@@ -133,8 +138,8 @@ pub struct AuditRow {
     pub id: i64,
     /// RFC 3339.
     pub at: String,
-    /// `begin`, `end`, `refused`, `paired`, `pairing-refused`, `code-made`, `switched-on`, `switched-off`, `rights-changed`,
-    /// `other-practice`, `own-practice`.
+    /// `begin`, `end`, `refused`, `paired`, `pairing-refused`, `code-made`, `switched-on`, `switched-off`, `site-on`, `site-off`,
+    /// `rights-changed`, `other-practice`, `own-practice`.
     pub what: String,
     /// Which database.
     pub site: String,

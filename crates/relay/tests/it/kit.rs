@@ -68,6 +68,7 @@ impl Cloud {
             }),
             clock,
             limits,
+            guests: None,
         };
         let relay = Relay::new(directory.clone(), options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

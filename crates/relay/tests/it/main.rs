@@ -4,4 +4,5 @@
 mod bytes;
 mod kit;
 mod life;
+mod own;
 mod refusals;

@@ -1,0 +1,235 @@
+//! What an installer runs: is this server fit, link.toml, rights, service settings; and all of it taken back.
+//!
+//! Hidden from `--help` because nobody types it: the MSI and the Debian package do. What it does is in docs/windows.md.
+
+mod answers;
+mod fit;
+mod remove;
+
+use agent::config::Config;
+use answers::{Answers, Database};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use machine::{
+    events::{self, Level},
+    facts, folder, paths, published, service,
+};
+use std::{
+    fs,
+    net::{TcpStream, ToSocketAddrs},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Number of a refusal in the event log.
+const REFUSED: u32 = 10;
+/// The same of what an installer notes.
+const NOTED: u32 = 11;
+/// A server that listens answers within this time.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The hourly task, as Windows lists it.
+const TASK: &str = "Halo Link Updater Hourly";
+
+/// Prepare this server for the service, or take that back
+#[derive(Args)]
+pub(crate) struct Setup {
+    /// Only say whether this server is fit
+    #[arg(long)]
+    check: bool,
+    /// Tell the service manager how the service starts, and make the updater's hourly task
+    #[arg(long, conflicts_with = "check")]
+    service: bool,
+    /// Take everything back: what is published, the hourly task, the data
+    #[arg(long, conflicts_with_all = ["check", "service"])]
+    remove: bool,
+    /// With --remove: 1 keeps identity, pairings and configuration
+    #[arg(long, default_value = "", value_name = "1")]
+    keep_identity: String,
+    #[command(flatten)]
+    answers: Answers,
+    /// The service's configuration file
+    #[arg(long, default_value_os_t = paths::config(), value_name = "FILE")]
+    config: PathBuf,
+    /// The service's data folder
+    #[arg(long, default_value_os_t = paths::data(), value_name = "FOLDER")]
+    data: PathBuf,
+}
+
+impl Setup {
+    /// Does it, and says what was done.
+    ///
+    /// # Errors
+    /// One sentence that says what to do; on Windows it is in the event log too, because an installer shows nothing.
+    pub(crate) fn run(self) -> Result<String> {
+        let done = if self.remove {
+            remove::everything(&self.config, &self.data, keeps(&self.keep_identity))
+        } else if self.service {
+            settings()
+        } else {
+            self.prepare()
+        };
+        match &done {
+            Err(error) => events::report(
+                Level::Error,
+                REFUSED,
+                &format!("Halo Link was not installed or removed: {error:#}"),
+            ),
+            Ok(said) if !said.is_empty() => events::report(Level::Information, NOTED, said),
+            Ok(_) => {}
+        }
+        done
+    }
+
+    fn prepare(&self) -> Result<String> {
+        // An installation that is there keeps its configuration, whatever a bundled installer says.
+        let before = self.config.exists().then(|| Config::read(&self.config)).transpose()?;
+        let written = before.is_none().then(|| self.answers.link_toml(&self.data)).transpose()?;
+        let mut wrong = fit::unfit(
+            &facts::facts(),
+            &self.data,
+            nearest(&self.data).and_then(|folder| facts::disk_free(folder).ok()),
+            foreign(service::program()).as_deref(),
+        );
+        if written.is_some() {
+            wrong.extend(database_trouble(&self.answers.database()));
+        }
+        if !wrong.is_empty() {
+            bail!("{}", wrong.join(". "));
+        }
+        let mut said = Vec::new();
+        match &before {
+            Some(before) => said.extend(kept(before, self.answers.environment().as_deref(), &self.config)),
+            None if self.check => said.push("This server is fit for Halo Link.".to_owned()),
+            None => {}
+        }
+        if !self.check {
+            folder::make_private(&self.data).with_context(|| format!("{}", self.data.display()))?;
+            published::prepare().context("the registry key that the practice's checks read")?;
+            if let Some(written) = &written {
+                write(&self.config, written.reveal())?;
+                said.push(format!("Halo Link's configuration was written: {}", self.config.display()));
+            }
+        }
+        let now = match (before, written) {
+            (Some(before), _) => before,
+            (None, Some(written)) => Config::parse(written.reveal()).map_err(anyhow::Error::msg)?,
+            (None, None) => return Ok(said.join("\n")),
+        };
+        said.extend(cloud_trouble(&now));
+        Ok(said.join("\n"))
+    }
+}
+
+fn keeps(word: &str) -> bool {
+    !matches!(word.trim(), "" | "0" | "no" | "false")
+}
+
+/// What a bundled installer wanted and did not get.
+fn kept(before: &Config, wanted: Option<&str>, path: &Path) -> Option<String> {
+    let wanted = wanted.filter(|wanted| *wanted != before.environment)?;
+    Some(format!(
+        "{} says {}, and that stays: an installer never changes it to {wanted}. To change it by purpose: HaloLinkUtility \
+         environment set {wanted}",
+        path.display(),
+        before.environment
+    ))
+}
+
+/// The program of an installed service of our name, when it is not the one beside this program.
+fn foreign(program: Option<PathBuf>) -> Option<PathBuf> {
+    let same = |one: &Path, other: &Path| one.as_os_str().eq_ignore_ascii_case(other.as_os_str());
+    program.filter(|program| !program.parent().is_some_and(|folder| same(folder, &paths::install())))
+}
+
+/// The folder, or the nearest one above it that exists.
+fn nearest(path: &Path) -> Option<&Path> {
+    path.ancestors().find(|folder| folder.is_dir())
+}
+
+/// Why the practice's database was not found. It is looked for, not asked: the installer has no login.
+fn database_trouble(database: &Database) -> Option<String> {
+    match database {
+        Database::File(path) if !path.is_file() => Some(format!(
+            "the demo practice's database {} is not there: say the right file as DATABASE_PATH",
+            path.display()
+        )),
+        Database::Port(host, port) => connect(host, *port).err().map(|error| {
+            format!(
+                "no database server answers at {host}, port {port} ({error}): start it, or say the right server as \
+                 DATABASE_HOSTNAME (host, host,port or host\\INSTANCE)"
+            )
+        }),
+        _ => None,
+    }
+}
+
+/// Why Halo Cloud can't be reached yet. No reason to refuse: the firewall may be opened later, and the service then finds its way.
+fn cloud_trouble(config: &Config) -> Option<String> {
+    let relay = tunnel::RelayAddress::parse(&config.cloud.url).ok()?;
+    let proxy = config.cloud.proxy.as_ref().and_then(|proxy| tunnel::Proxy::parse(proxy.reveal()).ok());
+    let authority = proxy.map_or_else(|| relay.authority(), |proxy| proxy.authority());
+    let (host, port) = authority.rsplit_once(':')?;
+    let error = connect(host.trim_matches(['[', ']']), port.parse().ok()?).err()?;
+    Some(format!(
+        "Halo Cloud can't be reached yet: {authority} does not answer ({error}). Open outgoing TCP to it in the firewall; the \
+         practice's ID appears within a minute after that"
+    ))
+}
+
+fn connect(host: &str, port: u16) -> std::io::Result<()> {
+    let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
+    for address in (host, port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(_) => return Ok(()),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Writes the file whole or not at all, for administrators and the service alone: a proxy's password may be in it.
+fn write(path: &Path, text: &str) -> Result<()> {
+    let folder = path.parent().context("the configuration file has no folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
+    let beside = path.with_extension("new");
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
+    let mut file = options.open(&beside)?;
+    std::io::Write::write_all(&mut file, text.as_bytes())?;
+    file.sync_all()?;
+    drop(file);
+    fs::rename(&beside, path).with_context(|| format!("{}", path.display()))
+}
+
+/// What the service manager is told. What it refuses is said and is no failure: the service runs without.
+fn settings() -> Result<String> {
+    let mut said = service::configure().err().unwrap_or_default();
+    if cfg!(windows) && paths::install().join("updater.exe").is_file() {
+        said.extend(hourly().err().map(|error| format!("the task \"{TASK}\" was not made: {error:#}")));
+    }
+    Ok(said.join("\n"))
+}
+
+/// The updater's task. Each server has its own minute, so that they do not all ask at once.
+fn hourly() -> Result<()> {
+    let name = std::env::var_os("COMPUTERNAME").unwrap_or_default();
+    let minute = name.as_encoded_bytes().iter().map(|byte| u32::from(*byte)).sum::<u32>() % 60;
+    let program = format!("\"{}\"", paths::install().join("updater.exe").display());
+    let start = format!("00:{minute:02}");
+    let words = [
+        "/Create", "/F", "/TN", TASK, "/SC", "HOURLY", "/ST", &start, "/RU", "SYSTEM", "/RL", "HIGHEST",
+        "/TR", &program,
+    ];
+    schtasks(&words)
+}
+
+/// Runs Windows' own tool for tasks.
+fn schtasks(words: &[&str]) -> Result<()> {
+    let done = std::process::Command::new("schtasks.exe").args(words).output()?;
+    if !done.status.success() {
+        bail!("schtasks {}: {}", words.first().unwrap_or(&""), String::from_utf8_lossy(&done.stderr).trim());
+    }
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! `updater`: brings Halo Link up to date, by hand or by the hourly task. On Windows `updater.exe`.
+
+use agent::config::Config;
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use model::SystemClock;
+use std::{
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+use tunnel::{Proxy, RelayAddress, Roots};
+use update::{Cloud, Newest, Outcome, Platform, Publishers, Refusal, Step, Updater, Version};
+
+/// Streams come and go in the service; here the system's allocator would do, but one is enough for all three programs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Brings Halo Link up to date: asks Halo Cloud for the newest version, checks that it is genuine, and installs it.
+#[derive(Parser)]
+#[command(
+    name = "updater",
+    version = agent::host::VERSION,
+    after_help = "\
+Run it as an administrator (Linux: root), by hand or leave it to the hourly task. It takes nothing that is not signed by the
+publisher, of the hash and size that the cloud said, and of a higher version than the running one. Whatever is refused, the
+running version stays as it is, and the reason is one sentence with the next step.
+
+  updater --check        only look; needs no administrator
+  updater                install what is newer
+
+link.toml:
+  [update]
+  publisher = \"publisher.pem\"   # certificates of publishers, or of their authorities, beside the built-in ones
+
+What the last run did is in update.json in the data folder; `HaloLinkUtility doctor` shows it. Ends with 0 when Halo Link is up to
+date, was brought up to date, or --check could look; with 1 when there was a refusal; with 2 for wrong options."
+)]
+struct Arguments {
+    /// Only look, install nothing
+    #[arg(long)]
+    check: bool,
+    /// One JSON object on stdout instead of sentences
+    #[arg(long)]
+    json: bool,
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value_os_t = machine::paths::config())]
+    config: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            let text = format!("{error:#}");
+            if arguments.json {
+                say(&serde_json::json!({ "outcome": "refused", "code": "configuration", "why": text })
+                    .to_string());
+            } else {
+                let _ = writeln!(io::stderr(), "updater: {text}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let config = match Config::read(&arguments.config) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
+            "there is no configuration here ({}): set Halo Link up first, or name its file with --config",
+            arguments.config.display()
+        ),
+        read => read?,
+    };
+    let installed: Version = agent::host::VERSION.parse().context("the version of this program")?;
+    let (machine, package) = (System, package());
+    let updater = Updater {
+        cloud: cloud(&config)?,
+        environment: config.environment.clone(),
+        platform: Platform::current(),
+        running: installed,
+        data: config.root.clone(),
+        folder: folder(&config),
+        publishers: publishers(&config)?,
+        policy: &Newest,
+        package: &package,
+        machine: &machine,
+        clock: &SystemClock,
+    };
+    // One thread is enough, and the installer's run may block it: nothing else is waited for then.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut teller = Teller { shown: None, on: !arguments.json && io::stderr().is_terminal() };
+    let mut tell = |step| teller.tell(step);
+    let result = runtime.block_on(async {
+        match arguments.check {
+            true => updater.check(&mut tell).await,
+            false => updater.update(&mut tell).await,
+        }
+    });
+    teller.end();
+    report(arguments, installed, &result);
+    Ok(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The way to the cloud that the service has.
+fn cloud(config: &Config) -> Result<Cloud> {
+    let cloud = &config.cloud;
+    let tls = match &cloud.ca {
+        None => tunnel::outer_client_tls(Roots::System)?,
+        Some(path) => {
+            let pem = std::fs::read(path).with_context(|| format!("`cloud.ca`: {}", path.display()))?;
+            tunnel::outer_client_tls(Roots::Both(&pem))?
+        }
+    };
+    let proxy =
+        cloud.proxy.as_ref().map(|p| Proxy::parse(p.reveal())).transpose().context("`cloud.proxy`")?;
+    Ok(Cloud { relay: RelayAddress::parse(&cloud.url).context("`cloud.url`")?, tls, proxy })
+}
+
+fn publishers(config: &Config) -> Result<Publishers> {
+    let built_in = Publishers::built_in()?;
+    let Some(path) = &config.update.publisher else { return Ok(built_in) };
+    let named = || format!("`update.publisher`: {}", path.display());
+    built_in.with_pem(&std::fs::read(path).with_context(named)?).with_context(named)
+}
+
+/// Where files arrive. Windows: under the data folder, each file held while it is checked and installed. Linux: in a place that is
+/// root's from the top down, because the data folder is the service's.
+fn folder(config: &Config) -> PathBuf {
+    match &config.update.folder {
+        Some(folder) => folder.clone(),
+        None if cfg!(windows) => config.root.join("updates"),
+        None => PathBuf::from("/var/cache/halo-link-updater"),
+    }
+}
+
+#[cfg(windows)]
+fn package() -> impl update::Package {
+    update::Msi { run: update::SystemRun, updater: std::env::current_exe().ok() }
+}
+
+#[cfg(not(windows))]
+fn package() -> impl update::Package {
+    // `HALO_LINK_DPKG_ROOT`: another root than this system's, as `dpkg --root` has it.
+    let root = std::env::var_os("HALO_LINK_DPKG_ROOT");
+    let options = root.map(|root| {
+        let mut option = std::ffi::OsString::from("--root=");
+        option.push(root);
+        vec![option, "--force-script-chrootless".into(), "--force-depends".into()]
+    });
+    update::Deb { run: update::SystemRun, options: options.unwrap_or_default() }
+}
+
+/// The computer as it is.
+struct System;
+
+impl update::Machine for System {
+    fn is_administrator(&self) -> bool {
+        machine::facts::is_administrator()
+    }
+    fn disk_free(&self, folder: &Path) -> io::Result<u64> {
+        machine::facts::disk_free(folder)
+    }
+    fn make_private(&self, folder: &Path) -> io::Result<()> {
+        machine::folder::make_private(folder)
+    }
+}
+
+/// Shows on a terminal what the run is at: one line, written over.
+struct Teller {
+    on: bool,
+    /// The last line; written again only when it changed.
+    shown: Option<String>,
+}
+
+impl Teller {
+    fn tell(&mut self, step: Step) {
+        let line = match step {
+            Step::Asking => "asking Halo Cloud …".to_owned(),
+            Step::Fetching { done, size } => {
+                format!("fetching {:3} % of {} MB", done * 100 / size.max(1), size.div_ceil(1_000_000))
+            }
+            Step::Checking => "checking size, hash, signature and version …".to_owned(),
+            Step::Installing => "installing; this takes a minute or two …".to_owned(),
+        };
+        if self.on && self.shown.as_ref() != Some(&line) {
+            let _ = write!(io::stderr(), "\r{line:<60}");
+            self.shown = Some(line);
+        }
+    }
+
+    fn end(&self) {
+        if self.shown.is_some() {
+            let _ = writeln!(io::stderr());
+        }
+    }
+}
+
+fn report(arguments: &Arguments, running: Version, result: &Result<Outcome, Refusal>) {
+    if arguments.json {
+        return say(&json(running, result).to_string());
+    }
+    match result {
+        Ok(outcome) => say(&sentence(running, outcome)),
+        Err(refusal) => {
+            let _ = writeln!(io::stderr(), "updater: {refusal}");
+        }
+    }
+}
+
+fn sentence(running: Version, outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::UpToDate => format!("Halo Link {running} is up to date."),
+        Outcome::Available(version) => {
+            format!(
+                "Halo Link {version} is there; {running} runs. Run `updater` as an administrator to install it."
+            )
+        }
+        Outcome::Installed { version, signer, restart } => {
+            let restart = if *restart { " Restart this server to finish it." } else { "" };
+            format!(
+                "Halo Link {version} is installed, signed by {}; before it was {running}.{restart}",
+                signer.name
+            )
+        }
+    }
+}
+
+fn json(running: Version, result: &Result<Outcome, Refusal>) -> serde_json::Value {
+    let (outcome, newest) = match result {
+        Ok(Outcome::UpToDate) => ("up-to-date", Some(running)),
+        Ok(Outcome::Available(version)) => ("available", Some(*version)),
+        Ok(Outcome::Installed { version, restart: false, .. }) => ("installed", Some(*version)),
+        Ok(Outcome::Installed { version, restart: true, .. }) => ("installed-restart-needed", Some(*version)),
+        Err(Refusal::Lower { offered, .. }) => ("refused", Some(*offered)),
+        Err(_) => ("refused", None),
+    };
+    let signer = match result {
+        Ok(Outcome::Installed { signer, .. }) => Some(&signer.name),
+        _ => None,
+    };
+    let refusal = result.as_ref().err();
+    serde_json::json!({
+        "running": running, "newest": newest, "outcome": outcome, "signedBy": signer,
+        "code": refusal.map(Refusal::code), "why": refusal.map(ToString::to_string),
+    })
+}
+
+fn say(line: &str) {
+    let mut out = io::stdout().lock();
+    // Whoever closed the pipe does not want to know.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}

@@ -1,0 +1,208 @@
+//! What the service answers to each request of the Utility.
+
+use super::{
+    Answer, Ask, Checked, CodeAnswer, IntegratorAnswer, MadeCode, Service, SiteAnswer, SiteChecked,
+    StatusAnswer,
+};
+use crate::{
+    host::Host,
+    store::{AuditRow, NewCode, PairingRecord},
+};
+use database::Writes;
+use model::{Access, SiteId, Timestamp};
+use rand::TryRngCore;
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
+use tunnel::Status;
+
+/// The databases have this long to answer.
+const CHECK: Duration = Duration::from_secs(25);
+/// Most audit lines in one answer.
+const AUDIT_LINES: u32 = 1_000;
+
+/// Answers one request.
+pub(super) async fn answer(service: &Service, ask: Ask) -> Answer {
+    let host = service.host.clone();
+    let answered = match ask {
+        Ask::SelfTest => match &service.self_test {
+            Some(test) => Ok(serde_json::to_value(test.run().await)),
+            None => Err("this service has no way to Halo Cloud".to_owned()),
+        },
+        Ask::Check => Ok(serde_json::to_value(check(host).await)),
+        ask => {
+            let status = service.status.borrow().clone();
+            let blocking = tokio::task::spawn_blocking(move || at_once(&host, &status, ask));
+            blocking.await.unwrap_or_else(|_| Err("the service failed; its log says why".to_owned()))
+        }
+    };
+    match answered {
+        Ok(Ok(value)) => Answer::Ok(value),
+        Ok(Err(error)) => Answer::Error(error.to_string()),
+        Err(why) => Answer::Error(why),
+    }
+}
+
+/// What is answered from what the service has. Blocks on the disk.
+fn at_once(host: &Host, status: &Status, ask: Ask) -> Result<serde_json::Result<serde_json::Value>, String> {
+    match ask {
+        Ask::PairingCode { integrator, read_only, site } => {
+            make_code(host, integrator, read_only, site).map(serde_json::to_value)
+        }
+        Ask::Status => how_things_stand(host, status).map(serde_json::to_value),
+        Ask::Audit { last } => {
+            let rows: Result<Vec<AuditRow>, _> = host.door().audit(last.min(AUDIT_LINES));
+            rows.map_err(|error| error.to_string()).map(serde_json::to_value)
+        }
+        Ask::Switch { integrator, on, site } => switch(host, &integrator, on, site).map(serde_json::to_value),
+        Ask::Site { on, site } => {
+            let site = which_site(host, site)?;
+            host.door().switch_site(site, on).map_err(|error| error.to_string())?;
+            Ok(serde_json::to_value(site))
+        }
+        Ask::SelfTest | Ask::Check => Err("asked elsewhere".to_owned()),
+    }
+}
+
+/// Asks every database, and tries every login, all sites at once; whoever is late is named so.
+async fn check(host: Arc<Host>) -> Checked {
+    let by = host.door().clock().monotonic() + CHECK;
+    let mut asked = Vec::new();
+    for site in host.sites() {
+        let host = host.clone();
+        let looking = tokio::task::spawn_blocking(move || host.door().check_database(site, by));
+        asked.push(async move {
+            match timeout(CHECK, looking).await {
+                Ok(Ok(checked)) => checked,
+                _ => SiteChecked { site, database: "late".to_owned(), why: None, logins: Vec::new() },
+            }
+        });
+    }
+    Checked { sites: futures::future::join_all(asked).await }
+}
+
+fn make_code(
+    host: &Host,
+    integrator: String,
+    read_only: bool,
+    site: Option<SiteId>,
+) -> Result<MadeCode, String> {
+    let integrator = integrator.trim().to_owned();
+    if integrator.is_empty() || integrator.len() > 256 {
+        return Err("the integrator's name has 1 to 256 bytes".to_owned());
+    }
+    let new = NewCode { site: which_site(host, site)?, integrator_name: integrator, read_only };
+    let mut rng = rand::rngs::OsRng.unwrap_err();
+    let (code, record) = host.make_code(&new, &mut rng).map_err(|error| error.to_string())?;
+    tracing::info!(site = %new.site, code = record.name, read_only, "a pairing code was made");
+    Ok(MadeCode {
+        code: code.reveal().clone(),
+        integrator: new.integrator_name,
+        read_only,
+        site: new.site,
+        expires_at: record.expires_at.to_rfc3339(),
+    })
+}
+
+fn switch(host: &Host, integrator: &str, on: bool, site: Option<SiteId>) -> Result<bool, String> {
+    let site = which_site(host, site)?;
+    let wanted = integrator.trim().to_lowercase();
+    let found: Vec<_> = host
+        .door()
+        .pairings()
+        .into_iter()
+        .filter(|p| p.site == site)
+        .filter(|p| p.name.to_lowercase() == wanted || p.integrator.to_string() == wanted)
+        .collect();
+    match &found[..] {
+        [] => {
+            Err("no integrator of that name or id is paired with this site; status shows who is".to_owned())
+        }
+        [pairing] => {
+            tracing::info!(%site, integrator = %pairing.integrator, on, "an integrator was switched");
+            host.door().switch(site, pairing.integrator, on).map_err(|error| error.to_string())
+        }
+        _ => Err("several integrators have that name; use the id that status shows".to_owned()),
+    }
+}
+
+fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String> {
+    let (cloud, why) = match status {
+        Status::Connecting => ("connecting", None),
+        Status::Online => ("online", None),
+        Status::Waiting { why, .. } => ("waiting", Some(why.clone())),
+        Status::Refused { why } => ("refused", Some(why.clone())),
+        Status::Closed => ("closed", None),
+    };
+    let (waiting, running, at_once) = host.executor().load();
+    let codes = host.open_codes().map_err(|error| error.to_string())?;
+    let pairings = host.door().pairings();
+    let sites = host.sites().into_iter().filter_map(|site| {
+        let (facts, look) = (host.door().facts(site)?, host.door().site(site)?.last_look());
+        let mut integrators: Vec<_> =
+            pairings.iter().filter(|p| p.site == site).map(|p| integrator(p)).collect();
+        integrators.sort_by(|a, b| a.name.cmp(&b.name));
+        Some(SiteAnswer {
+            site,
+            pms: facts.pms.display_name().to_owned(),
+            pms_id: facts.pms_id.clone(),
+            practice_name: facts.practice_name.clone(),
+            pms_version: facts.pms_version.clone(),
+            enriched_at: facts.enriched_at.map(Timestamp::to_rfc3339),
+            on: host.door().is_on(site),
+            trouble: look.trouble,
+            untold: look.untold.iter().map(|(fact, why)| format!("{fact}: {why}")).collect(),
+            other_pms_id: look.other_pms_id,
+            integrators,
+            open_codes: codes
+                .iter()
+                .filter(|code| code.made_for.site == site)
+                .map(|code| CodeAnswer {
+                    name: code.name.clone(),
+                    integrator: code.made_for.integrator_name.clone(),
+                    read_only: code.made_for.read_only,
+                    expires_at: code.expires_at.to_rfc3339(),
+                    tries: code.tries,
+                })
+                .collect(),
+        })
+    });
+    Ok(StatusAnswer {
+        link: host.id().to_string(),
+        version: crate::host::VERSION.to_owned(),
+        environment: host.environment().to_owned(),
+        epoch: host.epoch(),
+        cloud: cloud.to_owned(),
+        why,
+        waiting,
+        at_once,
+        running,
+        sites: sites.collect(),
+    })
+}
+
+fn integrator(pairing: &PairingRecord) -> IntegratorAnswer {
+    let rights = pairing.rights.as_ref();
+    IntegratorAnswer {
+        integrator: pairing.integrator,
+        name: pairing.name.clone(),
+        read_only: pairing.access == Access::ReadOnly,
+        on: pairing.on,
+        paired_at: pairing.paired_at.to_rfc3339(),
+        login_writes: rights.map_or(Writes::Unknown, |r| r.rights.writes).name().to_owned(),
+        login_grants: rights.map(|r| r.rights.grants.clone()).unwrap_or_default(),
+        login_read_at: rights.map(|r| r.read_at.to_rfc3339()),
+    }
+}
+
+fn which_site(host: &Host, site: Option<SiteId>) -> Result<SiteId, String> {
+    let sites = host.sites();
+    match (site, &sites[..]) {
+        (Some(site), _) if sites.contains(&site) => Ok(site),
+        (Some(_), _) => Err("this Link has no such site; status shows those it has".to_owned()),
+        (None, [site]) => Ok(*site),
+        (None, []) => {
+            Err("this Link has no site yet; add a [[site]] to link.toml and restart the service".to_owned())
+        }
+        (None, _) => Err("this Link has several sites; say which with --site (status shows them)".to_owned()),
+    }
+}

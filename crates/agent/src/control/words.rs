@@ -1,0 +1,222 @@
+//! The words of the control socket: what the Utility may ask, and what the service answers.
+
+use model::{IntegratorId, SiteId};
+use serde::{Deserialize, Serialize};
+
+/// What may be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Ask {
+    /// Make a pairing code.
+    PairingCode {
+        /// The one integrator that may use it, by name.
+        integrator: String,
+        /// Whether the pairing may only read.
+        #[serde(default)]
+        read_only: bool,
+        /// Which site; may be left out when there is one.
+        #[serde(default)]
+        site: Option<SiteId>,
+    },
+    /// How things stand.
+    Status,
+    /// The newest audit lines.
+    Audit {
+        /// How many, at most 1,000.
+        last: u32,
+    },
+    /// Let anybody into a site's database, or nobody.
+    Site {
+        /// Which.
+        on: bool,
+        /// Which site; may be left out when there is one.
+        #[serde(default)]
+        site: Option<SiteId>,
+    },
+    /// Reach each site the whole way round, through Halo Cloud, as a gateway does.
+    SelfTest,
+    /// Ask each site's database, and log in with each integrator's login.
+    Check,
+    /// Let an integrator in, or keep it out.
+    Switch {
+        /// Its name or id, as status shows it.
+        integrator: String,
+        /// Which.
+        on: bool,
+        /// Which site; may be left out when there is one.
+        #[serde(default)]
+        site: Option<SiteId>,
+    },
+}
+
+/// A code just made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MadeCode {
+    /// All of it. Shown once.
+    pub code: String,
+    /// Who may use it.
+    pub integrator: String,
+    /// Whether the pairing may only read.
+    pub read_only: bool,
+    /// Where.
+    pub site: SiteId,
+    /// RFC 3339.
+    pub expires_at: String,
+}
+
+/// How things stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusAnswer {
+    /// The Link GUID.
+    pub link: String,
+    /// Version of Halo Link.
+    pub version: String,
+    /// `production`, `stage` or `demo`.
+    pub environment: String,
+    /// How often this Link was started.
+    pub epoch: u64,
+    /// `online`, `connecting`, `waiting`, `refused`, `closed`.
+    pub cloud: String,
+    /// Why it is not online.
+    pub why: Option<String>,
+    /// Commands waiting for their turn.
+    pub waiting: usize,
+    /// Commands that may be in the databases at once now: fewer while a server is slow.
+    pub at_once: usize,
+    /// Commands in the database.
+    pub running: usize,
+    /// Its sites.
+    pub sites: Vec<SiteAnswer>,
+}
+
+/// One site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SiteAnswer {
+    /// The Halo GUID.
+    pub site: SiteId,
+    /// Which software.
+    pub pms: String,
+    /// The vendor's identifier of the practice.
+    pub pms_id: String,
+    /// The practice's name.
+    pub practice_name: String,
+    /// Version of the software.
+    #[serde(default)]
+    pub pms_version: String,
+    /// When the database last told of itself, RFC 3339.
+    #[serde(default)]
+    pub enriched_at: Option<String>,
+    /// Why the database could not be asked, or is not what it should be.
+    #[serde(default)]
+    pub trouble: Option<String>,
+    /// What the database was asked and did not tell, with why.
+    #[serde(default)]
+    pub untold: Vec<String>,
+    /// Whether the practice lets anybody into its database.
+    #[serde(default = "yes")]
+    pub on: bool,
+    /// The practice that the database says it belongs to, when that is another than this site's: nothing is run then.
+    #[serde(default)]
+    pub other_pms_id: Option<String>,
+    /// Who is paired.
+    pub integrators: Vec<IntegratorAnswer>,
+    /// Codes that could still be used.
+    pub open_codes: Vec<CodeAnswer>,
+}
+
+/// One paired integrator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IntegratorAnswer {
+    /// Fingerprint of its root.
+    pub integrator: IntegratorId,
+    /// Its name.
+    pub name: String,
+    /// Whether it may only read.
+    pub read_only: bool,
+    /// Whether it is let in.
+    pub on: bool,
+    /// RFC 3339.
+    pub paired_at: String,
+    /// Whether its database login may write, by the database's own grants: `yes`, `no`, `unknown`.
+    #[serde(default)]
+    pub login_writes: String,
+    /// Those grants, in the database's words; at most 100, what lets it write first.
+    #[serde(default)]
+    pub login_grants: Vec<String>,
+    /// When they were read, RFC 3339.
+    #[serde(default)]
+    pub login_read_at: Option<String>,
+}
+
+/// One open code, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CodeAnswer {
+    /// Its four public characters.
+    pub name: String,
+    /// Who may use it.
+    pub integrator: String,
+    /// Whether the pairing may only read.
+    pub read_only: bool,
+    /// RFC 3339.
+    pub expires_at: String,
+    /// Tries used up, of five.
+    pub tries: u32,
+}
+
+/// How one site was reached the whole way round.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SelfTested {
+    /// Which site.
+    pub site: SiteId,
+    /// From the first byte to the site's own answer, ms; `None` when it was not reached.
+    pub ms: Option<u64>,
+    /// Why it was not reached.
+    pub why: Option<String>,
+}
+
+/// How the databases answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Checked {
+    /// One for each site.
+    pub sites: Vec<SiteChecked>,
+}
+
+/// How one site's database answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SiteChecked {
+    /// Which site.
+    pub site: SiteId,
+    /// `well`, `unreachable`, `refused` (Link's own login, or not a database of this software), `not-asked` (Link has no
+    /// login of its own there), `late` (no answer in time).
+    pub database: String,
+    /// What was wrong, without the database's own words.
+    pub why: Option<String>,
+    /// Each switched-on integrator's login.
+    pub logins: Vec<LoginChecked>,
+}
+
+/// How one integrator's login was taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoginChecked {
+    /// Whose.
+    pub integrator: IntegratorId,
+    /// Its name.
+    pub name: String,
+    /// `well`, `refused` (by the database), `unreachable`, `sealed` (this server can't open it any more), `late`.
+    pub login: String,
+    /// What was wrong, without the database's own words.
+    pub why: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}

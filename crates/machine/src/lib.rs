@@ -1,0 +1,15 @@
+//! The practice's server as its operating system has it: paths, service, what is published, secrets, folders, events, facts.
+//!
+//! The same functions on Linux and Windows. What only Windows has is `Unsupported` on Linux, or does nothing where that is harmless.
+
+pub mod events;
+pub mod facts;
+pub mod folder;
+pub mod paths;
+pub mod published;
+pub mod secrets;
+pub mod service;
+
+#[cfg(windows)]
+#[allow(unsafe_code, reason = "calls Windows; the one place in this workspace that may")]
+mod windows;
