@@ -121,7 +121,7 @@ enum Command {
     Audit(Audit),
     /// What installers run
     #[command(hide = true)]
-    Setup(setup::Setup),
+    Setup(Box<setup::Setup>),
 }
 
 #[derive(Subcommand)]
@@ -208,7 +208,7 @@ async fn run(command: Command) -> Result<(String, bool)> {
             let done: bool = common.ask(&ask).await?;
             common.show(&done, |_| format!("{integrator} is switched {}.", if on { "on" } else { "off" }))
         }
-        Command::Setup(setup) => setup.run(),
+        Command::Setup(setup) => (*setup).run(),
         Command::Audit(Audit::Show { last, common }) => {
             let rows: Vec<AuditRow> = common.ask(&Ask::Audit { last }).await?;
             common.show(&rows, |rows| audit_text(rows))

@@ -26,8 +26,11 @@ const MARK: &str = "environment";
 /// # Errors
 /// When the folder's mark can't be read, or names no environment.
 pub fn folder(root: &Path, environment: &str) -> io::Result<PathBuf> {
+    let own = root.join("environments").join(environment);
     Ok(match owner(root) {
-        Ok(Some(owner)) if owner != environment => root.join("environments").join(environment),
+        Ok(Some(owner)) if owner != environment => own,
+        // A mark that was lost does not give this environment what another one has made.
+        Ok(None) if own.exists() => own,
         Ok(_) => root.to_owned(),
         // Somebody who may not look may not do anything else there either; that is said where it is tried.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => root.to_owned(),

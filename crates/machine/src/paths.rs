@@ -9,7 +9,7 @@ pub const UNIT_NAME: &str = "halo-link";
 
 /// The configuration file of an installed service.
 ///
-/// `C:\ProgramData\Halo Connect\Halo Link\link.toml` (the first folder by `%ProgramData%`), on Linux `/etc/halo-link/link.toml`.
+/// `C:\ProgramData\Halo Connect\Halo Link\link.toml` (the first folder as Windows has it set), on Linux `/etc/halo-link/link.toml`.
 pub fn config() -> PathBuf {
     #[cfg(windows)]
     return data().join("link.toml");
@@ -19,13 +19,10 @@ pub fn config() -> PathBuf {
 
 /// The folder of identity, database and logs of an installed service.
 ///
-/// `C:\ProgramData\Halo Connect\Halo Link` (the first folder by `%ProgramData%`), on Linux `/var/lib/halo-link`.
+/// `C:\ProgramData\Halo Connect\Halo Link` (the first folder as Windows has it set), on Linux `/var/lib/halo-link`.
 pub fn data() -> PathBuf {
     #[cfg(windows)]
-    return std::env::var_os("ProgramData")
-        .map_or_else(|| PathBuf::from(r"C:\ProgramData"), PathBuf::from)
-        .join("Halo Connect")
-        .join("Halo Link");
+    return crate::windows::facts::program_data().join("Halo Connect").join("Halo Link");
     #[cfg(not(windows))]
     PathBuf::from("/var/lib/halo-link")
 }

@@ -5,7 +5,7 @@ use machine::published;
 use std::{fs, io, path::Path};
 
 /// What is kept by choice: the keys behind the GUIDs, and what was agreed with integrators. The next installation goes on with it.
-const KEPT: &[&str] = &["identity", "link.db", "link.db-wal", "link.db-shm", "environments"];
+const KEPT: &[&str] = &["identity", "link.db", "link.db-wal", "link.db-shm", "environments", "environment"];
 
 /// Takes everything back; with `keep` all but identity, pairings and configuration.
 pub(super) fn everything(config: &Path, data: &Path, keep: bool) -> Result<String> {

@@ -41,6 +41,18 @@ fn a_folder_that_was_never_used_belongs_to_whoever_comes_first() {
 }
 
 #[test]
+fn a_lost_mark_does_not_give_one_environment_what_another_has_made() {
+    let (folder, path) = folder_with(CONFIG);
+    let data = folder.path().join("data");
+    fs::create_dir_all(data.join("identity")).unwrap();
+    switch(&path, "production").unwrap();
+    let own = Config::read(&path).unwrap().data;
+    fs::create_dir_all(&own).unwrap();
+    fs::remove_file(data.join("environment")).unwrap();
+    assert_eq!(Config::read(&path).unwrap().data, own);
+}
+
+#[test]
 fn two_environments_never_join_the_same_cloud() {
     let (_folder, path) = folder_with(&CONFIG[..CONFIG.find("[cloud.production]").unwrap()]);
     let wrong = switch(&path, "production").unwrap_err();

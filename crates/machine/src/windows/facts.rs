@@ -2,7 +2,11 @@
 
 use super::wide;
 use crate::facts::Facts;
-use std::{io, path::Path, ptr::null_mut};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    ptr::null_mut,
+};
 use windows_registry::LOCAL_MACHINE;
 use windows_sys::Win32::{
     Storage::FileSystem::GetDiskFreeSpaceExW,
@@ -33,6 +37,21 @@ pub(crate) fn facts() -> Facts {
             .open(format!(r"{CONTROL}\TimeZoneInformation"))
             .and_then(|key| key.get_string("TimeZoneKeyName"))
             .is_ok_and(|name| !name.trim_matches('\0').is_empty()),
+    }
+}
+
+/// The folder that the variable `ProgramData` is made of, without the variable: whoever starts an administrator's program could have set
+/// that, and under Wine services have another one.
+pub(crate) fn program_data() -> PathBuf {
+    let set =
+        LOCAL_MACHINE.open(format!(r"{VERSION}\ProfileList")).and_then(|key| key.get_string("ProgramData"));
+    let drive = std::env::var("SystemDrive").unwrap_or_else(|_| "C:".to_owned());
+    match set {
+        Ok(path) if path.to_ascii_lowercase().starts_with("%systemdrive%") => {
+            PathBuf::from(format!("{drive}{}", &path["%systemdrive%".len()..]))
+        }
+        Ok(path) if !path.contains('%') && !path.is_empty() => PathBuf::from(path),
+        _ => PathBuf::from(format!(r"{drive}\ProgramData")),
     }
 }
 

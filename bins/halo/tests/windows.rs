@@ -1,0 +1,334 @@
+//! Installer and service as a practice has them, under Wine: installed in silence, checked, stopped, upgraded, repaired, removed; and a
+//! query from a gateway on Linux through the Windows service to the demo practice.
+//!
+//! `./x windows` and `./x test` build what is tried and name its folder in `HALO_WINDOWS_PACKAGES`. Without it nothing is tried, and that is
+//! said. What Wine can't prove is listed in docs/windows.md.
+
+mod wine;
+
+use anyhow::{Context, Result, bail, ensure};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use halo::system::{INTEGRATOR, Options, PMS_ID, System, Which};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use wine::Wine;
+
+const PROGRAMS: &str = "Program Files (x86)/Halo Connect/Halo Link";
+const DATA: &str = "ProgramData/Halo Connect/Halo Link";
+const UTILITY: &str = r"C:\Program Files (x86)\Halo Connect\Halo Link\HaloLinkUtility.exe";
+const KEY: &str = r"HKLM\SOFTWARE\WOW6432Node\Halo Connect\Halo Link";
+
+#[tokio::test]
+async fn a_practice_installs_runs_upgrades_repairs_and_removes_halo_link() -> Result<()> {
+    let Some(packages) = std::env::var_os("HALO_WINDOWS_PACKAGES").map(PathBuf::from) else {
+        println!("not tried: HALO_WINDOWS_PACKAGES names no folder; ./x windows makes one");
+        return Ok(());
+    };
+    let folder = tempfile::tempdir()?;
+    let wine = Wine::start(&folder.path().join("wine"), &packages.join("bcryptprimitives.dll"))?;
+    let mut options = Options::new(folder.path().join("system"))?;
+    options.patients = 300;
+    let mut site = Site { system: System::start(&options, &mut |_| {}).await?, wine };
+
+    step("a workstation is refused with a sentence, and nothing is left");
+    let newest = newest(&packages)?;
+    // Wine keeps the installer's own sentences to itself; the Utility says the same.
+    let utility = wine::path(&packages.join("programs/HaloLinkUtility.exe"));
+    let check = |database: &str| {
+        let words = [
+            "setup",
+            "--check",
+            "--pms",
+            "BestPractice",
+            "--cloud-url",
+            "wss://localhost:1/tunnel/v1",
+            "--database-kind",
+            "demo",
+        ];
+        words.into_iter().chain(["--database-path", database]).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let database = site.practice()?;
+    let said = site.refused(&utility, &check(&database)).await?;
+    ensure!(said.contains("needs Windows Server 2016 or later, and this is Microsoft Windows"), "{said}");
+    ensure!(
+        site.install(&newest, &[&format!("DATABASE_PATH={database}")]).await.is_err(),
+        "a workstation was not refused"
+    );
+    site.nothing_is_left().await?;
+
+    step("a server whose database is not there is refused, and nothing is left");
+    site.wine.become_a_server().await?;
+    let said = site.refused(&utility, &check("C:\\nowhere.db")).await?;
+    ensure!(said.contains("nowhere.db") && !said.contains("Windows Server"), "{said}");
+    ensure!(
+        site.install(&newest, &["DATABASE_PATH=C:\\nowhere.db"]).await.is_err(),
+        "it was installed without a database"
+    );
+    site.nothing_is_left().await?;
+
+    step("silent install of an older version, with the network closed");
+    // The demo's own Link serves the same practice: it makes room.
+    site.system.link.kill().await?;
+    site.system.cloud.kill().await?;
+    let older = packages.join("HaloLink-older.msi");
+    site.install(&older, &[&format!("DATABASE_PATH={database}")]).await?;
+    site.is("RUNNING").await?;
+    ensure!(site.value("Environment").await? == "demo", "the environment was not taken over");
+    let programs = site.wine.c(PROGRAMS);
+    ensure!(programs.join("HaloLinkService.exe").is_file(), "no service in {}", programs.display());
+
+    step(
+        "check 1: it is there and running; check 2: its version is told; check 3: it has no ID while the cloud can't be reached",
+    );
+    let version = site.value("Version").await?;
+    ensure!(version.split('.').count() == 3, "no version: {version}");
+    ensure!(site.value("LinkGUID").await?.len() == 32, "no Link GUID");
+    ensure!(site.guids().await?.is_empty(), "an ID was published that no cloud has accepted");
+
+    step("the network opens: the ID appears by itself");
+    site.system.restart(Which::Cloud).await?;
+    let guid = site.guid_within_a_minute().await?;
+
+    step("the sealing key lies under DPAPI, and logs are in the data folder");
+    let data = site.wine.c(DATA);
+    ensure!(data.join("identity/seal.key.dpapi").is_file(), "no protected key");
+    ensure!(!data.join("identity/seal.key").exists(), "a key in the clear");
+    ensure!(data.join("logs/HaloLinkService.log").is_file(), "no log");
+
+    step(
+        "pairing with a code of the Windows Utility, and a query from a gateway on Linux through the Windows service",
+    );
+    site.pair().await?;
+    site.answers(&guid).await?;
+
+    step("service stop and start");
+    site.wine.run("net", &["stop", "Halo Link Service"]).await?;
+    site.is("STOPPED").await?;
+    site.wine.run("net", &["start", "Halo Link Service"]).await?;
+    site.is("RUNNING").await?;
+    site.answers(&guid).await?;
+
+    step("it starts with the server");
+    site.wine.reboot()?;
+    site.is("RUNNING").await?;
+    ensure!(site.guids().await? == [guid.clone()], "the ID is gone after a restart of the server");
+
+    step("an upgrade keeps identity and pairings, and a bundled installer does not change the environment");
+    site.install(&newest, &["ENVIRONMENT=production", "PMS=Zedmed"]).await?;
+    site.is("RUNNING").await?;
+    ensure!(site.value("Environment").await? == "demo", "the environment was changed by an upgrade");
+    ensure!(site.guid_within_a_minute().await? == guid, "another ID after an upgrade");
+    site.answers(&guid).await?;
+
+    step("an older version does not replace a newer one");
+    ensure!(site.install(&older, &[]).await.is_err(), "it was downgraded");
+    site.is("RUNNING").await?;
+
+    step("repair brings back what is missing");
+    fs::remove_file(programs.join("HaloLinkUtility.exe"))?;
+    // What /fa means; Wine does not know that form.
+    site.wine.msi(&["/i", &wine::path(&newest), "REINSTALL=ALL", "REINSTALLMODE=amus"]).await?;
+    ensure!(programs.join("HaloLinkUtility.exe").is_file(), "the Utility was not brought back");
+    site.is("RUNNING").await?;
+    ensure!(site.guid_within_a_minute().await? == guid, "another ID after a repair");
+
+    step("uninstall leaves nothing but identity, by choice");
+    site.wine.msi(&["/x", &wine::path(&newest), "KEEP_IDENTITY=1"]).await?;
+    ensure!(data.join("identity/link.root").is_file(), "the identity was not kept");
+    ensure!(!data.join("logs").exists(), "logs were kept");
+    site.nothing_but_data_is_left().await?;
+    site.install(&newest, &[]).await?;
+    ensure!(
+        site.guid_within_a_minute().await? == guid,
+        "another ID after installing again with the kept identity"
+    );
+    site.answers(&guid).await?;
+
+    step("uninstall leaves nothing");
+    site.wine.msi(&["/x", &wine::path(&newest)]).await?;
+    site.nothing_is_left().await?;
+    site.system.stop().await
+}
+
+fn step(what: &str) {
+    println!("== {what}");
+}
+
+/// The installer that is not the older one.
+fn newest(packages: &Path) -> Result<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(packages).with_context(|| format!("{}", packages.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|kind| kind == "msi") && !path.ends_with("HaloLink-older.msi") {
+            found.push(path);
+        }
+    }
+    found.pop().with_context(|| format!("no installer in {}: run ./x windows", packages.display()))
+}
+
+/// Cloud and gateway on Linux, and a practice's server under Wine.
+struct Site {
+    system: System,
+    wine: Wine,
+}
+
+impl Site {
+    /// Copies the demo practice onto the server; gives the path as Windows has it.
+    fn practice(&self) -> Result<String> {
+        let there = self.wine.c("practice");
+        fs::create_dir_all(&there)?;
+        for entry in fs::read_dir(self.system.description.data.join("practice"))? {
+            let entry = entry?;
+            fs::copy(entry.path(), there.join(entry.file_name()))?;
+        }
+        Ok(r"C:\practice\practice.db".to_owned())
+    }
+
+    /// Silent, as a vendor bundles it; a failure is told with the installer's log.
+    async fn install(&self, msi: &Path, more: &[&str]) -> Result<()> {
+        let file = fs::read_to_string(self.system.description.data.join("config/gateway.toml"))?;
+        let line = |name: &str| {
+            let line =
+                file.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_prefix('=')).unwrap_or("");
+            line.trim().trim_matches('"').to_owned()
+        };
+        let ca = wine::path(Path::new(&line("ca")));
+        let (url, ca) = (format!("CLOUD_URL={}", line("url")), format!("CLOUD_CA={ca}"));
+        let msi = wine::path(msi);
+        let pms_id = format!("PMS_ID={PMS_ID}");
+        let mut words = vec!["/i", &msi, &url, &ca, &pms_id, "DATABASE_KIND=demo"];
+        for usual in ["ENVIRONMENT=demo", "PMS=BestPractice"] {
+            let name = usual.split('=').next().unwrap_or(usual);
+            if !more.iter().any(|word| word.starts_with(name)) {
+                words.push(usual);
+            }
+        }
+        words.extend(more);
+        self.wine.msi(&words).await
+    }
+
+    /// What a program says that ends badly.
+    async fn refused(&self, program: &str, arguments: &[String]) -> Result<String> {
+        let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let error = self.wine.run(program, &words).await.err().context("it was not refused")?;
+        Ok(error.to_string())
+    }
+
+    async fn utility_said(&self, arguments: &[&str]) -> Result<String> {
+        self.wine.run(UTILITY, arguments).await
+    }
+
+    /// Waits until the service manager says so.
+    async fn is(&self, state: &str) -> Result<()> {
+        let mut said = String::new();
+        for _ in 0..120 {
+            said = self
+                .wine
+                .run("sc", &["query", "Halo Link Service"])
+                .await
+                .unwrap_or_else(|error| error.to_string());
+            if said.contains(state) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        let log = fs::read_to_string(self.wine.c(DATA).join("logs/HaloLinkService.log")).unwrap_or_default();
+        bail!("the service is not {state}: {said}\n{log}")
+    }
+
+    /// A value of the registry key that the practice's checks read.
+    async fn value(&self, name: &str) -> Result<String> {
+        let said = self.wine.run("reg", &["query", KEY, "/v", name]).await?;
+        let line = said
+            .lines()
+            .find_map(|line| line.trim().strip_prefix(name))
+            .with_context(|| format!("no {name}: {said}"))?;
+        let value = line.trim().split_once(' ').map_or("", |(_, value)| value);
+        Ok(value.trim().to_owned())
+    }
+
+    /// The published Halo GUIDs.
+    async fn guids(&self) -> Result<Vec<String>> {
+        let value = self.value("HaloGUIDs").await?;
+        Ok(value.split(r"\0").map(str::trim).filter(|guid| !guid.is_empty()).map(str::to_owned).collect())
+    }
+
+    async fn guid_within_a_minute(&self) -> Result<String> {
+        for _ in 0..120 {
+            let guids = self.guids().await.unwrap_or_default();
+            if let [guid] = &guids[..] {
+                let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+                ensure!(
+                    guid.len() == 32 && guid.chars().all(hex),
+                    "not 32 lower-case hex characters: {guid}"
+                );
+                return Ok(guid.clone());
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        bail!("no ID appeared in the registry within a minute")
+    }
+
+    async fn pair(&self) -> Result<()> {
+        let config = r"C:\ProgramData\Halo Connect\Halo Link\link.toml";
+        let said = self
+            .utility_said(&["pairing-code", "--integrator", INTEGRATOR, "--json", "--config", config])
+            .await?;
+        let made: Value = serde_json::from_str(&said).with_context(|| format!("no code: {said}"))?;
+        let code = made["code"].as_str().context("no code")?;
+        let path = format!(
+            "/integrator/pair-site?practiceManagementSiteId={PMS_ID}&practiceManagementName=Best%20Practice&pairingCode={code}"
+        );
+        // The gateway finds back to the cloud by itself.
+        let mut last = String::new();
+        for _ in 0..120 {
+            let answer = self.system.client().await?.call(http::Method::POST, &path, &[], "").await?;
+            match answer.status {
+                200 => return Ok(()),
+                503 => last = String::from_utf8_lossy(&answer.body).into_owned(),
+                status => bail!("pairing: {status}: {}", String::from_utf8_lossy(&answer.body)),
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        bail!("pairing: the gateway is not online: {last}")
+    }
+
+    /// Asks through the gateway until the site is online.
+    async fn answers(&self, guid: &str) -> Result<()> {
+        let site: model::SiteId = guid.parse().ok().context("not a GUID")?;
+        let path = format!("/integrator/sites/{site}/queries/immediate");
+        let body = json!({ "command": { "text": "SELECT COUNT(*) AS patients FROM BPS_Patients" } });
+        let mut last = String::new();
+        for _ in 0..120 {
+            let answer = self.system.client().await?.post(&path, &body).await?;
+            if answer.status == 200 {
+                let rows = STANDARD.decode(answer.json()?["result"]["data"].as_str().context("no rows")?)?;
+                let rows: Value = serde_json::from_slice(&rows)?;
+                ensure!(rows[0]["patients"].as_u64().is_some_and(|patients| patients > 0), "{rows}");
+                return Ok(());
+            }
+            last = format!("{}: {}", answer.status, String::from_utf8_lossy(&answer.body));
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        bail!("the site never answered; last: {last}")
+    }
+
+    async fn nothing_but_data_is_left(&self) -> Result<()> {
+        let service = self.wine.run("sc", &["query", "Halo Link Service"]).await;
+        ensure!(service.is_err(), "the service is left: {service:?}");
+        let key = self.wine.run("reg", &["query", KEY]).await;
+        ensure!(key.is_err(), "the registry key is left: {key:?}");
+        ensure!(!self.wine.c(PROGRAMS).exists(), "the program folder is left");
+        Ok(())
+    }
+
+    async fn nothing_is_left(&self) -> Result<()> {
+        self.nothing_but_data_is_left().await?;
+        ensure!(!self.wine.c(DATA).exists(), "the data folder is left");
+        Ok(())
+    }
+}
