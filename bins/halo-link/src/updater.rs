@@ -26,7 +26,7 @@ Run it as an administrator (Linux: root), by hand or leave it to the hourly task
 publisher, of the hash and size that the cloud said, and of a higher version than the running one. Whatever is refused, the
 running version stays as it is, and the reason is one sentence with the next step.
 
-  updater --check        only look; needs no administrator
+  updater --check        only look; needs no more than to read link.toml
   updater                install what is newer
 
 link.toml:

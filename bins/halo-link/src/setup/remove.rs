@@ -13,6 +13,9 @@ pub(super) fn everything(config: &Path, data: &Path, keep: bool) -> Result<Strin
     if cfg!(windows) {
         // It may never have been made.
         let _ = super::schtasks(&["/Delete", "/F", "/TN", super::TASK]);
+        // An updater that updated itself left its old program beside the new one; the installer does not know of it. It may run
+        // just now, and then it stays.
+        let _ = fs::remove_file(machine::paths::install().join("updater.old.exe"));
     }
     if keep {
         for entry in entries(data)? {
