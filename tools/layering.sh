@@ -19,7 +19,7 @@ forbid() {
     done
 }
 
-rooms="model machine trust tunnel link-api relay database directory practice mssql firebird agent doctor gateway"
+rooms="model machine trust tunnel link-api relay database directory practice mssql firebird update agent doctor gateway"
 forbid relay link-api gateway agent database practice directory
 forbid halo-cloud link-api gateway agent database practice
 forbid tunnel link-api relay database agent gateway directory
@@ -27,6 +27,7 @@ forbid link-api trust tunnel relay database agent gateway directory
 forbid database trust tunnel link-api relay agent gateway directory
 forbid tds trust tunnel link-api relay agent gateway directory
 forbid practice trust tunnel link-api relay agent gateway directory
+forbid update link-api relay database practice mssql firebird agent gateway directory machine
 forbid directory link-api database agent gateway
 forbid agent gateway relay directory practice mssql doctor
 forbid doctor gateway relay directory practice mssql firebird

@@ -22,6 +22,8 @@ updater=no
 (cd "$programs" && wixl -D Version="$msi_version" -D Updater=$updater -o "$out" "$here/windows/halo-link.wxs")
 
 sql() { msibuild "$out" -q "$1"; }
+# What it really is: the updater reads this one first.
+sql "INSERT INTO \`Property\` (\`Property\`,\`Value\`) VALUES ('HaloLinkVersion','$version')"
 # What the command line says must reach the part of msiexec that runs as the system. wixl does not know the attribute for it.
 said="ENVIRONMENT;CLOUD_URL;CLOUD_CA;PROXY;PMS;PMS_ID;PRACTICE_NAME;DATABASE_KIND;DATABASE_HOSTNAME;DATABASE_PATH;KEEP_IDENTITY"
 sql "UPDATE \`Property\` SET \`Value\`='WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED;COMPANYDIR;INSTALLDIR;PROGRAMFILES64;$said' WHERE \`Property\`='SecureCustomProperties'"

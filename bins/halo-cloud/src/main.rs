@@ -2,6 +2,7 @@
 
 mod config;
 mod operator;
+mod publish;
 mod run;
 mod updates;
 
@@ -145,7 +146,7 @@ fn main() -> ExitCode {
             lower,
             file,
         } => config.load().and_then(|config| {
-            let what = updates::Publication {
+            let what = publish::Publication {
                 platform,
                 file: &file,
                 version,

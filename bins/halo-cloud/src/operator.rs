@@ -2,8 +2,8 @@
 
 use crate::{
     config::Config,
+    publish::{self, Publication},
     run,
-    updates::{self, Publication},
 };
 use anyhow::{Context, Result, ensure};
 use directory::Directory;
@@ -67,7 +67,7 @@ pub(crate) fn publish_update(config: &Config, environment: &str, what: &Publicat
     );
     let updates =
         config.updates.as_ref().context("this cloud serves no updates: add [updates] folder = \"…\"")?;
-    let offer = updates::publish(&updates.folder, environment, what, SystemClock.now())?;
+    let offer = publish::publish(&updates.folder, environment, what, SystemClock.now())?;
     print(&[
         serde_json::json!({ "published": true, "environment": environment, "platform": what.platform.name(), "offer": offer }),
     ])

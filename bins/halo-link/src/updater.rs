@@ -1,7 +1,7 @@
 //! `updater`: brings Halo Link up to date, by hand or by the hourly task. On Windows `updater.exe`.
 
 use agent::config::Config;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 use model::SystemClock;
 use std::{
@@ -26,7 +26,7 @@ Run it as an administrator (Linux: root), by hand or leave it to the hourly task
 publisher, of the hash and size that the cloud said, and of a higher version than the running one. Whatever is refused, the
 running version stays as it is, and the reason is one sentence with the next step.
 
-  updater --check        only look; needs no administrator
+  updater --check        only look; needs no more than to read link.toml
   updater                install what is newer
 
 link.toml:
@@ -66,7 +66,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let config = Config::read(&arguments.config)?;
+    let config = match Config::read(&arguments.config) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
+            "there is no configuration here ({}): set Halo Link up first, or name its file with --config",
+            arguments.config.display()
+        ),
+        read => read?,
+    };
     let installed: Version = agent::host::VERSION.parse().context("the version of this program")?;
     let (machine, package) = (System, package());
     let updater = Updater {
@@ -74,7 +80,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         environment: config.environment.clone(),
         platform: Platform::current(),
         running: installed,
-        data: config.data.clone(),
+        data: config.root.clone(),
         folder: folder(&config),
         publishers: publishers(&config)?,
         policy: &Newest,
@@ -124,7 +130,7 @@ fn publishers(config: &Config) -> Result<Publishers> {
 fn folder(config: &Config) -> PathBuf {
     match &config.update.folder {
         Some(folder) => folder.clone(),
-        None if cfg!(windows) => config.data.join("updates"),
+        None if cfg!(windows) => config.root.join("updates"),
         None => PathBuf::from("/var/cache/halo-link-updater"),
     }
 }
@@ -227,6 +233,7 @@ fn json(running: Version, result: &Result<Outcome, Refusal>) -> serde_json::Valu
         Ok(Outcome::Available(version)) => ("available", Some(*version)),
         Ok(Outcome::Installed { version, restart: false, .. }) => ("installed", Some(*version)),
         Ok(Outcome::Installed { version, restart: true, .. }) => ("installed-restart-needed", Some(*version)),
+        Err(Refusal::Lower { offered, .. }) => ("refused", Some(*offered)),
         Err(_) => ("refused", None),
     };
     let signer = match result {

@@ -34,9 +34,11 @@ pub const BODIES: &[(&str, Body)] = &[
     ("firebird_wire", firebird_wire),
     ("head", head),
     ("http_body", http_body),
+    ("offer", offer),
     ("pairing_code", pairing_code),
     ("proxy_response", proxy_response),
     ("rows", rows),
+    ("signature", signature),
     ("tds_packet", tds_packet),
     ("tsql", tsql),
 ];
@@ -205,6 +207,24 @@ pub fn http_body(data: &[u8]) {
         let sent = convert::command_to_proto(&request.command);
         assert_eq!(convert::command_from_proto(sent).as_ref(), Ok(&request.command));
     }
+}
+
+/// What a cloud says of the newest version.
+pub fn offer(data: &[u8]) {
+    if let Ok(offer) = update::Offer::parse(data) {
+        assert!(update::is_plain(&offer.file) && offer.size <= update::FILE_BYTES);
+        let written = serde_json::to_vec(&offer).expect("an offer can be written");
+        assert_eq!(update::Offer::parse(&written), Ok(offer));
+    }
+}
+
+/// A program, an installer, or a signature that was beside a package: from a cloud that may lie.
+pub fn signature(data: &[u8]) {
+    // Nobody is a publisher, so nothing is ever taken, whatever it looks like.
+    let nobody = update::Publishers::default();
+    assert!(update::verify(data, &nobody, CORPUS_DAY).is_err());
+    assert!(update::verify_detached(b"a package", data, &nobody, CORPUS_DAY).is_err());
+    let _ = update::installer_version_of(data);
 }
 
 /// A pairing code as somebody typed it.

@@ -90,6 +90,16 @@ fn the_corpora_reach_behind_the_first_check() {
     let answers = read("firebird_wire/select");
     let mut reader = firebird::wire::xdr::Reader::new(&answers);
     assert!(firebird::wire::reply::opening(&mut reader).is_ok() && reader.at() > 12);
+    assert!(update::Offer::parse(&read("offer/good")).is_ok());
+    // Signed some days after the corpus's own day.
+    let publisher = update::Publishers::default().with_pem(&read("signature/publisher")).unwrap();
+    let then = replay::CORPUS_DAY.plus(std::time::Duration::from_secs(30 * 24 * 60 * 60));
+    for file in ["signature/installer", "signature/program"] {
+        assert_eq!(update::verify(&read(file), &publisher, then).unwrap().name, "seed", "{file}");
+    }
+    assert_eq!(update::installer_version_of(&read("signature/installer")).as_deref(), Ok("26.713.2"));
+    let beside = read("signature/beside");
+    assert!(update::verify_detached(b"a package", &beside, &publisher, then).is_ok());
     let pieces = read("rows/zstd");
     let piece =
         <link_api::proto::Rows as prost::Message>::decode_length_delimited(pieces.as_slice()).unwrap();

@@ -22,7 +22,7 @@ pub use record::Record;
 pub use refusal::Refusal;
 pub use signature::{
     FILE_BYTES, PublisherError, Publishers, SIGNATURE_BYTES, SignatureError, Signer, detached_signature_of,
-    installer_version, sha256, signature_of, verify, verify_detached,
+    installer_version, installer_version_of, sha256, signature_of, verify, verify_detached,
 };
 pub use store::Machine;
 pub use updater::{Outcome, Step, Updater};

@@ -166,8 +166,18 @@ pub fn verify_detached(
 /// # Errors
 /// [`SignatureError::Format`].
 pub fn installer_version(path: &Path) -> Result<String, SignatureError> {
-    let bytes = read(path)?;
-    product::version(&compound::Compound::parse(&bytes)?)
+    installer_version_of(&read(path)?)
+}
+
+/// The same for an installer in memory.
+///
+/// # Errors
+/// [`SignatureError::Format`].
+pub fn installer_version_of(bytes: &[u8]) -> Result<String, SignatureError> {
+    if !bytes.starts_with(compound::MAGIC) {
+        return Err(SignatureError::Format("no installer"));
+    }
+    product::version(&compound::Compound::parse(bytes)?)
 }
 
 /// SHA-256 as offers have it: lower-case hex.

@@ -35,7 +35,7 @@ pub(crate) struct Cloud {
     pub(crate) address: SocketAddr,
     pub(crate) stop: CancellationToken,
     pub(crate) serving: JoinHandle<()>,
-    ca: String,
+    pub(crate) ca: String,
     _folder: tempfile::TempDir,
 }
 
@@ -45,6 +45,10 @@ impl Cloud {
     }
 
     pub(crate) async fn with(limits: Limits) -> Cloud {
+        Cloud::with_guests(limits, None).await
+    }
+
+    pub(crate) async fn with_guests(limits: Limits, guests: Option<relay::Guests>) -> Cloud {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
         let folder = tempfile::tempdir().unwrap();
@@ -68,7 +72,7 @@ impl Cloud {
             }),
             clock,
             limits,
-            guests: None,
+            guests,
         };
         let relay = Relay::new(directory.clone(), options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test and its helpers may panic")]
 
 mod bytes;
+mod guests;
 mod kit;
 mod life;
 mod own;

@@ -88,6 +88,7 @@ fn issued(
     let anchors: Vec<TrustAnchor<'_>> =
         authorities.filter_map(|pinned| webpki::anchor_from_trusted_cert(pinned).ok()).collect();
     let beside: Vec<CertificateDer<'_>> = beside.iter().map(|der| der.as_slice().into()).collect();
+    let certificate_der = certificate;
     let certificate = certificate.into();
     let stranger = || SignatureError::Stranger(signer.name.clone());
     let certificate = EndEntityCert::try_from(&certificate).map_err(|_| stranger())?;
@@ -105,11 +106,20 @@ fn issued(
     );
     match verified {
         Ok(_) => Ok(()),
-        Err(webpki::Error::RequiredEkuNotFoundContext(_) | webpki::Error::CaUsedAsEndEntity) => {
+        // Only of the publisher's own people: with everybody else it does not matter what for.
+        Err(webpki::Error::RequiredEkuNotFoundContext(_) | webpki::Error::CaUsedAsEndEntity)
+            if publishers.0.iter().any(|pinned| is_issuer(pinned, certificate_der)) =>
+        {
             Err(SignatureError::Purpose(signer.name.clone()))
         }
         Err(_) => Err(stranger()),
     }
+}
+
+/// By name only: good enough for the choice of words.
+fn is_issuer(pinned: &[u8], certificate: &[u8]) -> bool {
+    let (pinned, certificate) = (parse(pinned), parse(certificate));
+    pinned.zip(certificate).is_some_and(|(pinned, one)| pinned.subject().as_raw() == one.issuer().as_raw())
 }
 
 fn parse(der: &[u8]) -> Option<X509Certificate<'_>> {

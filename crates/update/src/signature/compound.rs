@@ -105,7 +105,7 @@ impl<'a> Compound<'a> {
             return Err(BROKEN);
         }
         // What does not fill a sector, or a header, belongs to nothing.
-        if bytes.len() % sector != 0 || bytes.len() < 2 * sector {
+        if !bytes.len().is_multiple_of(sector) || bytes.len() < 2 * sector {
             return Err(UNCOVERED);
         }
         let mut claims = Claims(vec![false; bytes.len() / sector - 1]);
@@ -166,7 +166,7 @@ impl<'a> Compound<'a> {
             // The length counts the end mark. An unused entry keeps its place, and nobody may point to it.
             let length = usize::from(u16::from_le_bytes([entry[64], entry[65]]));
             let name = match kind {
-                Some(_) if (4..=64).contains(&length) && length % 2 == 0 => &entry[..length - 2],
+                Some(_) if (4..=64).contains(&length) && length.is_multiple_of(2) => &entry[..length - 2],
                 Some(_) => return Err(BROKEN),
                 None => &[],
             };

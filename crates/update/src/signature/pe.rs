@@ -45,7 +45,7 @@ impl<'a> Program<'a> {
             return Err(SignatureError::Missing);
         }
         // The last thing in the file: what comes after it is covered by nothing.
-        if at < entry + 8 || at % 8 != 0 || at.checked_add(size) != Some(bytes.len()) {
+        if at < entry + 8 || !at.is_multiple_of(8) || at.checked_add(size) != Some(bytes.len()) {
             return Err(SignatureError::Uncovered("its signature is not the end of the file"));
         }
         let table = &bytes[at..];

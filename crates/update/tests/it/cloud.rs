@@ -1,9 +1,12 @@
 //! A cloud that says whatever a test wants, over real TLS.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, TcpStream},
 };
 use tunnel::{RelayAddress, Roots};
 use update::Cloud;
@@ -51,4 +54,33 @@ pub(crate) async fn start(answers: Answers) -> Cloud {
         tls: tunnel::outer_client_tls(Roots::Pem(cert.as_bytes())).unwrap(),
         proxy: None,
     }
+}
+
+/// A CONNECT proxy that wants `ann` and `secret`, and counts whom it lets through.
+pub(crate) async fn proxy() -> (std::net::SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let passed = Arc::new(AtomicUsize::new(0));
+    let counted = passed.clone();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let passed = counted.clone();
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(client.read_u8().await?);
+                }
+                let head = String::from_utf8(head).unwrap();
+                if !head.contains("Proxy-Authorization: Basic YW5uOnNlY3JldA==\r\n") {
+                    return client.write_all(b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n").await;
+                }
+                let target = head.strip_prefix("CONNECT ").unwrap().split(' ').next().unwrap().to_owned();
+                let mut server = TcpStream::connect(target.replace("localhost", "127.0.0.1")).await?;
+                client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
+                passed.fetch_add(1, Ordering::Relaxed);
+                copy_bidirectional(&mut client, &mut server).await.map(|_| ())
+            });
+        }
+    });
+    (address, passed)
 }

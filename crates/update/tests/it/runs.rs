@@ -324,6 +324,23 @@ async fn an_unreachable_cloud_is_told_with_what_to_look_at() {
 }
 
 #[tokio::test]
+async fn updates_go_through_the_proxy_that_the_service_goes_through() {
+    let site = Site::new();
+    let (address, passed) = cloud::proxy().await;
+    let through = async |password: &str| {
+        let mut cloud = site.cloud().await;
+        cloud.proxy = Some(tunnel::Proxy::parse(&format!("http://ann:{password}@{address}")).unwrap());
+        site.run_with(cloud).await
+    };
+    let refusal = through("guess").await.unwrap_err();
+    assert!(refusal.to_string().contains("407"), "{refusal}");
+    assert!(!refusal.to_string().contains("guess"), "{refusal}");
+    site.untouched(&refusal);
+    assert!(matches!(through("secret").await, Ok(Outcome::Installed { .. })));
+    assert_eq!(passed.load(std::sync::atomic::Ordering::Relaxed), 2, "the offer and the file");
+}
+
+#[tokio::test]
 async fn a_connection_that_breaks_on_the_way_leaves_nothing() {
     let site = Site::new();
     let (offer, file) = (site.offer.to_string(), site.file.clone());

@@ -68,6 +68,31 @@ fn what_the_publisher_signed_is_taken_by_its_certificate_or_its_authoritys() {
     assert_eq!(installer_version(&shop.path("good.msi")).unwrap(), "26.713.2");
 }
 
+/// With stand-ins for the programs: what is under test is the installer as `./x windows` makes and signs it.
+#[test]
+fn halo_links_own_installer_is_taken_and_says_its_whole_version() {
+    let (shop, _) = signed();
+    let programs = shop.path("programs");
+    std::fs::create_dir_all(&programs).unwrap();
+    for program in ["HaloLinkService.exe", "HaloLinkUtility.exe", "updater.exe"] {
+        std::fs::copy(shop.path("tiny.exe"), programs.join(program)).unwrap();
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tools/windows-msi.sh");
+    let made = std::process::Command::new(script)
+        .arg(&programs)
+        .arg("26.1123.7")
+        .arg(shop.path("halo-link.msi"))
+        .env("HALO_SIGN_CERT", shop.path("acme.pem"))
+        .env("HALO_SIGN_KEY", shop.path("acme.key"))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let installer = shop.path("halo-link.msi");
+    let signer = signature_of(&installer, &shop.publishers("acme-ca.pem"), now(shop)).unwrap();
+    assert_eq!(signer.name, "acme Pty Ltd");
+    assert_eq!(installer_version(&installer).unwrap(), "26.1123.7");
+}
+
 #[test]
 fn a_publisher_with_an_elliptic_key_is_taken_too() {
     let (shop, _) = signed();
