@@ -197,7 +197,8 @@ fn signatures(config: Option<&Config>, clock: &dyn Clock) -> Vec<Signature> {
 }
 
 fn exclusions(root: &Path) -> Exclusions {
-    let wanted: Vec<PathBuf> = vec![machine::paths::install(), root.to_owned()];
+    let whole = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    let wanted = vec![whole(machine::paths::install()), whole(root.to_owned())];
     Exclusions { wanted, defender: defender(), windows: cfg!(windows) }
 }
 
