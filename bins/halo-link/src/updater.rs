@@ -1,5 +1,7 @@
 //! `updater`: brings Halo Link up to date, by hand or by the hourly task. On Windows `updater.exe`.
 
+mod update_notice;
+
 use agent::config::Config;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
@@ -10,7 +12,7 @@ use std::{
     process::ExitCode,
 };
 use tunnel::{Proxy, RelayAddress, Roots};
-use update::{Cloud, Newest, Outcome, Platform, Publishers, Refusal, Step, Updater, Version};
+use update::{Cloud, Newest, Outcome, Platform, Publishers, Record, Refusal, Step, Updater, Version};
 
 /// Streams come and go in the service; here the system's allocator would do, but one is enough for all three programs.
 #[global_allocator]
@@ -88,6 +90,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         machine: &machine,
         clock: &SystemClock,
     };
+    let before = Record::read(&config.root).unwrap_or_default();
     // One thread is enough, and the installer's run may block it: nothing else is waited for then.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut teller = Teller { shown: None, on: !arguments.json && io::stderr().is_terminal() };
@@ -99,6 +102,11 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
     });
     teller.end();
+    if !arguments.check
+        && let Some((level, id, text)) = update_notice::notice(installed, before.as_ref(), &result)
+    {
+        machine::events::report(level, id, &text);
+    }
     report(arguments, installed, &result);
     Ok(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
