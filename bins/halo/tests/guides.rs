@@ -11,6 +11,7 @@ const GUIDES: &[(&str, &str)] = &[
     ("troubleshooting.md", include_str!("../../../docs/troubleshooting.md")),
     ("faq.md", include_str!("../../../docs/faq.md")),
     ("allow-list.md", include_str!("../../../docs/allow-list.md")),
+    ("installation.md", include_str!("../../../docs/installation.md")),
 ];
 
 /// The commands of a page, each with whether it speaks of a paired integrator.
