@@ -22,6 +22,9 @@ fi
 timestamp=()
 [ -z "${HALO_SIGN_TIMESTAMP:-}" ] || timestamp=(-ts "$HALO_SIGN_TIMESTAMP")
 for file in "$@"; do
-    osslsigncode sign -certs "$cert" -key "$key" -h sha256 -n "Halo Link" "${timestamp[@]}" -in "$file" -out "$file.signed" >/dev/null
+    covered=()
+    # An MSI's signature covers the names and sizes of its parts only when it says so (MsiDigitalSignatureEx); the updater takes no other.
+    case $file in *.msi) covered=(-add-msi-dse) ;; esac
+    osslsigncode sign -certs "$cert" -key "$key" -h sha256 -n "Halo Link" "${timestamp[@]}" "${covered[@]}" -in "$file" -out "$file.signed" >/dev/null
     mv "$file.signed" "$file"
 done

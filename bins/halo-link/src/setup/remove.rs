@@ -13,6 +13,8 @@ pub(super) fn everything(config: &Path, data: &Path, keep: bool) -> Result<Strin
     if cfg!(windows) {
         // It may never have been made.
         let _ = super::schtasks(&["/Delete", "/F", "/TN", super::TASK]);
+        // An updater that brought a new version stepped aside; no installer knows that file.
+        let _ = fs::remove_file(machine::paths::install().join("updater.old.exe"));
     }
     if keep {
         for entry in entries(data)? {
