@@ -22,9 +22,9 @@ fi
 timestamp=()
 [ -z "${HALO_SIGN_TIMESTAMP:-}" ] || timestamp=(-ts "$HALO_SIGN_TIMESTAMP")
 for file in "$@"; do
-    # The names and sizes of an installer's parts are covered as well: the updater takes none without.
-    extended=()
-    case "$file" in *.msi) extended=(-add-msi-dse) ;; esac
-    osslsigncode sign -certs "$cert" -key "$key" -h sha256 -n "Halo Link" "${timestamp[@]}" "${extended[@]}" -in "$file" -out "$file.signed" >/dev/null
+    covered=()
+    # An MSI's signature covers the names and sizes of its parts only when it says so (MsiDigitalSignatureEx); the updater takes no other.
+    case $file in *.msi) covered=(-add-msi-dse) ;; esac
+    osslsigncode sign -certs "$cert" -key "$key" -h sha256 -n "Halo Link" "${timestamp[@]}" "${covered[@]}" -in "$file" -out "$file.signed" >/dev/null
     mv "$file.signed" "$file"
 done

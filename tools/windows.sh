@@ -39,8 +39,10 @@ fi
 tools/windows-sign.sh "$packages"/programs/*.exe
 tools/windows-msi.sh "$packages/programs" "$version" "$packages/HaloLink-$version.msi"
 if [ $profile = windows ]; then
-    # For the test of an upgrade: the same programs in an installer of an older number.
+    # For the tests of upgrade and update: the same programs in installers of another number.
     tools/windows-msi.sh "$packages/programs" "${version%%.*}.101.1" "$packages/HaloLink-older.msi"
+    tools/windows-msi.sh "$packages/programs" "${version%.*}.999" "$packages/HaloLink-newer.msi"
+    cp "${HALO_SIGN_CERT:-$windows_folder/test-signing/cert.pem}" "$packages/publisher.pem"
     x86_64-w64-mingw32-gcc -O2 -s -shared -o "$packages/bcryptprimitives.dll" windows/wine/bcryptprimitives.c -ladvapi32
 fi
 ls -l "$packages" >&2

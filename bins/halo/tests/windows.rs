@@ -21,6 +21,7 @@ use wine::Wine;
 const PROGRAMS: &str = "Program Files (x86)/Halo Connect/Halo Link";
 const DATA: &str = "ProgramData/Halo Connect/Halo Link";
 const UTILITY: &str = r"C:\Program Files (x86)\Halo Connect\Halo Link\HaloLinkUtility.exe";
+const UPDATER: &str = r"C:\Program Files (x86)\Halo Connect\Halo Link\updater.exe";
 const KEY: &str = r"HKLM\SOFTWARE\WOW6432Node\Halo Connect\Halo Link";
 
 #[tokio::test]
@@ -91,6 +92,7 @@ async fn a_practice_installs_runs_upgrades_repairs_and_removes_halo_link() -> Re
     ensure!(site.guids().await?.is_empty(), "an ID was published that no cloud has accepted");
 
     step("the network opens: the ID appears by itself");
+    site.offers_updates()?;
     site.system.restart(Which::Cloud).await?;
     let guid = site.guid_within_a_minute().await?;
 
@@ -124,6 +126,28 @@ async fn a_practice_installs_runs_upgrades_repairs_and_removes_halo_link() -> Re
     ensure!(site.value("Environment").await? == "demo", "the environment was changed by an upgrade");
     ensure!(site.guid_within_a_minute().await? == guid, "another ID after an upgrade");
     site.answers(&guid).await?;
+
+    step("an update whose signature does not fit is refused, and the running version stays");
+    let newer = packages.join("HaloLink-newer.msi");
+    let publisher = packages.join("publisher.pem");
+    site.trusts(&publisher)?;
+    site.publish(&newer, &publisher).await?;
+    let genuine = site.tamper()?;
+    let said = site.refused(UPDATER, &[]).await?;
+    ensure!(said.contains("signature") || said.contains("signed"), "the refusal does not say why: {said}");
+    ensure!(!site.has_version_of_newer().await, "a tampered update was installed");
+    site.is("RUNNING").await?;
+
+    step("the updater brings a newer version; identity and pairings stay");
+    site.restore(&genuine)?;
+    let said = site.wine.run(UPDATER, &[]).await?;
+    ensure!(said.contains("is installed, signed by"), "{said}");
+    ensure!(site.has_version_of_newer().await, "Windows does not list the newer version");
+    site.is("RUNNING").await?;
+    ensure!(site.guid_within_a_minute().await? == guid, "another ID after an update");
+    site.answers(&guid).await?;
+    // From here on it is what is installed.
+    let newest = newer;
 
     step("an older version does not replace a newer one");
     ensure!(site.install(&older, &[]).await.is_err(), "it was downgraded");
@@ -159,16 +183,24 @@ fn step(what: &str) {
     println!("== {what}");
 }
 
-/// The installer that is not the older one.
+/// The installer that is made for practices.
 fn newest(packages: &Path) -> Result<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(packages).with_context(|| format!("{}", packages.display()))? {
         let path = entry?.path();
-        if path.extension().is_some_and(|kind| kind == "msi") && !path.ends_with("HaloLink-older.msi") {
+        let other = ["HaloLink-older.msi", "HaloLink-newer.msi"].iter().any(|name| path.ends_with(name));
+        if path.extension().is_some_and(|kind| kind == "msi") && !other {
             found.push(path);
         }
     }
     found.pop().with_context(|| format!("no installer in {}: run ./x windows", packages.display()))
+}
+
+/// A published update as it was.
+struct Genuine {
+    bytes: Vec<u8>,
+    offer: String,
+    paths: (PathBuf, PathBuf),
 }
 
 /// Cloud and gateway on Linux, and a practice's server under Wine.
@@ -210,6 +242,76 @@ impl Site {
         }
         words.extend(more);
         self.wine.msi(&words).await
+    }
+
+    fn updates(&self) -> PathBuf {
+        self.system.description.data.join("updates")
+    }
+
+    /// The cloud offers updates from its next start on.
+    fn offers_updates(&self) -> Result<()> {
+        let path = self.system.description.data.join("config/cloud.toml");
+        let folder = json!(self.updates());
+        Ok(fs::write(&path, format!("{}\n[updates]\nfolder = {folder}\n", fs::read_to_string(&path)?))?)
+    }
+
+    /// As an administrator at the practice: updates of this publisher are taken.
+    fn trusts(&self, publisher: &Path) -> Result<()> {
+        fs::copy(publisher, self.wine.c(DATA).join("publisher.pem"))?;
+        let path = self.wine.c(DATA).join("link.toml");
+        Ok(fs::write(
+            &path,
+            format!("{}\n[update]\npublisher = \"publisher.pem\"\n", fs::read_to_string(&path)?),
+        )?)
+    }
+
+    /// As the cloud's operator.
+    async fn publish(&self, msi: &Path, publisher: &Path) -> Result<()> {
+        let (msi, publisher) = (msi.display().to_string(), publisher.display().to_string());
+        let words = [
+            "publish-update",
+            "--environment",
+            "demo",
+            "--platform",
+            "windows-x86_64",
+            "--publisher",
+            &publisher,
+            &msi,
+        ];
+        self.system.operator(&words).await.map(drop)
+    }
+
+    /// Changes one byte of the published file, and the offer with it, so that only the signature tells. Gives what stood there before.
+    fn tamper(&self) -> Result<Genuine> {
+        let file =
+            fs::read_dir(self.updates().join("files"))?.next().context("nothing was published")??.path();
+        let offer = self.updates().join("demo/windows-x86_64.json");
+        let genuine =
+            Genuine { bytes: fs::read(&file)?, offer: fs::read_to_string(&offer)?, paths: (file, offer) };
+        let mut bytes = genuine.bytes.clone();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&genuine.paths.0, bytes)?;
+        let hash = |path: &Path| -> Result<String> {
+            let said = std::process::Command::new("sha256sum").arg(path).output()?;
+            Ok(String::from_utf8(said.stdout)?.split(' ').next().unwrap_or_default().to_owned())
+        };
+        let mut told: Value = serde_json::from_str(&genuine.offer)?;
+        told["sha256"] = hash(&genuine.paths.0)?.into();
+        fs::write(&genuine.paths.1, told.to_string())?;
+        Ok(genuine)
+    }
+
+    fn restore(&self, genuine: &Genuine) -> Result<()> {
+        fs::write(&genuine.paths.0, &genuine.bytes)?;
+        Ok(fs::write(&genuine.paths.1, &genuine.offer)?)
+    }
+
+    /// Whether Windows' list of programs has the number that the newer installer carries.
+    async fn has_version_of_newer(&self) -> bool {
+        let list = r"HKLM\SOFTWARE\WOW6432Node\Microsoft\Windows\CurrentVersion\Uninstall";
+        let said = self.wine.run("reg", &["query", list, "/s"]).await.unwrap_or_default();
+        said.lines().any(|line| line.contains("DisplayVersion") && line.trim().ends_with("999"))
     }
 
     /// What a program says that ends badly.
