@@ -3,6 +3,7 @@
 //!
 //! `./x windows` and `./x test` build what is tried and name its folder in `HALO_WINDOWS_PACKAGES`. Without it nothing is tried, and that is
 //! said. What Wine can't prove is listed in docs/windows.md.
+#![allow(clippy::print_stdout, reason = "it takes a while: whoever watches sees each step")]
 
 mod wine;
 

@@ -69,12 +69,15 @@ pub fn configure() -> Result<(), Vec<String>> {
     Ok(())
 }
 
+/// What is done once, when the service is told to stop.
+type Act = Box<dyn FnOnce() + Send>;
+
 /// What a program that was started as a Windows service has in hand.
 pub struct Running {
     /// Tells the service manager that the service is up.
     pub(crate) up: Box<dyn Fn() -> io::Result<()> + Send>,
     /// What to do when told to stop.
-    pub(crate) on_stop: Box<dyn Fn(Box<dyn FnOnce() + Send>) + Send>,
+    pub(crate) on_stop: Box<dyn Fn(Act) + Send>,
 }
 
 impl std::fmt::Debug for Running {
