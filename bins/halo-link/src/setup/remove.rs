@@ -13,12 +13,8 @@ pub(super) fn everything(config: &Path, data: &Path, keep: bool) -> Result<Strin
     if cfg!(windows) {
         // It may never have been made.
         let _ = super::schtasks(&["/Delete", "/F", "/TN", super::TASK]);
-<<<<<<< HEAD
         // An updater that updated itself left its old program beside the new one; the installer does not know of it. It may run
         // just now, and then it stays.
-=======
-        // An updater that brought a new version stepped aside; no installer knows that file.
->>>>>>> w5
         let _ = fs::remove_file(machine::paths::install().join("updater.old.exe"));
     }
     if keep {
