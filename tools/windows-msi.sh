@@ -27,8 +27,6 @@ sql "INSERT INTO \`Property\` (\`Property\`,\`Value\`) VALUES ('HaloLinkVersion'
 # What the command line says must reach the part of msiexec that runs as the system. wixl does not know the attribute for it.
 said="ENVIRONMENT;CLOUD_URL;CLOUD_CA;PROXY;PMS;PMS_ID;PRACTICE_NAME;DATABASE_KIND;DATABASE_HOSTNAME;DATABASE_PATH;KEEP_IDENTITY"
 sql "UPDATE \`Property\` SET \`Value\`='WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED;COMPANYDIR;INSTALLDIR;PROGRAMFILES64;$said' WHERE \`Property\`='SecureCustomProperties'"
-# The updater compares this one.
-sql "INSERT INTO \`Property\` (\`Property\`,\`Value\`) VALUES ('HaloLinkVersion','$version')"
 [ -z "${HALO_CLOUD_URL:-}" ] || sql "INSERT INTO \`Property\` (\`Property\`,\`Value\`) VALUES ('CLOUD_URL','$HALO_CLOUD_URL')"
 sql "UPDATE \`CustomAction\` SET \`Type\`=51 WHERE \`Action\`='Choose64'"
 # #% makes it a value that Windows expands; wixl would write the # twice.
