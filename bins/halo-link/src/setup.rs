@@ -64,7 +64,7 @@ impl Setup {
         let done = if self.remove {
             remove::everything(&self.config, &self.data, keeps(&self.keep_identity))
         } else if self.service {
-            settings()
+            settings(&self.data)
         } else {
             self.prepare()
         };
@@ -204,25 +204,30 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 /// What the service manager is told. What it refuses is said and is no failure: the service runs without.
-fn settings() -> Result<String> {
+fn settings(data: &Path) -> Result<String> {
     let mut said = service::configure().err().unwrap_or_default();
     if cfg!(windows) && paths::install().join("updater.exe").is_file() {
-        said.extend(hourly().err().map(|error| format!("the task \"{TASK}\" was not made: {error:#}")));
+        said.extend(hourly(data).err().map(|error| format!("the task \"{TASK}\" was not made: {error:#}")));
     }
     Ok(said.join("\n"))
 }
 
-/// The updater's task. Each server has its own minute, so that they do not all ask at once.
-fn hourly() -> Result<()> {
-    let name = std::env::var_os("COMPUTERNAME").unwrap_or_default();
-    let minute = name.as_encoded_bytes().iter().map(|byte| u32::from(*byte)).sum::<u32>() % 60;
-    let program = format!("\"{}\"", paths::install().join("updater.exe").display());
-    let start = format!("00:{minute:02}");
-    let words = [
-        "/Create", "/F", "/TN", TASK, "/SC", "HOURLY", "/ST", &start, "/RU", "SYSTEM", "/RL", "HIGHEST",
-        "/TR", &program,
-    ];
-    schtasks(&words)
+/// The updater's task, hourly, up to half an hour later each time, so that servers do not all ask at once.
+fn hourly(data: &Path) -> Result<()> {
+    let program = paths::install().join("updater.exe").display().to_string();
+    let program = program.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let xml = include_str!("setup/task.xml").replace("PROGRAM", &program);
+    // As Windows writes such files itself: UTF-16 with its mark in front.
+    let bytes: Vec<u8> = ['\u{feff}'].into_iter().chain(xml.chars()).flat_map(utf16).collect();
+    let file = data.join("updater-task.xml");
+    fs::write(&file, bytes).with_context(|| format!("{}", file.display()))?;
+    let made = schtasks(&["/Create", "/F", "/TN", TASK, "/XML", &file.display().to_string()]);
+    fs::remove_file(&file)?;
+    made
+}
+
+fn utf16(letter: char) -> Vec<u8> {
+    letter.encode_utf16(&mut [0; 2]).iter().flat_map(|unit| unit.to_le_bytes()).collect()
 }
 
 /// Runs Windows' own tool for tasks.

@@ -22,6 +22,7 @@ const PROGRAMS: &str = "Program Files (x86)/Halo Connect/Halo Link";
 const DATA: &str = "ProgramData/Halo Connect/Halo Link";
 const UTILITY: &str = r"C:\Program Files (x86)\Halo Connect\Halo Link\HaloLinkUtility.exe";
 const UPDATER: &str = r"C:\Program Files (x86)\Halo Connect\Halo Link\updater.exe";
+const TASK: &str = "Halo Link Updater Hourly";
 const KEY: &str = r"HKLM\SOFTWARE\WOW6432Node\Halo Connect\Halo Link";
 
 #[tokio::test]
@@ -91,6 +92,9 @@ async fn a_practice_installs_runs_upgrades_repairs_and_removes_halo_link() -> Re
     ensure!(site.value("LinkGUID").await?.len() == 32, "no Link GUID");
     ensure!(site.guids().await?.is_empty(), "an ID was published that no cloud has accepted");
 
+    let task = site.wine.run("schtasks", &["/change", "/tn", TASK, "/enable"]).await;
+    ensure!(task.is_ok(), "the updater's hourly task was not made: {task:?}");
+
     step("the network opens: the ID appears by itself");
     site.offers_updates()?;
     site.system.restart(Which::Cloud).await?;
@@ -107,6 +111,11 @@ async fn a_practice_installs_runs_upgrades_repairs_and_removes_halo_link() -> Re
     );
     site.pair().await?;
     site.answers(&guid).await?;
+
+    step("the doctor finds no problem");
+    let found = site.wine.run(UTILITY, &["doctor", "--json"]).await.context("the doctor found a problem")?;
+    let found: Value = serde_json::from_str(&found)?;
+    ensure!(found["ok"] == json!(true), "{found}");
 
     step("service stop and start");
     site.wine.run("net", &["stop", "Halo Link Service"]).await?;
@@ -426,6 +435,8 @@ impl Site {
         let key = self.wine.run("reg", &["query", KEY]).await;
         ensure!(key.is_err(), "the registry key is left: {key:?}");
         ensure!(!self.wine.c(PROGRAMS).exists(), "the program folder is left");
+        let task = self.wine.run("schtasks", &["/change", "/tn", TASK, "/enable"]).await;
+        ensure!(task.is_err(), "the hourly task is left: {task:?}");
         Ok(())
     }
 

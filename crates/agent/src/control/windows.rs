@@ -1,7 +1,17 @@
 //! A named pipe on this machine. Its default security lets only administrators, the system and its owner write to it.
 
-use std::{io, path::Path};
-use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient, NamedPipeServer, ServerOptions};
+use std::{io, path::Path, time::Duration};
+use tokio::{
+    net::windows::named_pipe::{ClientOptions, NamedPipeClient, NamedPipeServer, ServerOptions},
+    time::sleep,
+};
+
+/// `ERROR_PIPE_BUSY`: somebody else has just been let in, and the next place is not made yet.
+const BUSY: i32 = 231;
+/// So often is asked again …
+const TRIES: u32 = 100;
+/// … after this pause.
+const PAUSE: Duration = Duration::from_millis(20);
 
 fn pipe(data: &Path) -> String {
     let data = data.canonicalize().unwrap_or_else(|_| data.to_owned());
@@ -35,5 +45,12 @@ impl Listener {
 }
 
 pub(super) async fn connect(data: &Path) -> io::Result<NamedPipeClient> {
-    ClientOptions::new().open(pipe(data))
+    let name = pipe(data);
+    for _ in 0..TRIES {
+        match ClientOptions::new().open(&name) {
+            Err(error) if error.raw_os_error() == Some(BUSY) => sleep(PAUSE).await,
+            opened => return opened,
+        }
+    }
+    ClientOptions::new().open(&name)
 }
