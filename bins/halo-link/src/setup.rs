@@ -93,6 +93,9 @@ impl Setup {
         if written.is_some() {
             wrong.extend(database_trouble(&self.answers.database()));
         }
+        if let Some(written) = &written {
+            wrong.extend(wrong_clock(written.reveal()));
+        }
         if !wrong.is_empty() {
             bail!("{}", wrong.join(". "));
         }
@@ -174,6 +177,22 @@ fn cloud_trouble(config: &Config) -> Option<String> {
         "Halo Cloud can't be reached yet: {authority} does not answer ({error}). Open outgoing TCP to it in the firewall; the \
          practice's ID appears within a minute after that"
     ))
+}
+
+/// A server whose clock is wrong would be installed and never get in. Asked of the cloud, where it can be reached; an upgrade
+/// is not kept away by it.
+fn wrong_clock(link_toml: &str) -> Option<String> {
+    let config = Config::parse(link_toml).ok()?;
+    if cloud_trouble(&config).is_some() {
+        return None;
+    }
+    // A thread of its own: whoever calls may be in a runtime already.
+    let asking = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+        runtime.block_on(doctor::look::wrong_clock(&config, std::sync::Arc::new(model::SystemClock)))
+    });
+    let found = asking.join().ok()??;
+    Some([Some(found.what), found.next].into_iter().flatten().collect::<Vec<_>>().join(" "))
 }
 
 fn connect(host: &str, port: u16) -> std::io::Result<()> {

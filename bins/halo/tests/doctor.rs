@@ -139,3 +139,42 @@ async fn the_archive_for_support_has_nothing_of_what_was_asked_or_answered() -> 
     ensure!(!again.status.success(), "no file is replaced");
     system.stop().await
 }
+
+/// A server whose clock is minutes off would be installed and never get in.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_installer_compares_the_clock_with_the_clouds() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let system = start(&folder).await?;
+    let (config, data) = (system.description.data.join("config"), &system.description.data);
+    let link = std::fs::read_to_string(config.join("link.toml"))?;
+    let said = |name: &str| {
+        let line = link.lines().find_map(|line| line.trim().strip_prefix(name)?.trim().strip_prefix('='));
+        line.unwrap_or_default().trim().trim_matches('"').to_owned()
+    };
+    let ca = config.join(said("ca")).display().to_string();
+    let practice = data.join("practice/practice.db").display().to_string();
+    let elsewhere = folder.path().join("elsewhere").display().to_string();
+    let url = said("url");
+    let arguments = [
+        "setup",
+        "--check",
+        "--environment=demo",
+        "--pms=BestPractice",
+        "--pms-id=1",
+        "--database-kind=demo",
+        &format!("--database-path={practice}"),
+        &format!("--cloud-url={url}"),
+        &format!("--cloud-ca={ca}"),
+        &format!("--config={elsewhere}/link.toml"),
+        &format!("--data={elsewhere}"),
+    ];
+    let done = utility(&system, &arguments)?;
+    ensure!(done.status.success(), "{done:?}");
+    // The cloud keeps its time; this one program is told another.
+    let program = Options::new("unused")?.programs.join("HaloLinkUtility");
+    let late = Command::new("faketime").arg("+7 minutes").arg(program).args(arguments).output();
+    let late = late.context("faketime is Debian's package of that name; ./x test installs it")?;
+    let text = String::from_utf8_lossy(&late.stderr);
+    ensure!(!late.status.success() && text.contains("fast") && text.contains("Set it right"), "{late:?}");
+    system.stop().await
+}

@@ -1,6 +1,9 @@
 //! Goes and sees. Opens no secrets: whether identity files are there and whose they are, never what is in them.
 
-use crate::seen::{ConfigTrouble, Exclusions, Files, Seen, Signature, Update, Way};
+use crate::{
+    Finding, Level,
+    seen::{ConfigTrouble, Exclusions, Files, Seen, Signature, Update, Way},
+};
 use agent::{
     config::Config,
     control::{self, Ask, AskError, StatusAnswer},
@@ -57,6 +60,13 @@ pub async fn look(config_path: &Path, version: &str, clock: Arc<dyn Clock>) -> S
         exclusions: exclusions(&root),
         config,
     }
+}
+
+/// Why this server's clock keeps it from Halo Cloud, told from the way there alone: for an installer, before there is a
+/// service. `None` when it does not, or when nobody on the way tells the time.
+pub async fn wrong_clock(config: &Config, clock: Arc<dyn Clock>) -> Option<Finding> {
+    let met = way(Some(config), clock).await?.met.ok()?;
+    crate::checks::clock_at(&met).into_iter().find(|finding| finding.level == Level::Problem)
 }
 
 fn read(path: &Path) -> Result<Config, ConfigTrouble> {

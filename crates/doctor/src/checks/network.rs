@@ -253,7 +253,11 @@ const RESYNC: &str = if cfg!(windows) {
 
 /// Is the clock right?
 pub(super) fn clock(seen: &Seen) -> Vec<Finding> {
-    let Some(met) = met(seen) else { return Vec::new() };
+    met(seen).map_or_else(Vec::new, clock_at)
+}
+
+/// The same of the way alone.
+pub(crate) fn clock_at(met: &Probed) -> Vec<Finding> {
     let Some((theirs, ours)) = met.clocks else {
         // What is not reached tells no time; that it is not reached is told above.
         let told = met.welcomed || met.tls.is_some();
