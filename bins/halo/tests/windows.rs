@@ -78,7 +78,10 @@ async fn a_practice_installs_runs_upgrades_repairs_and_removes_halo_link() -> Re
     site.system.link.kill().await?;
     site.system.cloud.kill().await?;
     let older = packages.join("HaloLink-older.msi");
-    site.install(&older, &[&format!("DATABASE_PATH={database}")]).await?;
+    let path = format!("DATABASE_PATH={database}");
+    // First one that the power cut off in its middle: the next must not stumble over what is left of it.
+    site.install_cut_off(&older, &[&path]).await?;
+    site.install(&older, &[&path]).await?;
     site.is("RUNNING").await?;
     ensure!(site.value("Environment").await? == "demo", "the environment was not taken over");
     let programs = site.wine.c(PROGRAMS);
@@ -232,6 +235,29 @@ impl Site {
 
     /// Silent, as a vendor bundles it; a failure is told with the installer's log.
     async fn install(&self, msi: &Path, more: &[&str]) -> Result<()> {
+        let words = self.words(msi, more)?;
+        self.wine.msi(&words.iter().map(String::as_str).collect::<Vec<_>>()).await
+    }
+
+    /// The same, ended with the whole server when its first program is in place.
+    async fn install_cut_off(&self, msi: &Path, more: &[&str]) -> Result<()> {
+        let words = self.words(msi, more)?;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let program = self.wine.c(PROGRAMS).join("HaloLinkService.exe");
+        let there = async {
+            while !program.exists() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
+            done = self.wine.msi(&words) => bail!("it was done before it could be cut off: {done:?}"),
+            () = there => {}
+        }
+        self.wine.reboot()
+    }
+
+    /// What msiexec is told.
+    fn words(&self, msi: &Path, more: &[&str]) -> Result<Vec<String>> {
         let file = fs::read_to_string(self.system.description.data.join("config/gateway.toml"))?;
         let line = |name: &str| {
             let line =
@@ -250,7 +276,7 @@ impl Site {
             }
         }
         words.extend(more);
-        self.wine.msi(&words).await
+        Ok(words.into_iter().map(str::to_owned).collect())
     }
 
     fn updates(&self) -> PathBuf {
