@@ -10,6 +10,7 @@ use agent::config::Config;
 use answers::{Answers, Database};
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use doctor::look::WRONG_CLOCK;
 use machine::{
     events::{self, Level},
     facts, folder, paths, published, service,
@@ -93,13 +94,17 @@ impl Setup {
         if written.is_some() {
             wrong.extend(database_trouble(&self.answers.database()));
         }
+        let mut noted = Vec::new();
         if let Some(written) = &written {
-            wrong.extend(wrong_clock(written.reveal()));
+            // What keeps a new one from ever getting in refuses it; an upgrade is not kept away by either.
+            for (code, said) in trouble_on_the_way(written.reveal()) {
+                if code == WRONG_CLOCK { wrong.push(said) } else { noted.push(said) }
+            }
         }
         if !wrong.is_empty() {
             bail!("{}", wrong.join(". "));
         }
-        let mut said = Vec::new();
+        let mut said = noted;
         match &before {
             Some(before) => said.extend(kept(before, self.answers.environment().as_deref(), &self.config)),
             None if self.check => said.push("This server is fit for Halo Link.".to_owned()),
@@ -179,20 +184,25 @@ fn cloud_trouble(config: &Config) -> Option<String> {
     ))
 }
 
-/// A server whose clock is wrong would be installed and never get in. Asked of the cloud, where it can be reached; an upgrade
-/// is not kept away by it.
-fn wrong_clock(link_toml: &str) -> Option<String> {
-    let config = Config::parse(link_toml).ok()?;
+/// The way to Halo Cloud, gone for real where its port answers at all: each trouble by its code, with the next step. A firewall
+/// may be opened after the installation; a clock that is wrong would keep the server away for good.
+fn trouble_on_the_way(link_toml: &str) -> Vec<(&'static str, String)> {
+    let Ok(config) = Config::parse(link_toml) else { return Vec::new() };
     if cloud_trouble(&config).is_some() {
-        return None;
+        return Vec::new();
     }
     // A thread of its own: whoever calls may be in a runtime already.
     let asking = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-        runtime.block_on(doctor::look::wrong_clock(&config, std::sync::Arc::new(model::SystemClock)))
+        let clock = std::sync::Arc::new(model::SystemClock);
+        Some(runtime.block_on(doctor::look::trouble_on_the_way(&config, clock)))
     });
-    let found = asking.join().ok()??;
-    Some([Some(found.what), found.next].into_iter().flatten().collect::<Vec<_>>().join(" "))
+    let found = asking.join().ok().flatten().unwrap_or_default();
+    let said = |found: doctor::Finding| {
+        let words = [Some(found.what), found.next].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        (found.code, words)
+    };
+    found.into_iter().map(said).collect()
 }
 
 fn connect(host: &str, port: u16) -> std::io::Result<()> {

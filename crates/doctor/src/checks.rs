@@ -10,7 +10,7 @@ mod sites;
 mod tests;
 
 use crate::{Finding, seen::Seen};
-pub(crate) use network::clock_at;
+pub(crate) use network::{clock_at, reached_by};
 
 /// One check.
 pub(crate) type Check = fn(&Seen) -> Vec<Finding>;

@@ -62,11 +62,16 @@ pub async fn look(config_path: &Path, version: &str, clock: Arc<dyn Clock>) -> S
     }
 }
 
-/// Why this server's clock keeps it from Halo Cloud, told from the way there alone: for an installer, before there is a
-/// service. `None` when it does not, or when nobody on the way tells the time.
-pub async fn wrong_clock(config: &Config, clock: Arc<dyn Clock>) -> Option<Finding> {
-    let met = way(Some(config), clock).await?.met.ok()?;
-    crate::checks::clock_at(&met).into_iter().find(|finding| finding.level == Level::Problem)
+/// The code of a clock that keeps a server from Halo Cloud.
+pub const WRONG_CLOCK: &str = "HL-0421";
+
+/// What is wrong on the way to Halo Cloud, and with the clock by which it is gone: for an installer, before there is a service.
+/// Empty when all is well.
+pub async fn trouble_on_the_way(config: &Config, clock: Arc<dyn Clock>) -> Vec<Finding> {
+    let Some(way) = way(Some(config), clock).await else { return Vec::new() };
+    let clock = way.met.as_ref().map(crate::checks::clock_at).unwrap_or_default();
+    let all = clock.into_iter().chain(crate::checks::reached_by(&way));
+    all.filter(|finding| finding.level == Level::Problem).collect()
 }
 
 fn read(path: &Path) -> Result<Config, ConfigTrouble> {

@@ -20,6 +20,11 @@ pub(super) fn reached(seen: &Seen) -> Vec<Finding> {
             "The way to Halo Cloud was not tried: without a configuration nobody knows where it is.",
         )];
     };
+    reached_by(way)
+}
+
+/// The same of the way alone.
+pub(crate) fn reached_by(way: &Way) -> Vec<Finding> {
     let (relay, through) = (&way.relay, through(way));
     let met = match &way.met {
         Ok(met) => met,
