@@ -101,11 +101,12 @@ fn block_on(serving: impl Future<Output = Result<()>>) -> Result<()> {
     // Half the cores: the server belongs to the practice's own software, and a query that crosses several tasks is
     // slower when each wakes another core. Statements and row encoding run on threads of their own.
     let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
-        .enable_all()
-        .build()?
-        .block_on(serving)
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    let done = runtime.block_on(serving);
+    // What runs had its ten seconds. A look-up of a name or a database that hangs must not keep the service from ending: what may
+    // have been written is in the ledger, and the next start tells it as interrupted.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    done
 }
 
 /// Serves until `stop` becomes true; `up` is called once everything that can go wrong at a start has gone well.
