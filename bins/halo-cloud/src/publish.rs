@@ -53,9 +53,20 @@ pub(crate) fn publish(
         };
         checked.with_context(|| format!("{name} would be refused by every site"))?;
     }
-    let version = match (what.version, what.platform) {
-        (Some(version), _) => version,
-        (None, Platform::WindowsX64) => update::installer_version_of(&bytes)?.parse().context("the version inside")?,
+    let inside = match what.platform {
+        Platform::WindowsX64 => {
+            Some(update::installer_version_of(&bytes)?.parse().context("the version inside")?)
+        }
+        _ => None,
+    };
+    let version = match (what.version, inside) {
+        (said, Some(inside)) => {
+            // Every site would fetch it and refuse it, every hour.
+            let same = said.is_none_or(|said| said == inside);
+            ensure!(same, "the installer says that it is {inside}: leave --version out, or take the right file");
+            inside
+        }
+        (Some(version), None) => version,
         (None, _) => name.split('_').nth(1).and_then(|v| v.parse().ok()).context(
             "--version: say which one it is (a Debian package's name, halo-link_VERSION_ARCH.deb, would say it as well)",
         )?,
