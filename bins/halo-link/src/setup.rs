@@ -85,12 +85,14 @@ impl Setup {
         // An installation that is there keeps its configuration, whatever a bundled installer says.
         let before = self.config.exists().then(|| Config::read(&self.config)).transpose()?;
         let written = before.is_none().then(|| self.answers.link_toml(&self.data)).transpose()?;
-        let mut wrong = fit::unfit(
-            &facts::facts(),
-            &self.data,
-            nearest(&self.data).and_then(|folder| facts::disk_free(folder).ok()),
-            foreign(service::program()).as_deref(),
-        );
+        let mut facts = facts::facts();
+        let mut free = nearest(&self.data).and_then(|folder| facts::disk_free(folder).ok());
+        if before.is_some() {
+            // What runs here already is not kept from its update by a disk that has filled up since: the updater and the installer look
+            // whether there is room for that. Refused here it would be tried again every hour, with the service stopped each time.
+            (facts.memory, free) = (0, None);
+        }
+        let mut wrong = fit::unfit(&facts, &self.data, free, foreign(service::program()).as_deref());
         if written.is_some() {
             wrong.extend(database_trouble(&self.answers.database()));
         }
