@@ -1,6 +1,7 @@
 //! `HaloLinkService`: the service beside the practice's database.
 #![allow(non_snake_case, reason = "the name that practices know")]
 
+mod cloud;
 mod kinds;
 mod logs;
 mod managed;
@@ -20,7 +21,7 @@ use model::{Clock, SystemClock};
 use rand::{TryRngCore, rngs::OsRng};
 use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use tokio::sync::watch;
-use tunnel::{Proxy, RelayAddress, Roots, Status};
+use tunnel::Status;
 
 /// Streams come and go: mimalloc gives freed pages back, where the C library's allocator keeps them.
 #[global_allocator]
@@ -167,21 +168,9 @@ fn open_site(site: &Site, config: &Config, files: &PmsFiles) -> Result<SiteSetup
 }
 
 fn outer(config: &Config) -> Result<Outer> {
-    let cloud = &config.cloud;
-    let tls = match &cloud.ca {
-        None => tunnel::outer_client_tls(Roots::System)?,
-        Some(path) => {
-            let pem = std::fs::read(path).with_context(|| format!("`cloud.ca`: {}", path.display()))?;
-            tunnel::outer_client_tls(Roots::Both(&pem))?
-        }
-    };
-    Ok(Outer {
-        relay: RelayAddress::parse(&cloud.url).context("`cloud.url`")?,
-        tls,
-        proxy: cloud.proxy.as_ref().map(|p| Proxy::parse(p.reveal())).transpose().context("`cloud.proxy`")?,
-        tuning: tunnel::Tuning::default(),
-        seed: OsRng.try_next_u64().map_err(|error| anyhow!("no randomness: {error}"))?,
-    })
+    let update::Cloud { relay, tls, proxy } = cloud::of(config)?;
+    let seed = OsRng.try_next_u64().map_err(|error| anyhow!("no randomness: {error}"))?;
+    Ok(Outer { relay, tls, proxy, tuning: tunnel::Tuning::default(), seed })
 }
 
 /// Says once, on stdout, that Halo Cloud was reached.

@@ -15,10 +15,12 @@ use machine::{
     events::{self, Level},
     facts, folder, paths, published, service,
 };
+use model::SystemClock;
 use std::{
     fs,
     net::{TcpStream, ToSocketAddrs},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -83,11 +85,15 @@ impl Setup {
 
     fn prepare(&self) -> Result<String> {
         // An installation that is there keeps its configuration, whatever a bundled installer says.
-        let before = self.config.exists().then(|| Config::read(&self.config)).transpose()?;
-        let written = before.is_none().then(|| self.answers.link_toml(&self.data)).transpose()?;
+        let (config, written) = if self.config.exists() {
+            (Config::read(&self.config)?, None)
+        } else {
+            let written = self.answers.link_toml(&self.data)?;
+            (Config::parse(written.reveal()).map_err(anyhow::Error::msg)?, Some(written))
+        };
         let mut facts = facts::facts();
         let mut free = nearest(&self.data).and_then(|folder| facts::disk_free(folder).ok());
-        if before.is_some() {
+        if written.is_none() {
             // What runs here already is not kept from its update by a disk that has filled up since: the updater and the installer look
             // whether there is room for that. Refused here it would be tried again every hour, with the service stopped each time.
             (facts.memory, free) = (0, None);
@@ -96,10 +102,11 @@ impl Setup {
         if written.is_some() {
             wrong.extend(database_trouble(&self.answers.database()));
         }
+        let unreachable = cloud_trouble(&config);
         let mut noted = Vec::new();
-        if let Some(written) = &written {
+        if written.is_some() && unreachable.is_none() {
             // What keeps a new one from ever getting in refuses it; an upgrade is not kept away by either.
-            for (code, said) in trouble_on_the_way(written.reveal()) {
+            for (code, said) in trouble_on_the_way(&config) {
                 if code == WRONG_CLOCK { wrong.push(said) } else { noted.push(said) }
             }
         }
@@ -107,10 +114,10 @@ impl Setup {
             bail!("{}", wrong.join(". "));
         }
         let mut said = noted;
-        match &before {
-            Some(before) => said.extend(kept(before, self.answers.environment().as_deref(), &self.config)),
-            None if self.check => said.push("This server is fit for Halo Link.".to_owned()),
-            None => {}
+        if written.is_none() {
+            said.extend(kept(&config, self.answers.environment().as_deref(), &self.config));
+        } else if self.check {
+            said.push("This server is fit for Halo Link.".to_owned());
         }
         if !self.check {
             folder::make_private(&self.data).with_context(|| format!("{}", self.data.display()))?;
@@ -120,12 +127,7 @@ impl Setup {
                 said.push(format!("Halo Link's configuration was written: {}", self.config.display()));
             }
         }
-        let now = match (before, written) {
-            (Some(before), _) => before,
-            (None, Some(written)) => Config::parse(written.reveal()).map_err(anyhow::Error::msg)?,
-            (None, None) => return Ok(said.join("\n")),
-        };
-        said.extend(cloud_trouble(&now));
+        said.extend(unreachable);
         Ok(said.join("\n"))
     }
 }
@@ -186,20 +188,15 @@ fn cloud_trouble(config: &Config) -> Option<String> {
     ))
 }
 
-/// The way to Halo Cloud, gone for real where its port answers at all: each trouble by its code, with the next step. A firewall
-/// may be opened after the installation; a clock that is wrong would keep the server away for good.
-fn trouble_on_the_way(link_toml: &str) -> Vec<(&'static str, String)> {
-    let Ok(config) = Config::parse(link_toml) else { return Vec::new() };
-    if cloud_trouble(&config).is_some() {
-        return Vec::new();
-    }
-    // A thread of its own: whoever calls may be in a runtime already.
-    let asking = std::thread::spawn(move || {
+/// The way to Halo Cloud, gone for real: each trouble by its code, with the next step. A certificate may be mended after the
+/// installation; a clock that is wrong would keep the server away for good.
+fn trouble_on_the_way(config: &Config) -> Vec<(&'static str, String)> {
+    let ask = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-        let clock = std::sync::Arc::new(model::SystemClock);
-        Some(runtime.block_on(doctor::look::trouble_on_the_way(&config, clock)))
-    });
-    let found = asking.join().ok().flatten().unwrap_or_default();
+        Some(runtime.block_on(doctor::look::trouble_on_the_way(config, Arc::new(SystemClock))))
+    };
+    // A thread of its own: whoever calls may be in a runtime already.
+    let found = std::thread::scope(|scope| scope.spawn(ask).join()).ok().flatten().unwrap_or_default();
     let said = |found: doctor::Finding| {
         let words = [Some(found.what), found.next].into_iter().flatten().collect::<Vec<_>>().join(" ");
         (found.code, words)

@@ -1,5 +1,6 @@
 //! `updater`: brings Halo Link up to date, by hand or by the hourly task. On Windows `updater.exe`.
 
+mod cloud;
 mod update_notice;
 
 use agent::config::Config;
@@ -11,8 +12,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use tunnel::{Proxy, RelayAddress, Roots};
-use update::{Cloud, Newest, Outcome, Platform, Publishers, Record, Refusal, Step, Updater, Version};
+use update::{Newest, Outcome, Platform, Publishers, Record, Refusal, Step, Updater, Version};
 
 /// Streams come and go in the service; here the system's allocator would do, but one is enough for all three programs.
 #[global_allocator]
@@ -78,7 +78,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let installed: Version = agent::host::VERSION.parse().context("the version of this program")?;
     let (machine, package) = (System, package());
     let updater = Updater {
-        cloud: cloud(&config)?,
+        cloud: cloud::of(&config)?,
         environment: config.environment.clone(),
         platform: Platform::current(),
         running: installed,
@@ -109,21 +109,6 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     report(arguments, installed, &result);
     Ok(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The way to the cloud that the service has.
-fn cloud(config: &Config) -> Result<Cloud> {
-    let cloud = &config.cloud;
-    let tls = match &cloud.ca {
-        None => tunnel::outer_client_tls(Roots::System)?,
-        Some(path) => {
-            let pem = std::fs::read(path).with_context(|| format!("`cloud.ca`: {}", path.display()))?;
-            tunnel::outer_client_tls(Roots::Both(&pem))?
-        }
-    };
-    let proxy =
-        cloud.proxy.as_ref().map(|p| Proxy::parse(p.reveal())).transpose().context("`cloud.proxy`")?;
-    Ok(Cloud { relay: RelayAddress::parse(&cloud.url).context("`cloud.url`")?, tls, proxy })
 }
 
 fn publishers(config: &Config) -> Result<Publishers> {
