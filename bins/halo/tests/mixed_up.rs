@@ -74,7 +74,7 @@ async fn a_link_and_a_gateway_of_another_environment_are_refused_by_the_cloud_an
     );
     let report = json(&utility(&["doctor", "--json"])?)?.to_string();
     ensure!(report.contains("HL-0417") && report.contains("HL-0435"), "{report}");
-    let sites: Vec<Value> = serde_json::from_slice(&system.operator(&["sites"]).await?)?;
-    ensure!(sites.len() == 1, "the cloud took over a site of stage: {sites:?}");
+    let sites = String::from_utf8(system.operator(&["sites"]).await?)?;
+    ensure!(sites.lines().count() == 1, "the cloud took over a site of stage: {sites}");
     system.cloud.kill().await
 }
