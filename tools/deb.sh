@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the Debian package of Halo Link from built programs, and signs it when a key is named.
 #   tools/deb.sh [--programs FOLDER] [--version X.Y.Z] [--out FOLDER] [--sign-certificate PEM --sign-key PEM]
-# Programs come from target/release unless a folder is named. Prints the package's path. The signature is beside it, as .deb.sig:
+# Programs come from target/release unless a folder is named; a version that is not theirs is refused. Prints the package's path. The signature is beside it, as .deb.sig:
 # CMS over the whole file, checked by the updater as docs/updates.md says.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,12 +19,11 @@ while [ $# -gt 0 ]; do
     esac
     shift 2
 done
-# The version that the programs say they are.
-[ -n "$version" ] || version=$(sed -n 's/^pub const VERSION: &str = "\(.*\)";/\1/p' crates/agent/src/host.rs)
-[ -n "$version" ] || { echo "tools/deb.sh: no version found; name one with --version" >&2; exit 1; }
 for program in HaloLinkService HaloLinkUtility updater; do
     [ -x "$programs/$program" ] || { echo "tools/deb.sh: $programs/$program is missing: build it first (./x deb does)" >&2; exit 1; }
 done
+[ -n "$version" ] || version=$(said_version "$programs/HaloLinkUtility")
+need_version "$version" "$programs"/{HaloLinkService,HaloLinkUtility,updater}
 need_apt dpkg-dev openssl
 arch=$(dpkg --print-architecture)
 work=$(mktemp -d)

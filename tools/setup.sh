@@ -47,3 +47,21 @@ need_build() {
 need_link() {
     need_apt libssl-dev pkg-config
 }
+
+# said_version PROGRAM: the version that a program was built as (crates/agent/src/version.rs), read without running it.
+said_version() {
+    { LC_ALL=C grep -aoE 'Halo Link version [0-9]+\.[0-9]+\.[0-9]+;' "$1" || true; } | sed -n '1{s/.* //;s/;$//;p}'
+}
+
+# need_version VERSION PROGRAM...: no package says another version than its programs do.
+need_version() {
+    local version=$1 program said
+    shift
+    for program in "$@"; do
+        said=$(said_version "$program")
+        if [ -z "$said" ] || [ "$said" != "$version" ]; then
+            say "the package was to be of version $version, and $program is of version ${said:-which it does not say}: build it as $version (HALO_LINK_VERSION)"
+            exit 1
+        fi
+    done
+}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# windows-msi.sh PROGRAMS VERSION OUT: makes and signs the installer. PROGRAMS: folder of the signed programs; VERSION: YY.MMDD.build;
+# windows-msi.sh PROGRAMS VERSION OUT: makes and signs the installer. PROGRAMS: folder of the signed programs; VERSION: theirs, YY.MMDD.build;
 # OUT: the .msi. HALO_CLOUD_URL: where Halo Cloud is, when CLOUD_URL is not said on the command line of msiexec, and
 # HALO_CLOUD_ENVIRONMENT: whose that cloud is (production, when it is not said): for another ENVIRONMENT, CLOUD_URL must be said. HALO_FOR_WINE=1: one that
 # Wine can upgrade, for tests alone.
@@ -9,6 +9,7 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 need_apt wixl msitools
 programs=$1 version=$2 out=$(realpath -m "$3")
 
+need_version "$version" "$programs"/*.exe
 # MSI compares three numbers, of which the first two end at 255: 26.1123.1 is 26.11.23001.
 IFS=. read -r year day build <<<"$version"
 if [ "$build" -gt 999 ]; then
@@ -27,7 +28,7 @@ sql() { msibuild "$out" -q "$1"; }
 sql "INSERT INTO \`Property\` (\`Property\`,\`Value\`) VALUES ('HaloLinkVersion','$version')"
 # What the command line says must reach the part of msiexec that runs as the system. wixl does not know the attribute for it.
 said="ENVIRONMENT;CLOUD_URL;CLOUD_CA;PROXY;PMS;PMS_ID;PRACTICE_NAME;DATABASE_KIND;DATABASE_HOSTNAME;DATABASE_PATH;KEEP_IDENTITY"
-sql "UPDATE \`Property\` SET \`Value\`='WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED;COMPANYDIR;INSTALLDIR;PROGRAMFILES64;$said' WHERE \`Property\`='SecureCustomProperties'"
+sql "UPDATE \`Property\` SET \`Value\`='WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED;COMPANYDIR;INSTALLDIR;SERVICE_START;PROGRAMFILES64;$said' WHERE \`Property\`='SecureCustomProperties'"
 # Small letters: properties that a command line can't change.
 if [ -n "${HALO_CLOUD_URL:-}" ]; then
     case "${HALO_CLOUD_ENVIRONMENT:=production}" in
@@ -42,6 +43,8 @@ sql "UPDATE \`CustomAction\` SET \`Type\`=51 WHERE \`Action\`='Choose64'"
 sql "UPDATE \`Registry\` SET \`Value\`='#%%SystemRoot%\\System32\\EventCreate.exe' WHERE \`Name\`='EventMessageFile'"
 # The arguments of the set-up could hold a proxy's password: 0x2000 keeps them out of the log.
 sql "UPDATE \`CustomAction\` SET \`Type\`=11282 WHERE \`Action\`='SetUp'"
+# The same, and of the program in the table of binaries.
+sql "UPDATE \`CustomAction\` SET \`Type\`=11266, \`Source\`='NewUtility' WHERE \`Action\`='BeforeUpgrade'"
 # What the log says when the set-up refuses: it can't hand its own words to msiexec.
 why="Halo Link can not be installed here, and nothing was changed. The reason is in the event log (Application, source Halo Link), and HaloLinkUtility setup --check says it too. [1] [2] [3] [4]"
 sql "INSERT INTO \`Error\` (\`Error\`,\`Message\`) VALUES (1722,'$why')"

@@ -20,28 +20,40 @@ profile=windows packages=$windows_folder/packages
 if [ "${1:-}" = --release ]; then
     profile=release packages=$windows_folder/release-packages
 fi
-say "Windows programs ($profile)"
-windows_cargo build --profile $profile -p halo-link --bins
-
-version=$(sed -n 's/^pub const VERSION: &str = "\(.*\)";$/\1/p' crates/agent/src/host.rs)
 built=$windows_folder/$windows_target/$profile
+# build FOLDER: builds the programs and copies them there.
+build() {
+    windows_cargo build --profile $profile -p halo-link --bins
+    mkdir -p "$1"
+    cp "$built"/{HaloLinkService,HaloLinkUtility,updater}.exe "$1/"
+}
+say "Windows programs ($profile)"
 rm -rf "$packages"
-mkdir -p "$packages/programs"
-for program in HaloLinkService HaloLinkUtility updater; do
-    [ ! -f "$built/$program.exe" ] || cp "$built/$program.exe" "$packages/programs/"
-done
+build "$packages/programs"
+version=$(said_version "$packages/programs/HaloLinkUtility.exe")
 say "signatures and installer"
 if [ $profile = windows ]; then
     export HALO_FOR_WINE=1
+    made_of=$(cat "$packages"/programs/*.exe | sha256sum)
 else
     x86_64-w64-mingw32-strip "$packages"/programs/*.exe
 fi
 tools/windows-sign.sh "$packages"/programs/*.exe
 tools/windows-msi.sh "$packages/programs" "$version" "$packages/HaloLink-$version.msi"
 if [ $profile = windows ]; then
-    # For the tests of upgrade and update: the same programs in installers of another number.
-    tools/windows-msi.sh "$packages/programs" "${version%%.*}.101.1" "$packages/HaloLink-older.msi"
-    tools/windows-msi.sh "$packages/programs" "${version%.*}.999" "$packages/HaloLink-newer.msi"
+    # For the tests of upgrade and update: the same sources as other versions. They are built again when those have changed, and then only
+    # what knows the version.
+    for other in older=${version%%.*}.101.1 newer=${version%.*}.999; do
+        name=${other%=*} number=${other#*=} programs=$windows_folder/as-${other%=*}
+        if [ "$(cat "$programs/made-of" 2>/dev/null)" != "$made_of $number" ]; then
+            say "Windows programs as version $number"
+            rm -rf "$programs"
+            HALO_LINK_VERSION=$number build "$programs"
+            tools/windows-sign.sh "$programs"/*.exe
+            echo "$made_of $number" > "$programs/made-of"
+        fi
+        tools/windows-msi.sh "$programs" "$number" "$packages/HaloLink-$name.msi"
+    done
     cp "${HALO_SIGN_CERT:-$windows_folder/test-signing/cert.pem}" "$packages/publisher.pem"
     x86_64-w64-mingw32-gcc -O2 -s -shared -o "$packages/bcryptprimitives.dll" windows/wine/bcryptprimitives.c -ladvapi32
 fi

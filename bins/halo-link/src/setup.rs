@@ -2,6 +2,7 @@
 //!
 //! Hidden from `--help` because nobody types it: the MSI and the Debian package do. What it does is in docs/windows.md.
 
+mod again;
 mod answers;
 mod fit;
 mod remove;
@@ -13,7 +14,8 @@ use clap::Args;
 use doctor::look::{OTHER_ENVIRONMENT, WRONG_CLOCK};
 use machine::{
     events::{self, Level},
-    facts, folder, paths, published, service,
+    facts, folder, paths, published,
+    service::{self, StartType},
 };
 use model::SystemClock;
 use std::{
@@ -42,6 +44,15 @@ pub(crate) struct Setup {
     /// Tell the service manager how the service starts, and make the updater's hourly task
     #[arg(long, conflicts_with = "check")]
     service: bool,
+    /// With --service: how the service started that this one replaces, as the registry has it
+    #[arg(long, default_value = "", value_name = "#2, #3 or #4")]
+    start_type: String,
+    /// Before an upgrade removes the old version: say whether this one can be here, and note whether the service was stopped
+    #[arg(long, conflicts_with_all = ["check", "service"])]
+    before_upgrade: bool,
+    /// After an upgrade: start the service, unless it was stopped or disabled
+    #[arg(long, conflicts_with_all = ["check", "service", "before_upgrade"])]
+    after_upgrade: bool,
     /// Take everything back: what is published, the hourly task, the data
     #[arg(long, conflicts_with_all = ["check", "service"])]
     remove: bool,
@@ -67,7 +78,9 @@ impl Setup {
         let done = if self.remove {
             remove::everything(&self.config, &self.data, keeps(&self.keep_identity))
         } else if self.service {
-            settings(&self.data)
+            settings(&self.data, StartType::from_registry(&self.start_type))
+        } else if self.after_upgrade {
+            again::start()
         } else {
             self.prepare()
         };
@@ -98,13 +111,16 @@ impl Setup {
             // whether there is room for that. Refused here it would be tried again every hour, with the service stopped each time.
             (facts.memory, free) = (0, None);
         }
-        let mut wrong = fit::unfit(&facts, &self.data, free, foreign(service::program()).as_deref());
+        // Before an upgrade the service is the old version's, and this program is not beside it.
+        let other = if self.before_upgrade { None } else { foreign(service::program()) };
+        let mut wrong = fit::unfit(&facts, &self.data, free, other.as_deref());
         if written.is_some() {
             wrong.extend(database_trouble(&self.answers.database()));
         }
-        let unreachable = cloud_trouble(&config);
+        // An upgrade is not kept away by it; it is noted when the new version is there.
+        let unreachable = if self.before_upgrade { None } else { cloud_trouble(&config) };
         let mut noted = Vec::new();
-        if written.is_some() && unreachable.is_none() {
+        if written.is_some() && unreachable.is_none() && !self.before_upgrade {
             // What keeps a new one from ever getting in refuses it; an upgrade is not kept away by either.
             for (code, said) in trouble_on_the_way(&config) {
                 match code {
@@ -119,6 +135,12 @@ impl Setup {
         }
         if !wrong.is_empty() {
             bail!("{}", wrong.join(". "));
+        }
+        if self.before_upgrade {
+            let untold = service::remember_stopped().err();
+            return Ok(untold.map_or_else(String::new, |error| {
+                format!("whether the service was stopped could not be noted, so it will be started: {error}")
+            }));
         }
         let mut said = noted;
         if written.is_none() {
@@ -239,8 +261,8 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 /// What the service manager is told. What it refuses is said and is no failure: the service runs without.
-fn settings(data: &Path) -> Result<String> {
-    let mut said = service::configure().err().unwrap_or_default();
+fn settings(data: &Path, kept: Option<StartType>) -> Result<String> {
+    let mut said = service::configure(kept).err().unwrap_or_default();
     if cfg!(windows) && paths::install().join("updater.exe").is_file() {
         said.extend(hourly(data).err().map(|error| format!("the task \"{TASK}\" was not made: {error:#}")));
     }

@@ -29,6 +29,8 @@ pub(crate) fn notice(
             Refusal::Unreachable(_)
             | Refusal::NothingKnown { .. }
             | Refusal::Busy
+            // Its failure was told.
+            | Refusal::Paused { .. }
             | Refusal::NotAdministrator,
         ) => None,
         Err(refusal) => {
@@ -60,6 +62,7 @@ mod tests {
             outcome: "refused".to_owned(),
             code: None,
             why: Some(Refusal::Hash.to_string()),
+            tried: None,
         };
         assert_eq!(notice(running, Some(&before), &refused), None);
         before.why = Some("another reason".to_owned());

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use update::{Newest, Outcome, Platform, Publishers, Record, Refusal, Step, Updater, Version};
+use update::{Newest, Outcome, Platform, Publishers, Record, Refusal, Step, Tried, Updater, Version};
 
 /// Streams come and go in the service; here the system's allocator would do, but one is enough for all three programs.
 #[global_allocator]
@@ -30,6 +30,7 @@ running version stays as it is, and the reason is one sentence with the next ste
 
   updater --check        only look; needs no more than to read link.toml
   updater                install what is newer
+  updater --hourly       the same as the hourly task does it: an update whose installer failed is left alone for a day
 
 link.toml:
   [update]
@@ -42,6 +43,9 @@ struct Arguments {
     /// Only look, install nothing
     #[arg(long)]
     check: bool,
+    /// As the hourly task: an update whose installer failed is tried again after a day, and not at once
+    #[arg(long, conflicts_with = "check")]
+    hourly: bool,
     /// One JSON object on stdout instead of sentences
     #[arg(long)]
     json: bool,
@@ -89,12 +93,18 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         package: &package,
         machine: &machine,
         clock: &SystemClock,
+        hourly: arguments.hourly,
     };
     let before = Record::read(&config.root).unwrap_or_default();
     // One thread is enough, and the installer's run may block it: nothing else is waited for then.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut teller = Teller { shown: None, on: !arguments.json && io::stderr().is_terminal() };
-    let mut tell = |step| teller.tell(step);
+    let mut tell = |step| {
+        if step == Step::Again && !arguments.json {
+            let _ = writeln!(io::stderr(), "updater: its installer has failed before; it is tried again now");
+        }
+        teller.tell(step);
+    };
     let result = runtime.block_on(async {
         match arguments.check {
             true => updater.check(&mut tell).await,
@@ -107,7 +117,8 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     {
         machine::events::report(level, id, &text);
     }
-    report(arguments, installed, &result);
+    let after = Record::read(&config.root).unwrap_or_default();
+    report(arguments, installed, &result, after.and_then(|record| record.tried).as_ref());
     Ok(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -170,6 +181,7 @@ struct Teller {
 impl Teller {
     fn tell(&mut self, step: Step) {
         let line = match step {
+            Step::Again => return,
             Step::Asking => "asking Halo Cloud …".to_owned(),
             Step::Fetching { done, size } => {
                 format!("fetching {:3} % of {} MB", done * 100 / size.max(1), size.div_ceil(1_000_000))
@@ -190,16 +202,33 @@ impl Teller {
     }
 }
 
-fn report(arguments: &Arguments, running: Version, result: &Result<Outcome, Refusal>) {
+/// `tried`: the file whose installer failed, if one did.
+fn report(arguments: &Arguments, running: Version, result: &Result<Outcome, Refusal>, tried: Option<&Tried>) {
     if arguments.json {
-        return say(&json(running, result).to_string());
+        let mut told = json(running, result);
+        told["nextTry"] = tried.and_then(|tried| tried.next_try.clone()).into();
+        return say(&told.to_string());
     }
     match result {
+        Ok(outcome @ Outcome::Available(version)) => {
+            let failed = tried.filter(|tried| tried.version == version.to_string()).and_then(failed);
+            say(&[Some(sentence(running, outcome)), failed]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(" "));
+        }
         Ok(outcome) => say(&sentence(running, outcome)),
         Err(refusal) => {
             let _ = writeln!(io::stderr(), "updater: {refusal}");
         }
     }
+}
+
+/// That its installer failed, for whoever only looks.
+fn failed(tried: &Tried) -> Option<String> {
+    let (why, next) = (tried.reason(), tried.next_try.as_ref()?);
+    Some(format!("Its installer failed at {} ({why}); the hourly run tries it again after {next}.", tried.at))
 }
 
 fn sentence(running: Version, outcome: &Outcome) -> String {

@@ -127,6 +127,22 @@ fn a_check_looks_and_writes_nothing() {
 }
 
 #[test]
+fn before_an_upgrade_the_new_version_says_whether_it_can_read_what_is_there() {
+    let server = Server::new();
+    assert!(server.install("stage").0);
+    let before = ["--before-upgrade", "--environment", "production ", "--pms", "Zedmed "];
+    let (good, text) = server.setup(&before);
+    // What it would note, the installation itself notes.
+    assert!(good && text.trim().is_empty(), "{text}");
+    let path = server.file("etc/link.toml");
+    let broken = fs::read_to_string(&path).unwrap().replace("environment = ", "environmental = ");
+    fs::write(&path, &broken).unwrap();
+    let (good, text) = server.setup(&before);
+    assert!(!good && text.contains("environment") && text.lines().count() < 4, "{text}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), broken);
+}
+
+#[test]
 fn what_was_installed_is_taken_back_and_identity_is_kept_by_choice() {
     let server = Server::new();
     assert!(server.install("stage").0);

@@ -38,10 +38,6 @@ impl Place {
             fs::create_dir_all(place.path(folder)).unwrap();
         }
         fs::write(place.path("root/var/lib/dpkg/status"), "").unwrap();
-        // What is under test is the package and its way in, not the programs: any that run will do.
-        for program in ["HaloLinkService", "HaloLinkUtility", "updater"] {
-            fs::copy("/bin/true", place.path("programs").join(program)).unwrap();
-        }
         for name in ["publisher", "somebody"] {
             let (key, pem) = (place.path(&format!("{name}.key")), place.path(&format!("{name}.pem")));
             run(Command::new("openssl")
@@ -64,9 +60,17 @@ impl Place {
 
     /// A package of this version, signed by `signer`.
     fn package(&self, version: &str, signer: &str) -> PathBuf {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/deb.sh");
-        let path = run(Command::new(script)
-            .args(["--version", version, "--programs"])
+        // What is under test is the package and its way in, not the programs: any that run and say their version will do.
+        for program in ["HaloLinkService", "HaloLinkUtility", "updater"] {
+            let to = self.path("programs").join(program);
+            fs::copy("/bin/true", &to).unwrap();
+            let mut bytes = fs::read(&to).unwrap();
+            bytes.extend(format!("Halo Link version {version};").bytes());
+            fs::write(to, bytes).unwrap();
+        }
+        let path = run(self
+            .deb()
+            .arg("--programs")
             .arg(self.path("programs"))
             .arg("--out")
             .arg(self.path("packages"))
@@ -75,6 +79,10 @@ impl Place {
             .arg("--sign-key")
             .arg(self.path(&format!("{signer}.key"))));
         PathBuf::from(path.trim())
+    }
+
+    fn deb(&self) -> Command {
+        Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/deb.sh"))
     }
 
     fn dpkg(&self, words: &[&str]) -> Command {
@@ -246,6 +254,37 @@ fn a_server_is_brought_up_to_date_and_never_by_somebody_else() {
 }
 
 #[test]
+fn an_installer_that_fails_is_not_started_every_hour() {
+    if !is_root() {
+        return;
+    }
+    let mut place = Place::new();
+    place.start_cloud();
+    place.publish(&place.package("99.713.2", "publisher"));
+    // Where a program is to go lies a folder that is not empty: dpkg fails.
+    let in_the_way = place.path("root/usr/bin/HaloLinkUtility");
+    fs::create_dir_all(in_the_way.join("folder")).unwrap();
+    let (good, told) = place.update(&["--hourly"]);
+    assert_eq!((good, &told["code"]), (false, &"installer".into()), "{told}");
+    let next = told["nextTry"].as_str().unwrap().to_owned();
+    let (good, told) = place.update(&["--hourly"]);
+    let why = told["why"].as_str().unwrap();
+    assert_eq!((good, &told["code"]), (false, &"paused".into()), "{told}");
+    assert!(why.contains(&next) && why.contains("run `updater` as an administrator"), "{why}");
+    let looked = Command::new(env!("CARGO_BIN_EXE_updater"))
+        .args(["--check", "--config"])
+        .arg(place.path("link.toml"))
+        .output()
+        .unwrap();
+    assert!(looked.status.success() && said(&looked).contains(&next), "{}", said(&looked));
+    // The reason is mended; by hand it is tried at once.
+    fs::remove_dir_all(in_the_way).unwrap();
+    let (good, told) = place.update(&[]);
+    assert_eq!((good, &told["outcome"]), (true, &"installed".into()), "{told}");
+    assert_eq!(place.installed().as_deref(), Some("99.713.2"));
+}
+
+#[test]
 fn a_package_installs_upgrades_keeps_and_goes() {
     if !is_root() {
         return;
@@ -253,6 +292,10 @@ fn a_package_installs_upgrades_keeps_and_goes() {
     let place = Place::new();
     let first = place.package("26.713.1", "publisher");
     let newer = place.package("26.713.2", "publisher");
+    let lie = place.deb().args(["--version", "26.713.3", "--programs"]).arg(place.path("programs")).output();
+    let lie = lie.unwrap();
+    assert!(!lie.status.success() && said(&lie).contains("is of version 26.713.2"), "{}", said(&lie));
+    real_programs_say_their_version();
     run(&mut place.dpkg(&["--install", first.to_str().unwrap()]));
     let root = place.path("root");
     for file in [
@@ -287,6 +330,19 @@ fn a_package_installs_upgrades_keeps_and_goes() {
     run(&mut place.dpkg(&["--purge", "halo-link"]));
     for gone in ["etc/halo-link", "var/lib/halo-link"] {
         assert!(!root.join(gone).exists(), "{gone}");
+    }
+}
+
+/// Where the scripts that make packages look for it.
+fn real_programs_say_their_version() {
+    let mark = format!("Halo Link version {};", agent::host::VERSION);
+    for program in [
+        env!("CARGO_BIN_EXE_HaloLinkService"),
+        env!("CARGO_BIN_EXE_HaloLinkUtility"),
+        env!("CARGO_BIN_EXE_updater"),
+    ] {
+        let bytes = fs::read(program).unwrap();
+        assert!(bytes.windows(mark.len()).any(|part| part == mark.as_bytes()), "{mark} in {program}");
     }
 }
 

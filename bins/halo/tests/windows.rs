@@ -23,6 +23,7 @@ const DATA: &str = "ProgramData/Halo Connect/Halo Link";
 const UTILITY: &str = r"C:\Program Files (x86)\Halo Connect\Halo Link\HaloLinkUtility.exe";
 const UPDATER: &str = r"C:\Program Files (x86)\Halo Connect\Halo Link\updater.exe";
 const TASK: &str = "Halo Link Updater Hourly";
+const SERVICE: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\Halo Link Service";
 const KEY: &str = r"HKLM\SOFTWARE\WOW6432Node\Halo Connect\Halo Link";
 
 #[tokio::test]
@@ -91,7 +92,7 @@ async fn a_practice_installs_runs_upgrades_repairs_and_removes_halo_link() -> Re
         "check 1: it is there and running; check 2: its version is told; check 3: it has no ID while the cloud can't be reached",
     );
     let version = site.value("Version").await?;
-    ensure!(version.split('.').count() == 3, "no version: {version}");
+    ensure!(version.ends_with(".101.1"), "the older version says that it is {version}");
     ensure!(site.value("LinkGUID").await?.len() == 32, "no Link GUID");
     ensure!(site.guids().await?.is_empty(), "an ID was published that no cloud has accepted");
 
@@ -132,9 +133,29 @@ async fn a_practice_installs_runs_upgrades_repairs_and_removes_halo_link() -> Re
     site.is("RUNNING").await?;
     ensure!(site.guids().await? == [guid.clone()], "the ID is gone after a restart of the server");
 
-    step("an upgrade keeps identity and pairings, and a bundled installer does not change the environment");
-    site.install(&newest, &["ENVIRONMENT=production", "PMS=Zedmed"]).await?;
+    step("an upgrade to a version that can't be here is refused, and the old one runs on");
+    let (starts, config) = (site.starts()?, data.join("link.toml"));
+    let good = fs::read_to_string(&config)?;
+    fs::write(&config, format!("{good}\n[nonsense]\n"))?;
+    ensure!(site.install(&newest, &[]).await.is_err(), "it was upgraded in spite of its configuration");
+    fs::write(&config, good)?;
     site.is("RUNNING").await?;
+    ensure!(site.starts()? == starts, "the refused upgrade stopped the service");
+    ensure!(site.value("Version").await? == version, "another version runs after a refused upgrade");
+    site.answers(&guid).await?;
+
+    step("an upgrade leaves a service disabled that somebody disabled");
+    site.starts_as("4").await?;
+    site.is("STOPPED").await?;
+    site.install(&newest, &["ENVIRONMENT=production", "PMS=Zedmed"]).await?;
+    site.is("STOPPED").await?;
+    ensure!(site.start_type().await? == "0x4", "the upgrade changed how the service starts");
+
+    step("an upgrade keeps identity and pairings, and a bundled installer does not change the environment");
+    site.starts_as("2").await?;
+    site.is("RUNNING").await?;
+    let version = version_of(&newest)?;
+    site.runs(&version).await?;
     ensure!(site.value("Environment").await? == "demo", "the environment was changed by an upgrade");
     ensure!(site.guid_within_a_minute().await? == guid, "another ID after an upgrade");
     site.answers(&guid).await?;
@@ -156,6 +177,7 @@ async fn a_practice_installs_runs_upgrades_repairs_and_removes_halo_link() -> Re
     ensure!(said.contains("is installed, signed by"), "{said}");
     ensure!(site.has_version_of_newer().await, "Windows does not list the newer version");
     site.is("RUNNING").await?;
+    site.runs(&format!("{}.999", version.rsplit_once('.').context("no version")?.0)).await?;
     ensure!(site.guid_within_a_minute().await? == guid, "another ID after an update");
     site.answers(&guid).await?;
     // From here on it is what is installed.
@@ -178,7 +200,17 @@ async fn a_practice_installs_runs_upgrades_repairs_and_removes_halo_link() -> Re
     ensure!(data.join("identity/link.root").is_file(), "the identity was not kept");
     ensure!(!data.join("logs").exists(), "logs were kept");
     site.nothing_but_data_is_left().await?;
+    site.install(&older, &[]).await?;
+    site.is("RUNNING").await?;
+
+    step("an upgrade starts nothing that somebody stopped");
+    site.wine.run("net", &["stop", "Halo Link Service"]).await?;
+    site.is("STOPPED").await?;
     site.install(&newest, &[]).await?;
+    site.is("STOPPED").await?;
+    ensure!(site.start_type().await? == "0x2", "the service does not start with the server any more");
+    site.wine.run("net", &["start", "Halo Link Service"]).await?;
+    site.is("RUNNING").await?;
     ensure!(
         site.guid_within_a_minute().await? == guid,
         "another ID after installing again with the kept identity"
@@ -206,6 +238,12 @@ fn newest(packages: &Path) -> Result<PathBuf> {
         }
     }
     found.pop().with_context(|| format!("no installer in {}: run ./x windows", packages.display()))
+}
+
+/// The version in the name of that one.
+fn version_of(newest: &Path) -> Result<String> {
+    let name = newest.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(name.strip_prefix("HaloLink-").context("the installer's name has no version")?.to_owned())
 }
 
 /// A published update as it was.
@@ -347,6 +385,39 @@ impl Site {
         let list = r"HKLM\SOFTWARE\WOW6432Node\Microsoft\Windows\CurrentVersion\Uninstall";
         let said = self.wine.run("reg", &["query", list, "/s"]).await.unwrap_or_default();
         said.lines().any(|line| line.contains("DisplayVersion") && line.trim().ends_with("999"))
+    }
+
+    /// Service and Utility are of this version, and not only Windows' list says so.
+    async fn runs(&self, version: &str) -> Result<()> {
+        let mut last = String::new();
+        for _ in 0..120 {
+            last = self.value("Version").await.unwrap_or_default();
+            if last == version {
+                let said = self.utility_said(&["--version"]).await?;
+                ensure!(said.trim().ends_with(version), "the Utility is not {version}: {said}");
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        bail!("the service is not {version}: {last}")
+    }
+
+    /// How often the service has started, as its log has it.
+    fn starts(&self) -> Result<usize> {
+        let log = fs::read_to_string(self.wine.c(DATA).join("logs/HaloLinkService.log"))?;
+        Ok(log.lines().filter(|line| line.contains("\"started\"")).count())
+    }
+
+    /// As an administrator in the list of services, and the server starts anew: this Wine has no `sc config`.
+    async fn starts_as(&self, number: &str) -> Result<()> {
+        let words = ["add", SERVICE, "/v", "Start", "/t", "REG_DWORD", "/d", number, "/f"];
+        self.wine.run("reg", &words).await?;
+        self.wine.reboot()
+    }
+
+    async fn start_type(&self) -> Result<String> {
+        let said = self.wine.run("reg", &["query", SERVICE, "/v", "Start"]).await?;
+        Ok(said.split_whitespace().last().unwrap_or_default().to_owned())
     }
 
     /// What a program says that ends badly.

@@ -48,8 +48,7 @@ const GRACE: Duration = Duration::from_secs(8);
 /// Inner sessions at once.
 const SESSIONS: usize = 512;
 
-/// Version of Halo Link as integrators see it, CalVer.
-pub const VERSION: &str = "26.1123.1";
+pub use crate::version::VERSION;
 
 /// One practice database to serve.
 pub struct SiteSetup {

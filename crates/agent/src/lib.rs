@@ -21,6 +21,7 @@ pub mod protect;
 pub mod self_test;
 pub mod server;
 pub mod store;
+mod version;
 
 #[cfg(test)]
 mod testkit;

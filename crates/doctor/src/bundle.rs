@@ -115,6 +115,7 @@ fn facts(seen: &Seen) -> Value {
         "published": seen.published.as_ref().ok(),
         "update": seen.update.as_ref().map(|update| json!({
             "checkedAt": update.checked_at, "newest": update.newest, "outcome": update.outcome, "why": update.why,
+            "tried": update.tried,
         })),
     })
 }

@@ -14,6 +14,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("HL-0112", "a newer version can be had"),
     ("HL-0113", "the last update was refused"),
     ("HL-0114", "no check for updates is on record"),
+    ("HL-0115", "the installer of an update failed"),
     ("HL-0120", "it has its Halo ID"),
     ("HL-0121", "no Halo ID yet"),
     ("HL-0122", "some databases have no Halo ID yet"),

@@ -93,9 +93,15 @@ pub struct Update {
     /// `up-to-date`, `available`, `installed`, `installed-restart-needed` or `refused`.
     #[serde(default)]
     pub outcome: String,
+    /// When refused: a word for programs.
+    #[serde(default)]
+    pub code: Option<String>,
     /// The updater's sentence, when refused.
     #[serde(default)]
     pub why: Option<String>,
+    /// The file whose installer failed.
+    #[serde(default)]
+    pub tried: Option<update::Tried>,
 }
 
 /// Who signed one of the installed programs.

@@ -57,16 +57,70 @@ pub fn stop() -> io::Result<()> {
     systemd::order("stop")
 }
 
+/// How the service manager starts the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartType {
+    /// With the system.
+    Automatic,
+    /// When somebody says so.
+    Manual,
+    /// Not at all.
+    Disabled,
+}
+
+impl StartType {
+    /// Reads what an installer found in the registry: `#2`, `#3` or `#4`. `None` for what is none of these: no service was there.
+    pub fn from_registry(text: &str) -> Option<StartType> {
+        match text.trim() {
+            "#2" => Some(StartType::Automatic),
+            "#3" => Some(StartType::Manual),
+            "#4" => Some(StartType::Disabled),
+            _ => None,
+        }
+    }
+}
+
+/// How the service manager starts the service; `None` where none is installed, and on Linux, where upgrades leave it as it is.
+pub fn start_type() -> Option<StartType> {
+    #[cfg(windows)]
+    return crate::windows::service::start_type();
+    #[cfg(not(windows))]
+    None
+}
+
+/// Before an upgrade removes the service: notes, where administrators alone may write, whether somebody had stopped it. On Linux the
+/// package does not start what is stopped, and nothing is to be done.
+///
+/// # Errors
+/// When the service manager can't be asked or the note can't be written.
+pub fn remember_stopped() -> io::Result<()> {
+    #[cfg(windows)]
+    return crate::windows::upgrade::remember_stopped();
+    #[cfg(not(windows))]
+    Ok(())
+}
+
+/// Whether [`remember_stopped`] noted that it was; the note is gone then.
+pub fn was_stopped() -> bool {
+    #[cfg(windows)]
+    return crate::windows::upgrade::was_stopped();
+    #[cfg(not(windows))]
+    false
+}
+
 /// What an installed service is told once, by an administrator: start some time after the system, and start again after a failure (after
-/// 1, 1 and 5 minutes). On Linux the unit file says it, and nothing is to be done.
+/// 1, 1 and 5 minutes). `kept`: how the service started that this one replaces. On Linux the unit file says it, and nothing is to be done.
 ///
 /// # Errors
 /// One line for each setting that the service manager refused; the others are made. Not fatal: the service runs without.
-pub fn configure() -> Result<(), Vec<String>> {
+pub fn configure(kept: Option<StartType>) -> Result<(), Vec<String>> {
     #[cfg(windows)]
-    return crate::windows::service::configure();
+    return crate::windows::service::configure(kept);
     #[cfg(not(windows))]
-    Ok(())
+    {
+        let _ = kept;
+        Ok(())
+    }
 }
 
 /// What is done once, when the service is told to stop.
@@ -177,6 +231,16 @@ mod tests {
         assert_eq!(state("loaded", "failed"), State::Stopped);
         assert_eq!(state("loaded", "strange"), State::Unknown("loaded strange".to_owned()));
         assert_eq!(systemd::parse(""), State::Unknown(String::new()));
+    }
+
+    #[test]
+    fn how_it_started_is_read_as_an_installer_finds_it_in_the_registry() {
+        assert_eq!(StartType::from_registry("#4 "), Some(StartType::Disabled));
+        assert_eq!(StartType::from_registry("#3"), Some(StartType::Manual));
+        assert_eq!(StartType::from_registry("#2"), Some(StartType::Automatic));
+        for none in ["", " ", "#0", "4", "#44"] {
+            assert_eq!(StartType::from_registry(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod fetch;
 mod offer;
 mod package;
+mod pause;
 mod policy;
 mod record;
 mod refusal;
@@ -16,7 +17,8 @@ mod version;
 
 pub use fetch::Cloud;
 pub use offer::{FILES, METADATA_VERSION, OFFER_BYTES, Offer, PATH, Platform, is_plain};
-pub use package::{Deb, Ended, Installed, Msi, Package, Run, SystemRun};
+pub use package::{Deb, Ended, Installed, Msi, NotInstalled, Package, Run, SystemRun};
+pub use pause::Tried;
 pub use policy::{Decision, Newest, Policy};
 pub use record::Record;
 pub use refusal::Refusal;

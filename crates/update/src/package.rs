@@ -15,6 +15,21 @@ pub struct Installed {
     pub restart: bool,
 }
 
+/// Why it is not installed. What was installed before is still there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotInstalled {
+    /// In words, with the next step.
+    pub why: String,
+    /// The installer had no turn: nothing was stopped for it, and an hour later it may get one.
+    pub busy: bool,
+}
+
+impl From<String> for NotInstalled {
+    fn from(why: String) -> NotInstalled {
+        NotInstalled { why, busy: false }
+    }
+}
+
 /// What a command said when it ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
@@ -60,8 +75,8 @@ pub trait Package: Send + Sync {
     /// Installs it and waits.
     ///
     /// # Errors
-    /// Why not, in words with the next step; what was installed before is still there.
-    fn install(&self, file: &Path) -> Result<Installed, String>;
+    /// [`NotInstalled`].
+    fn install(&self, file: &Path) -> Result<Installed, NotInstalled>;
 }
 
 /// Windows Installer.
@@ -77,15 +92,14 @@ impl<R: Run> Package for Msi<R> {
         signature::installer_version(file)
     }
 
-    fn install(&self, file: &Path) -> Result<Installed, String> {
+    fn install(&self, file: &Path) -> Result<Installed, NotInstalled> {
         if let Some(updater) = &self.updater {
             step_aside(updater).map_err(|e| format!("{} can't be renamed: {e}", updater.display()))?;
         }
         let arguments = [OsStr::new("/i"), file.as_os_str(), OsStr::new("/qn"), OsStr::new("/norestart")];
         let ended = self.run.run(&msiexec(), &arguments.map(OsString::from));
-        msi_words(
-            ended.map_err(|e| format!("msiexec can't be started ({e}): repair Windows Installer"))?.code,
-        )
+        let ended = ended.map_err(|e| format!("msiexec can't be started ({e}): repair Windows Installer"))?;
+        msi_words(ended.code).map_err(|why| NotInstalled { why, busy: ended.code == Some(MSI_BUSY) })
     }
 }
 
@@ -97,16 +111,19 @@ fn msiexec() -> OsString {
     path
 }
 
+/// `ERROR_INSTALL_ALREADY_RUNNING`.
+const MSI_BUSY: i32 = 1618;
+
 /// Exit codes of Windows Installer in words.
 fn msi_words(code: Option<i32>) -> Result<Installed, String> {
     match code {
         Some(0) => Ok(Installed { restart: false }),
         Some(1641 | 3010) => Ok(Installed { restart: true }),
         Some(1602) => Err("somebody cancelled it (1602): run it again".to_owned()),
-        Some(1603) => Err("Windows Installer met an error and put everything back (1603): see the Application event log, source \
-                           MsiInstaller, and tell support"
+        Some(1603) => Err("Windows Installer met an error and put everything back (1603): see the Application event log, sources \
+                           Halo Link and MsiInstaller, and tell support"
             .to_owned()),
-        Some(1618) => Err("another installation is under way (1618): the next run tries again".to_owned()),
+        Some(MSI_BUSY) => Err("another installation is under way (1618): the next run tries again".to_owned()),
         Some(1625) => Err("a policy of this computer forbids it (1625): ask its administrator".to_owned()),
         Some(1638) => Err("another version of this product is installed already (1638): uninstall that one first".to_owned()),
         Some(code) => Err(format!("Windows Installer ended with {code}: see the Application event log, source MsiInstaller")),
@@ -148,7 +165,7 @@ impl<R: Run> Package for Deb<R> {
         }
     }
 
-    fn install(&self, file: &Path) -> Result<Installed, String> {
+    fn install(&self, file: &Path) -> Result<Installed, NotInstalled> {
         // What the practice wrote stays as it wrote it, and nobody is asked.
         let mut arguments = self.options.clone();
         arguments.extend(
@@ -158,12 +175,14 @@ impl<R: Run> Package for Deb<R> {
         let ended = self.run.run(OsStr::new("/usr/bin/dpkg"), &arguments);
         match ended.map_err(|e| format!("dpkg can't be started ({e})"))?.code {
             Some(0) => Ok(Installed { restart: false }),
-            Some(2) => Err(
-                "dpkg could not begin (2): another installation may be under way; the next run tries again"
-                    .to_owned(),
-            ),
-            Some(code) => Err(format!("dpkg ended with {code}: `dpkg --audit` says what is missing")),
-            None => Err("dpkg was ended from outside: run `dpkg --configure -a`, then this again".to_owned()),
+            Some(2) => {
+                let why = "dpkg could not begin (2): another installation may be under way; the next run tries again";
+                Err(NotInstalled { why: why.to_owned(), busy: true })
+            }
+            Some(code) => Err(format!("dpkg ended with {code}: `dpkg --audit` says what is missing").into()),
+            None => Err("dpkg was ended from outside: run `dpkg --configure -a`, then this again"
+                .to_owned()
+                .into()),
         }
     }
 }
@@ -199,8 +218,9 @@ mod tests {
         for (code, word) in
             [(1602, "cancelled"), (1603, "put everything back"), (1618, "under way"), (1, "ended with 1")]
         {
-            let why = msi(code).install(Path::new("x")).unwrap_err();
-            assert!(why.contains(word), "{code}: {why}");
+            let failed = msi(code).install(Path::new("x")).unwrap_err();
+            assert!(failed.why.contains(word), "{code}: {failed:?}");
+            assert_eq!(failed.busy, code == MSI_BUSY, "{code}");
         }
     }
 
@@ -225,6 +245,8 @@ mod tests {
         assert_eq!(run[0], ["/usr/bin/dpkg-deb", "--field", "a.deb", "Version"]);
         assert_eq!((run[1][1].as_str(), run[1].last().unwrap().as_str()), ("--root=/x", "a.deb"));
         let busy = Deb { run: seen(2, ""), options: vec![] };
-        assert!(busy.install(Path::new("a.deb")).unwrap_err().contains("next run"));
+        let failed = busy.install(Path::new("a.deb")).unwrap_err();
+        assert!(failed.busy && failed.why.contains("next run"), "{failed:?}");
+        assert!(!Deb { run: seen(1, ""), options: vec![] }.install(Path::new("a.deb")).unwrap_err().busy);
     }
 }

@@ -1,5 +1,6 @@
 //! `update.json` in the data folder: how the last run ended, for the doctor.
 
+use crate::Tried;
 use serde::{Deserialize, Serialize};
 use std::{fs, io, path::Path};
 
@@ -24,6 +25,9 @@ pub struct Record {
     pub code: Option<String>,
     /// When refused: the sentence that people were told.
     pub why: Option<String>,
+    /// The file whose installer was started and has not come to a good end. Later runs hand it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tried: Option<Tried>,
 }
 
 impl Record {

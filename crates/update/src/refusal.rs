@@ -95,6 +95,21 @@ pub enum Refusal {
     /// The installer ran and failed; it has put back what was there.
     #[error("the installer did not install it: {0}")]
     Installer(String),
+    /// The hourly run leaves a file alone whose installer failed.
+    #[error(
+        "{version} is not installed now: its installer failed at {at} ({why}). The hourly run tries it again after {next}; when \
+         the reason is mended, run `updater` as an administrator: it tries at once"
+    )]
+    Paused {
+        /// In the offer.
+        version: Version,
+        /// RFC 3339.
+        at: String,
+        /// RFC 3339.
+        next: String,
+        /// What the installer's failure was told as.
+        why: String,
+    },
 }
 
 impl Refusal {
@@ -115,6 +130,7 @@ impl Refusal {
             Refusal::NotAdministrator => "not-administrator",
             Refusal::Files { .. } => "files",
             Refusal::Installer(_) => "installer",
+            Refusal::Paused { .. } => "paused",
         }
     }
 

@@ -1,14 +1,14 @@
 //! One run: ask, decide, fetch, check, install, write down.
 
 use crate::{
-    Cloud, Decision, Installed, Offer, Package, Platform, Policy, Publishers, Record, Refusal,
-    SIGNATURE_BYTES, Signer, Version, detached_signature_of,
+    Cloud, Decision, Installed, NotInstalled, Offer, Package, Platform, Policy, Publishers, Record, Refusal,
+    SIGNATURE_BYTES, Signer, Tried, Version, detached_signature_of,
     fetch::Broken,
     offer::METADATA_VERSION,
     signature_of,
     store::{Arrived, Machine, Store},
 };
-use model::Clock;
+use model::{Clock, Timestamp};
 use std::path::PathBuf;
 
 /// All that a run needs.
@@ -35,6 +35,8 @@ pub struct Updater<'a> {
     pub machine: &'a dyn Machine,
     /// Time: certificates are checked against it.
     pub clock: &'a dyn Clock,
+    /// The hourly run: it leaves a file alone for a day whose installer failed. By hand it is tried at once.
+    pub hourly: bool,
 }
 
 /// How a run ended that was not refused.
@@ -58,6 +60,8 @@ pub enum Outcome {
 /// What a run is at, for people who wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Its installer has failed before; this run tries it all the same.
+    Again,
     /// The cloud has been asked.
     Asking,
     /// Bytes that have arrived, of how many.
@@ -88,7 +92,7 @@ impl Updater<'_> {
             })
         };
         let result = result.await;
-        self.write_down(newest, &result);
+        self.write_down(newest, &result, self.last().and_then(|last| last.tried));
         result
     }
 
@@ -102,10 +106,11 @@ impl Updater<'_> {
             return Err(Refusal::NotAdministrator);
         }
         let mut newest = None;
-        let result = self.try_update(&mut newest, tell).await;
+        let mut tried = self.last().and_then(|last| last.tried);
+        let result = self.try_update(&mut newest, &mut tried, tell).await;
         // The run that holds the lock tells how it went.
         if result != Err(Refusal::Busy) {
-            self.write_down(newest, &result);
+            self.write_down(newest, &result, tried);
         }
         result
     }
@@ -113,16 +118,21 @@ impl Updater<'_> {
     async fn try_update(
         &self,
         newest: &mut Option<Version>,
+        tried: &mut Option<Tried>,
         tell: &mut dyn FnMut(Step),
     ) -> Result<Outcome, Refusal> {
         if self.publishers.is_empty() {
             return Err(Refusal::NoPublisher);
         }
         let store = Store::open(&self.folder, self.machine)?;
+        // Only now: the run that held the lock may have tried something.
+        *tried = self.last().and_then(|last| last.tried);
         let (offer, decision) = self.ask(newest, tell).await?;
         if decision == Decision::UpToDate {
+            *tried = None;
             return Ok(Outcome::UpToDate);
         }
+        self.may_try(tried.as_ref(), &offer, tell)?;
         store.room(offer.size, self.machine)?;
         let file = self.fetch(&store, &offer, tell).await?;
         tell(Step::Checking);
@@ -134,8 +144,49 @@ impl Updater<'_> {
         }
         tell(Step::Installing);
         tracing::info!(version = %offer.version, signer = signer.name, "installing an update");
-        let Installed { restart } = self.package.install(file.path()).map_err(Refusal::Installer)?;
-        Ok(Outcome::Installed { version: offer.version, signer, restart })
+        let before = tried.take();
+        let now = Tried::begin(&offer, before.as_ref(), self.clock.now());
+        // Before the installer has its turn: what hangs is not tried each hour either.
+        let begun = Refusal::Installer("it was started, and nobody has seen its end yet".to_owned());
+        self.write_down(Some(offer.version), &Err(begun), Some(now.clone()));
+        match self.package.install(file.path()) {
+            Ok(Installed { restart }) => Ok(Outcome::Installed { version: offer.version, signer, restart }),
+            Err(NotInstalled { why, busy: true }) => {
+                *tried = before;
+                Err(Refusal::Installer(why))
+            }
+            Err(NotInstalled { why, busy: false }) => {
+                let failed = now.failed(why.clone());
+                let next = failed.next_try.clone().unwrap_or_default();
+                *tried = Some(failed);
+                Err(Refusal::Installer(format!(
+                    "{why}. The hourly run tries this file again after {next}; run `updater` as an administrator to try it at once"
+                )))
+            }
+        }
+    }
+
+    /// Is it this file's turn, after what the last try of it came to?
+    fn may_try(
+        &self,
+        tried: Option<&Tried>,
+        offer: &Offer,
+        tell: &mut dyn FnMut(Step),
+    ) -> Result<(), Refusal> {
+        let Some(tried) = tried.filter(|tried| tried.sha256 == offer.sha256) else { return Ok(()) };
+        let last_run = self.last().and_then(|last| Timestamp::parse(&last.checked_at));
+        match tried.paused(offer.version, last_run, self.clock.now()) {
+            Some(paused) if self.hourly => Err(paused),
+            _ => {
+                tell(Step::Again);
+                Ok(())
+            }
+        }
+    }
+
+    /// What the last run left.
+    fn last(&self) -> Option<Record> {
+        Record::read(&self.data).ok().flatten()
     }
 
     async fn ask(
@@ -188,7 +239,7 @@ impl Updater<'_> {
         detached_signature_of(file.path(), beside.path(), &self.publishers, now).map_err(Refusal::Signature)
     }
 
-    fn write_down(&self, newest: Option<Version>, result: &Result<Outcome, Refusal>) {
+    fn write_down(&self, newest: Option<Version>, result: &Result<Outcome, Refusal>, tried: Option<Tried>) {
         let (outcome, refusal) = match result {
             Ok(Outcome::UpToDate) => ("up-to-date", None),
             Ok(Outcome::Available(_)) => ("available", None),
@@ -204,6 +255,7 @@ impl Updater<'_> {
             outcome: outcome.to_owned(),
             code: refusal.map(|refusal| refusal.code().to_owned()),
             why: refusal.map(ToString::to_string),
+            tried,
         };
         // Whoever only looks may not be allowed to write: that is no reason to tell nothing.
         if let Err(error) = record.write(&self.data) {

@@ -11,6 +11,8 @@ const KEPT: &[&str] = &["identity", "link.db", "link.db-wal", "link.db-shm", "en
 pub(super) fn everything(config: &Path, data: &Path, keep: bool) -> Result<String> {
     published::clear(data).context("what the practice's checks read")?;
     if cfg!(windows) {
+        // An upgrade that was cut off may have left its note.
+        let _ = machine::service::was_stopped();
         // It may never have been made.
         let _ = super::schtasks(&["/Delete", "/F", "/TN", super::TASK]);
         // An updater that updated itself left its old program beside the new one; the installer does not know of it. It may run

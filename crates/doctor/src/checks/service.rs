@@ -85,6 +85,26 @@ pub(super) fn up_to_date(seen: &Seen) -> Vec<Finding> {
             format!("The update counts from the next start on; {RESTART}."),
         ));
     }
+    let failed = seen.update.as_ref().and_then(|update| update.tried.as_ref());
+    let failed = failed.filter(|tried| is_newer(Some(&tried.version), &seen.version));
+    // One that runs just now has no next try, and is told as what it was before.
+    if let Some((tried, next)) = failed.and_then(|tried| Some((tried, tried.next_try.as_ref()?))) {
+        found.push(
+            Finding::warning(
+                "HL-0115",
+                format!("The installer of version {} failed at {}.", tried.version, tried.at),
+                format!(
+                    "Do what the reason says, then run the updater as an administrator: it tries at once. By itself it is tried \
+                     again after {next}."
+                ),
+            )
+            .with_detail(tried.reason()),
+        );
+        let code = seen.update.as_ref().and_then(|update| update.code.as_deref());
+        if matches!(code, None | Some("installer" | "paused")) {
+            return found;
+        }
+    }
     match &seen.update {
         None => found.push(
             Finding::note(

@@ -117,7 +117,9 @@ fn update(outcome: &str, newest: &str) -> Update {
         newest: Some(newest.to_owned()),
         running: "26.1123.1".to_owned(),
         outcome: outcome.to_owned(),
+        code: None,
         why: None,
+        tried: None,
     }
 }
 
@@ -183,6 +185,34 @@ fn is_it_up_to_date() {
     assert_eq!(codes(|seen| seen.update = Some(update("up-to-date", "newest"))), Vec::<&str>::new());
     assert_eq!(codes(|seen| seen.update = Some(update("refused", "26.1201.5"))), ["HL-0113"]);
     assert_eq!(codes(|seen| seen.update = None), ["HL-0114"]);
+    // However the runs after it ended: its reason, and when it is tried again.
+    let failed = |version: &str, outcome: &str, code: Option<&str>| {
+        let tried = Some(update::Tried {
+            sha256: "ab".repeat(32),
+            version: version.to_owned(),
+            at: "2026-02-03T04:00:00.000Z".to_owned(),
+            tries: 1,
+            next_try: Some("2026-02-04T04:00:00.000Z".to_owned()),
+            why: Some("it put everything back (1603)".to_owned()),
+        });
+        Some(Update { tried, code: code.map(str::to_owned), ..update(outcome, version) })
+    };
+    for (outcome, code) in [("refused", Some("installer")), ("refused", Some("paused")), ("available", None)]
+    {
+        assert_eq!(codes(|seen| seen.update = failed("26.1201.5", outcome, code)), ["HL-0115"]);
+    }
+    let both = ["HL-0115", "HL-0113"];
+    assert_eq!(codes(|seen| seen.update = failed("26.1201.5", "refused", Some("unreachable"))), both);
+    assert_eq!(codes(|seen| seen.update = failed("26.1123.1", "up-to-date", None)), Vec::<&str>::new());
+    let mut seen = well();
+    seen.update = failed("26.1201.5", "refused", Some("paused"));
+    let report = Report::of(&seen, NOW);
+    let found = report.groups.iter().flat_map(|group| &group.findings).find(|found| found.code == "HL-0115");
+    let found = found.unwrap();
+    assert!(
+        found.next.as_ref().unwrap().contains("2026-02-04")
+            && found.detail.as_ref().unwrap().contains("1603")
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ pub(crate) mod published;
 pub(crate) mod secrets;
 pub(crate) mod security;
 pub(crate) mod service;
+pub(crate) mod upgrade;
 
 use std::{ffi::OsStr, os::windows::ffi::OsStrExt};
 

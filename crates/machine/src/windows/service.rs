@@ -2,12 +2,13 @@
 
 use crate::{
     paths::SERVICE_NAME,
-    service::{Running, State},
+    service::{Running, StartType, State},
 };
 use std::{
     ffi::{OsStr, OsString},
     io,
     path::PathBuf,
+    ptr::{null, null_mut},
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
@@ -15,18 +16,23 @@ use windows_service::{
     Error, define_windows_service,
     service::{
         Service, ServiceAccess, ServiceAction, ServiceActionType, ServiceControl, ServiceControlAccept,
-        ServiceExitCode, ServiceFailureActions, ServiceFailureResetPeriod, ServiceState, ServiceStatus,
-        ServiceType,
+        ServiceExitCode, ServiceFailureActions, ServiceFailureResetPeriod, ServiceStartType, ServiceState,
+        ServiceStatus, ServiceType,
     },
     service_control_handler::{self, ServiceControlHandlerResult, ServiceStatusHandle},
     service_dispatcher,
     service_manager::{ServiceManager, ServiceManagerAccess},
+};
+use windows_sys::Win32::System::Services::{
+    ChangeServiceConfigW, SERVICE_AUTO_START, SERVICE_DEMAND_START, SERVICE_DISABLED, SERVICE_NO_CHANGE,
 };
 
 /// `ERROR_SERVICE_DOES_NOT_EXIST`, `ERROR_SERVICE_NOT_ACTIVE`, `ERROR_SERVICE_ALREADY_RUNNING`.
 const NO_SUCH_SERVICE: i32 = 1060;
 const NOT_ACTIVE: i32 = 1062;
 const ALREADY_RUNNING: i32 = 1056;
+/// `ERROR_SERVICE_NEVER_STARTED`: not since the system started.
+const NEVER_STARTED: u32 = 1077;
 /// A start waits for databases to say whose they are; a stop ends within fourteen seconds, one while it starts within two.
 const STARTING: Duration = Duration::from_secs(60);
 const STOPPING: Duration = Duration::from_secs(16);
@@ -84,7 +90,55 @@ pub(crate) fn stop() -> io::Result<()> {
     }
 }
 
-pub(crate) fn configure() -> Result<(), Vec<String>> {
+pub(crate) fn start_type() -> Option<StartType> {
+    let config = open(ServiceAccess::QUERY_CONFIG).ok()?.query_config().ok()?;
+    match config.start_type {
+        ServiceStartType::AutoStart => Some(StartType::Automatic),
+        ServiceStartType::OnDemand => Some(StartType::Manual),
+        ServiceStartType::Disabled => Some(StartType::Disabled),
+        ServiceStartType::SystemStart | ServiceStartType::BootStart => None,
+    }
+}
+
+/// Did somebody stop it? One that failed, or that the system has not come to yet, is not meant to stand still.
+pub(crate) fn is_stopped_on_purpose() -> io::Result<bool> {
+    let status = open(ServiceAccess::QUERY_STATUS)?.query_status().map_err(told)?;
+    Ok(status.current_state == ServiceState::Stopped
+        && match status.exit_code {
+            ServiceExitCode::Win32(0) => true,
+            ServiceExitCode::Win32(NEVER_STARTED) => start_type() == Some(StartType::Manual),
+            _ => false,
+        })
+}
+
+/// Changes how it starts and nothing else.
+fn set_start_type(service: &Service, start: StartType) -> io::Result<()> {
+    let start = match start {
+        StartType::Automatic => SERVICE_AUTO_START,
+        StartType::Manual => SERVICE_DEMAND_START,
+        StartType::Disabled => SERVICE_DISABLED,
+    };
+    let (same, none) = (SERVICE_NO_CHANGE, null());
+    // SAFETY: the handle is open, and null says of each text that it stays.
+    let done = unsafe {
+        ChangeServiceConfigW(
+            service.raw_handle(),
+            same,
+            start,
+            same,
+            none,
+            none,
+            null_mut(),
+            none,
+            none,
+            none,
+            none,
+        )
+    };
+    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+pub(crate) fn configure(kept: Option<StartType>) -> Result<(), Vec<String>> {
     let access = ServiceAccess::QUERY_CONFIG | ServiceAccess::CHANGE_CONFIG | ServiceAccess::START;
     let service = open(access).map_err(|error| vec![format!("the service can't be configured: {error}")])?;
     let again = |minutes: u64| ServiceAction {
@@ -97,13 +151,20 @@ pub(crate) fn configure() -> Result<(), Vec<String>> {
         command: None,
         actions: Some(vec![again(1), again(1), again(5)]),
     };
+    // Only what starts by itself can start later.
+    let start = match kept {
+        Some(kept @ (StartType::Manual | StartType::Disabled)) => {
+            ("start as it was", set_start_type(&service, kept))
+        }
+        _ => ("delayed start", service.set_delayed_auto_start(true).map_err(told)),
+    };
     let wrong: Vec<String> = [
-        ("delayed start", service.set_delayed_auto_start(true)),
-        ("restart after a failure", service.update_failure_actions(actions)),
-        ("restart after a bad end", service.set_failure_actions_on_non_crash_failures(true)),
+        start,
+        ("restart after a failure", service.update_failure_actions(actions).map_err(told)),
+        ("restart after a bad end", service.set_failure_actions_on_non_crash_failures(true).map_err(told)),
     ]
     .into_iter()
-    .filter_map(|(what, done)| Some(format!("{what}: {}", told(done.err()?))))
+    .filter_map(|(what, done)| Some(format!("{what}: {}", done.err()?)))
     .collect();
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }

@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 use update::{
-    Cloud, Installed, Machine, Newest, Outcome, Package, Platform, Publishers, Record, Refusal,
+    Cloud, Installed, Machine, Newest, NotInstalled, Outcome, Package, Platform, Publishers, Record, Refusal,
     SignatureError, Step, Updater, installer_version,
 };
 
@@ -21,7 +21,7 @@ struct Computer {
     administrator: bool,
     free: u64,
     installed: Mutex<Vec<(PathBuf, Vec<u8>)>>,
-    answer: Result<Installed, String>,
+    answer: Result<Installed, NotInstalled>,
 }
 
 impl Machine for Computer {
@@ -40,7 +40,7 @@ impl Package for Computer {
     fn version(&self, file: &Path) -> Result<String, SignatureError> {
         installer_version(file)
     }
-    fn install(&self, file: &Path) -> Result<Installed, String> {
+    fn install(&self, file: &Path) -> Result<Installed, NotInstalled> {
         self.installed.lock().unwrap().push((file.to_owned(), std::fs::read(file).unwrap()));
         self.answer.clone()
     }
@@ -119,6 +119,7 @@ impl Site {
             package: &self.computer,
             machine: &self.computer,
             clock: &SystemClock,
+            hourly: true,
         }
     }
 
@@ -271,14 +272,73 @@ async fn whoever_knows_no_publisher_takes_no_update() {
 #[tokio::test]
 async fn a_failed_installer_is_told_in_its_words_and_a_wanted_restart_is_told() {
     let mut site = Site::new();
-    site.computer.answer =
-        Err("another installation is under way (1618): the next run tries again".to_owned());
+    let why = "another installation is under way (1618): the next run tries again".to_owned();
+    site.computer.answer = Err(NotInstalled { why, busy: true });
     let refusal = site.run().await.unwrap_err();
     assert!(refusal.to_string().contains("1618"), "{refusal}");
     site.swept();
+    // It had no turn: the next run is not kept from trying.
     site.computer.answer = Ok(Installed { restart: true });
     assert!(matches!(site.run().await, Ok(Outcome::Installed { restart: true, .. })));
     assert_eq!(Record::read(site.folder.path()).unwrap().unwrap().outcome, "installed-restart-needed");
+}
+
+#[tokio::test]
+async fn a_file_whose_installer_failed_is_left_alone_by_the_hourly_run_and_a_newer_one_is_not() {
+    let shop = Workshop::get();
+    let mut site = Site::new();
+    site.computer.answer = Err("it put everything back (1603)".to_owned().into());
+    let refusal = site.run().await.unwrap_err();
+    let record = Record::read(site.folder.path()).unwrap().unwrap();
+    let next = record.tried.unwrap().next_try.unwrap();
+    assert!(refusal.to_string().contains("1603") && refusal.to_string().contains(&next), "{refusal}");
+    // The cloud may be away meanwhile, and somebody may look: it is not forgotten.
+    assert!(site.run_with(cloud::start(Arc::new(|_| not_found())).await).await.is_err());
+    let looked = site.updater(site.cloud().await).check(&mut |_| {}).await;
+    assert!(matches!(looked, Ok(Outcome::Available(_))), "{looked:?}");
+    for _ in 0..2 {
+        site.steps.lock().unwrap().clear();
+        let refusal = site.run().await.unwrap_err();
+        assert_eq!(refusal.code(), "paused", "{refusal}");
+        assert!(refusal.to_string().contains("1603") && refusal.to_string().contains(&next), "{refusal}");
+        assert_eq!(*site.steps.lock().unwrap(), [Step::Asking], "not even fetched");
+        assert_eq!(Record::read(site.folder.path()).unwrap().unwrap().why, Some(refusal.to_string()));
+    }
+    assert_eq!(site.computer.installed.lock().unwrap().len(), 1);
+
+    // By hand: at once, and it says so.
+    let updater = Updater { hourly: false, ..site.updater(site.cloud().await) };
+    let mut told = Vec::new();
+    assert_eq!(updater.update(&mut |step| told.push(step)).await.unwrap_err().code(), "installer");
+    assert!(told.contains(&Step::Again), "{told:?}");
+    assert_eq!(site.run().await.unwrap_err().code(), "paused");
+
+    // A newer one is another file.
+    shop.installer("mended", "26.713.3");
+    shop.sign("acme", "mended.msi", "mended-signed.msi", &[]);
+    site.offers(shop.bytes("mended-signed.msi"));
+    site.offer["version"] = "26.713.3".into();
+    site.computer.answer = Ok(Installed { restart: false });
+    assert!(matches!(site.run().await, Ok(Outcome::Installed { .. })));
+    assert_eq!(Record::read(site.folder.path()).unwrap().unwrap().tried, None);
+}
+
+#[tokio::test]
+async fn a_day_later_a_failed_file_is_tried_again() {
+    let mut site = Site::new();
+    site.computer.answer = Err("it put everything back (1603)".to_owned().into());
+    assert_eq!(site.run().await.unwrap_err().code(), "installer");
+    let mut record = Record::read(site.folder.path()).unwrap().unwrap();
+    let day = std::time::Duration::from_secs(24 * 60 * 60);
+    let ago = |text: &str| {
+        let at = model::Timestamp::parse(text).unwrap();
+        model::Timestamp(at.0 - i64::try_from(day.as_millis()).unwrap()).to_rfc3339()
+    };
+    let tried = record.tried.as_mut().unwrap();
+    tried.at = ago(&tried.at);
+    record.write(site.folder.path()).unwrap();
+    site.computer.answer = Ok(Installed { restart: false });
+    assert!(matches!(site.run().await, Ok(Outcome::Installed { .. })));
 }
 
 #[tokio::test]
@@ -394,7 +454,7 @@ impl Package for Debian<'_> {
     fn version(&self, _: &Path) -> Result<String, SignatureError> {
         Ok("1.2.3\u{7}".to_owned())
     }
-    fn install(&self, file: &Path) -> Result<Installed, String> {
+    fn install(&self, file: &Path) -> Result<Installed, NotInstalled> {
         self.0.install(file)
     }
 }

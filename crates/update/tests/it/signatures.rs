@@ -75,17 +75,25 @@ fn halo_links_own_installer_is_taken_and_says_its_whole_version() {
     let programs = shop.path("programs");
     std::fs::create_dir_all(&programs).unwrap();
     for program in ["HaloLinkService.exe", "HaloLinkUtility.exe", "updater.exe"] {
-        std::fs::copy(shop.path("tiny.exe"), programs.join(program)).unwrap();
+        let marked = [&shop.bytes("tiny.exe")[..], b"Halo Link version 26.1123.7;"].concat();
+        std::fs::write(programs.join(program), marked).unwrap();
     }
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tools/windows-msi.sh");
-    let made = std::process::Command::new(script)
-        .arg(&programs)
-        .arg("26.1123.7")
-        .arg(shop.path("halo-link.msi"))
-        .env("HALO_SIGN_CERT", shop.path("acme.pem"))
-        .env("HALO_SIGN_KEY", shop.path("acme.key"))
-        .output()
-        .unwrap();
+    let make = |version: &str| {
+        std::process::Command::new(script)
+            .arg(&programs)
+            .arg(version)
+            .arg(shop.path("halo-link.msi"))
+            .env("HALO_SIGN_CERT", shop.path("acme.pem"))
+            .env("HALO_SIGN_KEY", shop.path("acme.key"))
+            .output()
+            .unwrap()
+    };
+    // Never one that says another version than the programs in it.
+    let lies = make("26.1123.8");
+    let said = String::from_utf8_lossy(&lies.stderr);
+    assert!(!lies.status.success() && said.contains("is of version 26.1123.7"), "{said}");
+    let made = make("26.1123.7");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let installer = shop.path("halo-link.msi");
     let signer = signature_of(&installer, &shop.publishers("acme-ca.pem"), now(shop)).unwrap();
