@@ -165,6 +165,8 @@ fn is_it_there_and_running() {
     assert_eq!(silent(State::Running)[0], "HL-0104");
     assert_eq!(codes(|seen| seen.status = Err(AskError::Denied))[0], "HL-0105");
     assert_eq!(codes(|seen| seen.status = Err(AskError::OtherVersion(2)))[0], "HL-0106");
+    let taken = AskError::Taken(r"CLINIC\desk".to_owned());
+    assert_eq!(codes(|seen| seen.status = Err(taken))[0], "HL-0107");
     let broken = AskError::Broken(std::io::ErrorKind::TimedOut.into());
     assert_eq!(codes(|seen| seen.status = Err(broken))[0], "HL-0104");
     assert_eq!(
@@ -229,6 +231,7 @@ fn configuration_environment_and_files() {
     assert_eq!(codes(|seen| seen.files.open_to_others.push("link.root".to_owned())), ["HL-0222"]);
     assert_eq!(codes(|seen| seen.files.used = false), ["HL-0223"]);
     assert_eq!(codes(|seen| seen.files.denied = true), ["HL-0224"]);
+    assert_eq!(codes(|seen| seen.files.untrusted = Some("a link".to_owned())), ["HL-0225"]);
 }
 
 #[test]
