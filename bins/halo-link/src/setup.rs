@@ -14,7 +14,7 @@ use clap::Args;
 use doctor::look::{OTHER_ENVIRONMENT, WRONG_CLOCK};
 use machine::{
     events::{self, Level},
-    facts, folder, paths, published,
+    facts, folder, paths, places, published,
     service::{self, StartType},
 };
 use model::SystemClock;
@@ -78,7 +78,7 @@ impl Setup {
         let done = if self.remove {
             remove::everything(&self.config, &self.data, keeps(&self.keep_identity))
         } else if self.service {
-            settings(&self.data, StartType::from_registry(&self.start_type))
+            settings(&self.config, StartType::from_registry(&self.start_type))
         } else if self.after_upgrade {
             again::start()
         } else {
@@ -96,7 +96,16 @@ impl Setup {
         done
     }
 
+    /// Everything lies where an installation belongs; somebody by hand may have named other places.
+    fn usual_places(&self) -> bool {
+        self.config == paths::config() && self.data == paths::data()
+    }
+
     fn prepare(&self) -> Result<String> {
+        if self.usual_places() {
+            // Before a word of it is believed: whoever made these folders first would say whose updates this server takes.
+            places::check()?;
+        }
         // An installation that is there keeps its configuration, whatever a bundled installer says.
         let (config, written) = if self.config.exists() {
             (Config::read(&self.config)?, None)
@@ -149,7 +158,11 @@ impl Setup {
             said.push("This server is fit for Halo Link.".to_owned());
         }
         if !self.check {
-            folder::make_private(&self.data).with_context(|| format!("{}", self.data.display()))?;
+            if cfg!(windows) && self.usual_places() {
+                places::secure()?;
+            } else {
+                folder::make_private(&self.data).with_context(|| format!("{}", self.data.display()))?;
+            }
             published::prepare().context("the registry key that the practice's checks read")?;
             if let Some(written) = &written {
                 write(&self.config, written.reveal())?;
@@ -261,22 +274,23 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 /// What the service manager is told. What it refuses is said and is no failure: the service runs without.
-fn settings(data: &Path, kept: Option<StartType>) -> Result<String> {
+fn settings(config: &Path, kept: Option<StartType>) -> Result<String> {
     let mut said = service::configure(kept).err().unwrap_or_default();
     if cfg!(windows) && paths::install().join("updater.exe").is_file() {
-        said.extend(hourly(data).err().map(|error| format!("the task \"{TASK}\" was not made: {error:#}")));
+        said.extend(hourly(config).err().map(|error| format!("the task \"{TASK}\" was not made: {error:#}")));
     }
     Ok(said.join("\n"))
 }
 
 /// The updater's task, hourly, up to half an hour later each time, so that servers do not all ask at once.
-fn hourly(data: &Path) -> Result<()> {
+fn hourly(config: &Path) -> Result<()> {
     let program = paths::install().join("updater.exe").display().to_string();
     let program = program.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let xml = include_str!("setup/task.xml").replace("PROGRAM", &program);
     // As Windows writes such files itself: UTF-16 with its mark in front.
     let bytes: Vec<u8> = ['\u{feff}'].into_iter().chain(xml.chars()).flat_map(utf16).collect();
-    let file = data.join("updater-task.xml");
+    // Beside link.toml, where the service can't change what the task will say.
+    let file = config.with_file_name("updater-task.xml");
     fs::write(&file, bytes).with_context(|| format!("{}", file.display()))?;
     let made = schtasks(&["/Create", "/F", "/TN", TASK, "/XML", &file.display().to_string()]);
     fs::remove_file(&file)?;

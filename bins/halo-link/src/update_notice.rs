@@ -7,6 +7,8 @@ use update::{Outcome, Record, Refusal, Version};
 const INSTALLED: u32 = 20;
 /// An update was refused.
 const REFUSED: u32 = 21;
+/// Nothing was tried: what the updater obeys is not an administrator's.
+pub(crate) const UNTRUSTED: u32 = 22;
 
 /// What is worth an entry after a run that was to install. `before` is what the run before it left.
 pub(crate) fn notice(

@@ -36,8 +36,8 @@ link.toml:
   [update]
   publisher = \"publisher.pem\"   # certificates of publishers, or of their authorities, beside the built-in ones
 
-What the last run did is in update.json in the data folder; `HaloLinkUtility doctor` shows it. Ends with 0 when Halo Link is up to
-date, was brought up to date, or --check could look; with 1 when there was a refusal; with 2 for wrong options."
+`HaloLinkUtility doctor` shows what the last run did. Ends with 0 when Halo Link is up to date, was brought up to date, or --check
+could look; with 1 when there was a refusal; with 2 for wrong options."
 )]
 struct Arguments {
     /// Only look, install nothing
@@ -72,6 +72,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode> {
+    // Whoever may not install is told so later, and whoever only looks may look at what he likes.
+    let installs = !arguments.check && machine::facts::is_administrator();
+    let obeyed = |path: &Path| if installs { trusted(path) } else { Ok(()) };
+    if let Some(folder) = arguments.config.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        obeyed(folder)?;
+    }
+    obeyed(&arguments.config)?;
     let config = match Config::read(&arguments.config) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
             "there is no configuration here ({}): set Halo Link up first, or name its file with --config",
@@ -79,6 +86,8 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         ),
         read => read?,
     };
+    obeyed(&config.updates())?;
+    config.update.publisher.as_deref().map_or(Ok(()), obeyed)?;
     let installed: Version = agent::host::VERSION.parse().context("the version of this program")?;
     let (machine, package) = (System, package());
     let updater = Updater {
@@ -86,8 +95,8 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         environment: config.environment.clone(),
         platform: Platform::current(),
         running: installed,
-        data: config.root.clone(),
-        folder: folder(&config),
+        data: config.update_record(),
+        folder: config.updates(),
         publishers: publishers(&config)?,
         policy: &Newest,
         package: &package,
@@ -95,7 +104,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         clock: &SystemClock,
         hourly: arguments.hourly,
     };
-    let before = Record::read(&config.root).unwrap_or_default();
+    let before = Record::read(&config.update_record()).unwrap_or_default();
     // One thread is enough, and the installer's run may block it: nothing else is waited for then.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut teller = Teller { shown: None, on: !arguments.json && io::stderr().is_terminal() };
@@ -129,14 +138,13 @@ fn publishers(config: &Config) -> Result<Publishers> {
     built_in.with_pem(&std::fs::read(path).with_context(named)?).with_context(named)
 }
 
-/// Where files arrive. Windows: under the data folder, each file held while it is checked and installed. Linux: in a place that is
-/// root's from the top down, because the data folder is the service's.
-fn folder(config: &Config) -> PathBuf {
-    match &config.update.folder {
-        Some(folder) => folder.clone(),
-        None if cfg!(windows) => config.root.join("updates"),
-        None => PathBuf::from("/var/cache/halo-link-updater"),
-    }
+/// What says whose updates are taken, and what they are installed from, must be an administrator's: this may run as the system.
+fn trusted(path: &Path) -> Result<()> {
+    machine::places::check_administrators(path).map_err(|error| {
+        // The hourly task has nobody who reads what it prints, and no folder that it could trust with a record.
+        machine::events::report(machine::events::Level::Error, update_notice::UNTRUSTED, &error.to_string());
+        error.into()
+    })
 }
 
 #[cfg(windows)]
@@ -167,7 +175,7 @@ impl update::Machine for System {
         machine::facts::disk_free(folder)
     }
     fn make_private(&self, folder: &Path) -> io::Result<()> {
-        machine::folder::make_private(folder)
+        machine::folder::make_administrators(folder)
     }
 }
 

@@ -19,7 +19,9 @@ use std::{
 use wine::Wine;
 
 const PROGRAMS: &str = "Program Files (x86)/Halo Connect/Halo Link";
-const DATA: &str = "ProgramData/Halo Connect/Halo Link";
+/// Configuration, and in it the service's own folder.
+const HOME: &str = "ProgramData/Halo Connect/Halo Link";
+const DATA: &str = "ProgramData/Halo Connect/Halo Link/data";
 const UTILITY: &str = r"C:\Program Files (x86)\Halo Connect\Halo Link\HaloLinkUtility.exe";
 const UPDATER: &str = r"C:\Program Files (x86)\Halo Connect\Halo Link\updater.exe";
 const TASK: &str = "Halo Link Updater Hourly";
@@ -73,6 +75,9 @@ async fn a_practice_installs_runs_upgrades_repairs_and_removes_halo_link() -> Re
         "it was installed without a database"
     );
     site.nothing_is_left().await?;
+
+    step("a configuration that somebody else laid there first is refused, and not obeyed");
+    site.refuses_what_was_planted(&utility, &check(&database), &newest).await?;
 
     step("silent install of an older version, with the network closed");
     // The demo's own Link serves the same practice: it makes room.
@@ -160,6 +165,17 @@ async fn a_practice_installs_runs_upgrades_repairs_and_removes_halo_link() -> Re
     ensure!(site.guid_within_a_minute().await? == guid, "another ID after an upgrade");
     site.answers(&guid).await?;
 
+    step(
+        "nobody else may do anything in the installation's folders, and the updater obeys administrators alone",
+    );
+    site.is_closed_to_others()?;
+    let planted = site.wine.c(HOME).join("link.toml");
+    if given_away(&planted)? {
+        let said = site.refused(UPDATER, &[]).await?;
+        ensure!(said.contains("link.toml belongs to"), "{said}");
+        std::os::unix::fs::chown(&planted, Some(0), None)?;
+    }
+
     step("an update whose signature does not fit is refused, and the running version stays");
     let newer = packages.join("HaloLink-newer.msi");
     let publisher = packages.join("publisher.pem");
@@ -199,6 +215,9 @@ async fn a_practice_installs_runs_upgrades_repairs_and_removes_halo_link() -> Re
     site.wine.msi(&["/x", &wine::path(&newest), "KEEP_IDENTITY=1"]).await?;
     ensure!(data.join("identity/link.root").is_file(), "the identity was not kept");
     ensure!(!data.join("logs").exists(), "logs were kept");
+    let home = site.wine.c(HOME);
+    ensure!(home.join("publisher.pem").is_file(), "a file that link.toml names was not kept");
+    ensure!(!home.join("updates").exists(), "the folder for updates was kept");
     site.nothing_but_data_is_left().await?;
     site.install(&older, &[]).await?;
     site.is("RUNNING").await?;
@@ -221,6 +240,17 @@ async fn a_practice_installs_runs_upgrades_repairs_and_removes_halo_link() -> Re
     site.wine.msi(&["/x", &wine::path(&newest)]).await?;
     site.nothing_is_left().await?;
     site.system.stop().await
+}
+
+/// Gives a file to another account, where this one may.
+fn given_away(path: &Path) -> Result<bool> {
+    match std::os::unix::fs::chown(path, Some(12_345), None) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            println!("not tried with another account's file: only root can give one away");
+            Ok(false)
+        }
+        done => Ok(done.map(|()| true)?),
+    }
 }
 
 fn step(what: &str) {
@@ -330,8 +360,8 @@ impl Site {
 
     /// As an administrator at the practice: updates of this publisher are taken.
     fn trusts(&self, publisher: &Path) -> Result<()> {
-        fs::copy(publisher, self.wine.c(DATA).join("publisher.pem"))?;
-        let path = self.wine.c(DATA).join("link.toml");
+        fs::copy(publisher, self.wine.c(HOME).join("publisher.pem"))?;
+        let path = self.wine.c(HOME).join("link.toml");
         Ok(fs::write(
             &path,
             format!("{}\n[update]\npublisher = \"publisher.pem\"\n", fs::read_to_string(&path)?),
@@ -539,7 +569,42 @@ impl Site {
 
     async fn nothing_is_left(&self) -> Result<()> {
         self.nothing_but_data_is_left().await?;
-        ensure!(!self.wine.c(DATA).exists(), "the data folder is left");
+        ensure!(!self.wine.c(HOME).exists(), "the folder of configuration and data is left");
+        Ok(())
+    }
+
+    /// Another account's link.toml, and one that has a second name elsewhere.
+    async fn refuses_what_was_planted(&self, utility: &str, check: &[String], msi: &Path) -> Result<()> {
+        let (home, text) =
+            (self.wine.c(HOME), "environment = \"demo\"\n[update]\npublisher = \"mine.pem\"\n");
+        fs::create_dir_all(&home)?;
+        let planted = home.join("link.toml");
+        fs::write(&planted, text)?;
+        if given_away(&planted)? {
+            let said = self.refused(utility, check).await?;
+            ensure!(said.contains("link.toml belongs to") && said.contains("remove it"), "{said}");
+            ensure!(self.install(msi, &[]).await.is_err(), "another account's link.toml was obeyed");
+            ensure!(fs::read_to_string(&planted)? == text, "what was planted was changed");
+        }
+        fs::remove_file(&planted)?;
+        fs::write(self.wine.c("elsewhere.toml"), text)?;
+        fs::hard_link(self.wine.c("elsewhere.toml"), &planted)?;
+        let said = self.refused(utility, check).await?;
+        ensure!(said.contains("link.toml has another name elsewhere"), "{said}");
+        fs::remove_dir_all(home.parent().context("no folder above")?)?;
+        self.nothing_is_left().await
+    }
+
+    /// Wine gives a folder's rights on Linux as far as Linux has them.
+    fn is_closed_to_others(&self) -> Result<()> {
+        let home = self.wine.c(HOME);
+        let company = home.parent().context("no folder above")?;
+        let inside =
+            ["link.toml", "updates", "data", "data/identity", "data/link.db"].map(|name| home.join(name));
+        for path in [company, &home].into_iter().chain(inside.iter().map(PathBuf::as_path)) {
+            let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path)?.permissions());
+            ensure!(mode & 0o007 == 0, "{} is open to others: {mode:o}", path.display());
+        }
         Ok(())
     }
 }

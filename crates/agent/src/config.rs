@@ -279,6 +279,18 @@ impl Config {
         Ok(config)
     }
 
+    /// Folder for updates on their way in. Never in the data folder, where the service writes: what lies here is installed by the system.
+    pub fn updates(&self) -> PathBuf {
+        let usual = || if cfg!(windows) { self.folder.join("updates") } else { machine::paths::updates() };
+        self.update.folder.clone().unwrap_or_else(usual)
+    }
+
+    /// Folder of the updater's record. On Windows with the updates, for the same reason; on Linux in the data folder, where the service's
+    /// account finds it too.
+    pub fn update_record(&self) -> PathBuf {
+        if cfg!(windows) { self.updates() } else { self.root.clone() }
+    }
+
     /// The name under which is remembered which practice a site belongs to: its `key`, or its software's name when no other
     /// site has that software.
     pub fn key_of(&self, site: &Site) -> Option<String> {
@@ -334,6 +346,17 @@ mod tests {
         let publisher = Config::read(&path).unwrap().update.publisher;
         assert_eq!(publisher, Some(folder.path().join("publisher.pem")));
         assert_eq!(config.sites[0].database.settings["path"].as_str(), Some("practice"));
+    }
+
+    #[test]
+    fn updates_never_come_in_where_the_service_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("link.toml");
+        fs::write(&path, GOOD).unwrap();
+        let config = Config::read(&path).unwrap();
+        assert!(!config.updates().starts_with(&config.root), "{:?}", config.updates());
+        fs::write(&path, format!("{GOOD}[update]\nfolder = 'incoming'\n")).unwrap();
+        assert_eq!(Config::read(&path).unwrap().updates(), folder.path().join("incoming"));
     }
 
     #[test]

@@ -37,6 +37,10 @@ const REQUEST_BYTES: u64 = 16 * 1024;
 const ANSWER_BYTES: u64 = 64 * 1024 * 1024;
 /// One question and its answer take no longer.
 const WITHIN: Duration = Duration::from_secs(30);
+/// Between two tries to have a name that somebody else has taken.
+const AGAIN: Duration = Duration::from_secs(10);
+/// Number in the event log of a name that is taken.
+const TAKEN: u32 = 5;
 /// Connections at once.
 const CONNECTIONS: usize = 16;
 
@@ -83,6 +87,12 @@ pub enum AskError {
     /// This user may not ask.
     #[error("only an administrator (on Linux: root, or the service's own account) may talk to the service")]
     Denied,
+    /// Somebody else answers under the service's name.
+    #[error(
+        "{0} holds the name under which the service is asked, and is no administrator: it was told nothing. Find out what runs here under \
+         that account, end it, and try again"
+    )]
+    Taken(String),
     /// The conversation broke.
     #[error("the service did not answer: {0}")]
     Broken(io::Error),
@@ -120,6 +130,7 @@ pub async fn ask<T: DeserializeOwned>(data: &Path, ask: &Ask) -> Result<T, AskEr
         Err(error) => Err(match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NotRunning,
             io::ErrorKind::PermissionDenied => AskError::Denied,
+            io::ErrorKind::AddrInUse => AskError::Taken(error.to_string()),
             _ => AskError::Broken(error),
         }),
     }
@@ -146,32 +157,70 @@ pub struct Service {
     pub self_test: Option<SelfTest>,
 }
 
-/// Answers at `data`'s control socket until the handle is aborted.
+/// Answers at `data`'s control socket until the handle is aborted. Where somebody else has taken its name the service starts without:
+/// whoever holds the name must not be able to stop the practice's service too. That is said, and tried again.
 ///
 /// # Errors
 /// When the socket can't be made. `data` must be locked by the host already: a socket left behind is replaced.
 pub fn listen(data: &Path, service: Service) -> io::Result<JoinHandle<()>> {
-    let mut listener = transport::Listener::bind(data)?;
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    Ok(tokio::spawn(async move {
-        loop {
-            let io = match listener.accept().await {
-                Ok(io) => io,
-                Err(error) => {
-                    tracing::warn!(%error, "the control socket");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                    continue;
-                }
-            };
-            let Ok(place) = places.clone().try_acquire_owned() else { continue };
-            let service = service.clone();
-            tokio::spawn(async move {
-                let _place = place;
-                // Whoever asks finds out for itself that its connection broke.
-                let _ = timeout(WITHIN, converse(io, service)).await;
-            });
+    let first = match transport::Listener::bind(data) {
+        Err(error) if transport::is_taken(&error) => {
+            tracing::error!(%error, "the control socket's name is taken: the Utility can't ask the service until it is free");
+            machine::events::report(
+                machine::events::Level::Error,
+                TAKEN,
+                &format!(
+                    "Halo Link runs, but HaloLinkUtility can't ask it: another program has taken the name of its control pipe ({error}). \
+                     Find out which (HaloLinkUtility doctor names its account) and end it; Halo Link tries again by itself."
+                ),
+            );
+            None
         }
+        bound => Some(bound?),
+    };
+    let data = data.to_owned();
+    Ok(tokio::spawn(async move {
+        let listener = match first {
+            Some(listener) => listener,
+            None => until_bound(|| transport::Listener::bind(&data)).await,
+        };
+        answer_all(listener, service).await;
     }))
+}
+
+/// Tries until it is there.
+async fn until_bound<L>(mut bind: impl FnMut() -> io::Result<L>) -> L {
+    loop {
+        tokio::time::sleep(AGAIN).await;
+        match bind() {
+            Ok(listener) => {
+                tracing::info!("the control socket's name is free again: the Utility can ask the service");
+                return listener;
+            }
+            Err(error) => tracing::debug!(%error, "the control socket's name is still taken"),
+        }
+    }
+}
+
+async fn answer_all(mut listener: transport::Listener, service: Service) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let io = match listener.accept().await {
+            Ok(io) => io,
+            Err(error) => {
+                tracing::warn!(%error, "the control socket");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                continue;
+            }
+        };
+        let Ok(place) = places.clone().try_acquire_owned() else { continue };
+        let service = service.clone();
+        tokio::spawn(async move {
+            let _place = place;
+            // Whoever asks finds out for itself that its connection broke.
+            let _ = timeout(WITHIN, converse(io, service)).await;
+        });
+    }
 }
 
 async fn converse<Io: AsyncRead + AsyncWrite>(io: Io, service: Service) -> io::Result<()> {

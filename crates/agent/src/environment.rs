@@ -65,7 +65,12 @@ pub(crate) fn claim(folder: &Path, environment: &str) -> io::Result<bool> {
     let path = folder.join(MARK);
     // Readable for the service's account also when an administrator writes it; the folder itself is private.
     let beside = path.with_extension("new");
-    let mut file = fs::File::create(&beside)?;
+    // Not through a link: the folder is the service's, and an administrator may be writing.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = fs::File::create_new(&beside)?;
     writeln!(file, "{environment}")?;
     file.sync_all()?;
     fs::rename(&beside, &path)?;

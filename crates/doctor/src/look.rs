@@ -36,6 +36,7 @@ pub async fn look(config_path: &Path, version: &str, clock: Arc<dyn Clock>) -> S
     let known = config.as_ref().ok();
     let root = known.map_or_else(machine::paths::data, |config| config.root.clone());
     let data = known.map_or_else(|| root.clone(), |config| config.data.clone());
+    let record = known.map_or_else(machine::paths::updates, Config::update_record);
     let signatures = signatures(known, &*clock);
     let (way, service) = tokio::join!(way(known, clock), ask(&data));
     let (status, checked, tested) = service;
@@ -47,7 +48,7 @@ pub async fn look(config_path: &Path, version: &str, clock: Arc<dyn Clock>) -> S
     Seen {
         version: version.to_owned(),
         config_path: config_path.to_owned(),
-        files: files(&data),
+        files: Files { untrusted: untrusted(config_path), ..files(&data) },
         facts: machine::facts::facts(),
         disk_free: disk_free(&root),
         administrator: machine::facts::is_administrator(),
@@ -56,10 +57,10 @@ pub async fn look(config_path: &Path, version: &str, clock: Arc<dyn Clock>) -> S
         checked,
         tested,
         published: published.map_err(|error| error.to_string()),
-        update: update(&data).or_else(|| update(&root)),
+        update: update(&record).or_else(|| update(&data)).or_else(|| update(&root)),
         signatures,
         way,
-        exclusions: exclusions(&root),
+        exclusions: exclusions(&root, known),
         config,
     }
 }
@@ -169,6 +170,13 @@ fn files(folder: &Path) -> Files {
     files
 }
 
+/// What installer and updater would refuse. Who may not look is not told.
+fn untrusted(config: &Path) -> Option<String> {
+    let installed = config == machine::paths::config();
+    let refused = machine::places::check().err().filter(|error| error.kind() == io::ErrorKind::Other);
+    refused.filter(|_| installed).map(|error| error.to_string())
+}
+
 /// Whether other accounts may do anything with it. On Windows rights come from the folder, and are not looked at.
 fn is_open(path: &Path) -> bool {
     #[cfg(unix)]
@@ -220,9 +228,10 @@ fn signatures(config: Option<&Config>, clock: &dyn Clock) -> Vec<Signature> {
     there.map(of).collect()
 }
 
-fn exclusions(root: &Path) -> Exclusions {
+fn exclusions(root: &Path, config: Option<&Config>) -> Exclusions {
     let whole = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
-    let wanted = vec![whole(machine::paths::install()), whole(root.to_owned())];
+    let updates = config.map_or_else(machine::paths::updates, Config::updates);
+    let wanted = [machine::paths::install(), root.to_owned(), updates].map(whole).to_vec();
     Exclusions { wanted, defender: defender(), windows: cfg!(windows) }
 }
 

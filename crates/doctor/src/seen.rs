@@ -77,6 +77,8 @@ pub struct Files {
     pub seal_other: bool,
     /// Names of files and folders that other accounts may read.
     pub open_to_others: Vec<String>,
+    /// What in the installation's folders is not obeyed, because of who owns it or where it leads: a sentence. Windows alone.
+    pub untrusted: Option<String>,
 }
 
 /// What the updater left in `update.json`.
@@ -127,7 +129,7 @@ pub struct Way {
 /// What the virus scanner leaves alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exclusions {
-    /// Folders that should be left alone: programs, data.
+    /// Folders that should be left alone: programs, data, updates on their way in.
     pub wanted: Vec<PathBuf>,
     /// Defender's excluded paths; `None` where there is no Defender or it may not be asked.
     pub defender: Option<Vec<String>>,

@@ -9,6 +9,27 @@ use std::{fs, io, path::Path};
 /// # Errors
 /// When it can't be made or changed, or is a link to somewhere else.
 pub fn make_private(path: &Path) -> io::Result<()> {
+    make(path)?;
+    #[cfg(windows)]
+    return crate::windows::security::make_folder_private(path);
+    #[cfg(not(windows))]
+    owners_alone(path)
+}
+
+/// The same for a folder that is not even the service's: what lies there is obeyed by the system. Linux: 0700, so whose it is says who
+/// made it.
+///
+/// # Errors
+/// As [`make_private`].
+pub fn make_administrators(path: &Path) -> io::Result<()> {
+    make(path)?;
+    #[cfg(windows)]
+    return crate::windows::security::make_folder_administrators(path);
+    #[cfg(not(windows))]
+    owners_alone(path)
+}
+
+fn make(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)?;
     // Somebody without rights could have put a link there first, to have another folder's rights changed.
     if !fs::symlink_metadata(path)?.is_dir() {
@@ -17,13 +38,13 @@ pub fn make_private(path: &Path) -> io::Result<()> {
             format!("{} is a link, not a folder: remove it", path.display()),
         ));
     }
-    #[cfg(windows)]
-    return crate::windows::security::make_folder_private(path);
-    #[cfg(not(windows))]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))
-    }
+    Ok(())
+}
+
+#[cfg(not(windows))]
+fn owners_alone(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
 }
 
 #[cfg(all(test, unix))]

@@ -1,4 +1,4 @@
-//! The practice's server as its operating system has it: paths, service, what is published, secrets, folders, events, facts.
+//! The practice's server as its operating system has it: paths, rights, service, what is published, secrets, folders, events, facts.
 //!
 //! The same functions on Linux and Windows. What only Windows has is `Unsupported` on Linux, or does nothing where that is harmless.
 
@@ -6,7 +6,11 @@ pub mod events;
 pub mod facts;
 pub mod folder;
 pub mod paths;
+#[cfg(windows)]
+pub mod pipe;
+pub mod places;
 pub mod published;
+pub mod rights;
 pub mod secrets;
 pub mod service;
 

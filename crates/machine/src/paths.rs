@@ -7,24 +7,37 @@ pub const SERVICE_NAME: &str = "Halo Link Service";
 /// The service, as systemd lists it.
 pub const UNIT_NAME: &str = "halo-link";
 
-/// The configuration file of an installed service.
-///
-/// `C:\ProgramData\Halo Connect\Halo Link\link.toml` (the first folder as Windows has it set), on Linux `/etc/halo-link/link.toml`.
+/// The folder that an installation has for itself, on Windows: `C:\ProgramData\Halo Connect\Halo Link` (the first folder as Windows has
+/// it set). Administrators write there, the service reads.
+#[cfg(windows)]
+pub(crate) fn home() -> PathBuf {
+    crate::windows::facts::program_data().join("Halo Connect").join("Halo Link")
+}
+
+/// The configuration file of an installed service: `link.toml` in the installation's own folder, on Linux `/etc/halo-link/link.toml`.
 pub fn config() -> PathBuf {
     #[cfg(windows)]
-    return data().join("link.toml");
+    return home().join("link.toml");
     #[cfg(not(windows))]
     PathBuf::from("/etc/halo-link/link.toml")
 }
 
-/// The folder of identity, database and logs of an installed service.
-///
-/// `C:\ProgramData\Halo Connect\Halo Link` (the first folder as Windows has it set), on Linux `/var/lib/halo-link`.
+/// The folder of identity, database and logs of an installed service, where it may write: `data` in the installation's own folder, on
+/// Linux `/var/lib/halo-link`.
 pub fn data() -> PathBuf {
     #[cfg(windows)]
-    return crate::windows::facts::program_data().join("Halo Connect").join("Halo Link");
+    return home().join("data");
     #[cfg(not(windows))]
     PathBuf::from("/var/lib/halo-link")
+}
+
+/// The folder for updates on their way in, where the service may not write: `updates` in the installation's own folder, on Linux
+/// `/var/cache/halo-link-updater`.
+pub fn updates() -> PathBuf {
+    #[cfg(windows)]
+    return home().join("updates");
+    #[cfg(not(windows))]
+    PathBuf::from("/var/cache/halo-link-updater")
 }
 
 /// The folder of the running program; the current folder where the system can't tell.

@@ -1,4 +1,4 @@
-//! `update.json` in the data folder: how the last run ended, for the doctor.
+//! `update.json`: how the last run ended, for the doctor.
 
 use crate::Tried;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// The file's name in the data folder.
+    /// The file's name in its folder.
     pub const FILE: &'static str = "update.json";
 
     /// What the last run left; `None` when there was none.
@@ -56,7 +56,7 @@ impl Record {
     /// The system's.
     pub fn write(&self, data: &Path) -> io::Result<()> {
         let temporary = data.join("update.json.new");
-        // Not through what somebody else may have laid there: the folder is the service's, and this may run as more than it.
+        // Not through what somebody else may have laid there: the folder may be the service's, and this may run as more than it.
         match fs::remove_file(&temporary) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

@@ -1,6 +1,6 @@
 //! The updates folder: one run at a time, files that are whole or gone, and never a full disk.
 
-use crate::{Offer, Refusal, signature::hex};
+use crate::{Offer, Record, Refusal, signature::hex};
 use aws_lc_rs::digest;
 use std::{
     fs::{self, File, TryLockError},
@@ -54,7 +54,8 @@ impl Store {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         for entry in fs::read_dir(folder).map_err(failed)?.flatten() {
-            if entry.file_name() != "lock" && entry.file_type().is_ok_and(|kind| !kind.is_dir()) {
+            let stays = ["lock", Record::FILE].iter().any(|name| entry.file_name() == *name);
+            if !stays && entry.file_type().is_ok_and(|kind| !kind.is_dir()) {
                 fs::remove_file(entry.path()).map_err(failed)?;
             }
         }
@@ -153,7 +154,7 @@ impl Arriving {
 pub(crate) struct Arrived {
     path: PathBuf,
     /// While this is open nobody can write, rename or remove the file (on Windows; on Linux the folder is root's alone). So
-    /// what is checked is what gets installed, even where the service may write to the folder.
+    /// what is checked is what gets installed, even where others may write to the folder.
     held: Option<File>,
 }
 
@@ -225,8 +226,9 @@ mod tests {
     fn what_a_killed_run_left_is_removed_by_the_next_one() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("old.msi"), "half").unwrap();
+        fs::write(folder.path().join(Record::FILE), "how the last run ended").unwrap();
         let store = Store::open(folder.path(), &Small).unwrap();
-        assert!(!folder.path().join("old.msi").exists());
+        assert!(!folder.path().join("old.msi").exists() && folder.path().join(Record::FILE).exists());
         // And while it runs nobody else may.
         assert_eq!(Store::open(folder.path(), &Small).err(), Some(Refusal::Busy));
         drop(store);

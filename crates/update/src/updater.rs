@@ -21,7 +21,7 @@ pub struct Updater<'a> {
     pub platform: Platform,
     /// What runs now.
     pub running: Version,
-    /// Link's data folder: [`Record`] is written there.
+    /// [`Record`] is written there.
     pub data: PathBuf,
     /// Where files arrive; nobody but administrators may write there.
     pub folder: PathBuf,

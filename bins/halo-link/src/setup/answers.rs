@@ -222,7 +222,7 @@ mod tests {
     const CLOUD: &str = "--cloud-url=wss://relay.example.com/tunnel/v1";
 
     fn made(words: &[&str]) -> Result<toml::Table> {
-        let text = answers(words).link_toml(Path::new(r"C:\ProgramData\Halo Connect\Halo Link"))?;
+        let text = answers(words).link_toml(Path::new(r"C:\ProgramData\Halo Connect\Halo Link\data"))?;
         Ok(text.reveal().parse().unwrap())
     }
 

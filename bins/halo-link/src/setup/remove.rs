@@ -1,8 +1,12 @@
 //! An uninstall leaves nothing but, by choice, who this practice is.
 
+use agent::config::Config;
 use anyhow::{Context, Result};
 use machine::published;
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 /// What is kept by choice: the keys behind the GUIDs, and what was agreed with integrators. The next installation goes on with it.
 const KEPT: &[&str] = &["identity", "link.db", "link.db-wal", "link.db-shm", "environments", "environment"];
@@ -19,27 +23,41 @@ pub(super) fn everything(config: &Path, data: &Path, keep: bool) -> Result<Strin
         // just now, and then it stays.
         let _ = fs::remove_file(machine::paths::install().join("updater.old.exe"));
     }
+    // On Windows an installation has a folder for itself; elsewhere the folders above are not ours.
+    let own = config.parent().filter(|_| cfg!(windows) && config == machine::paths::config());
     if keep {
+        let named = named_by(config);
         for entry in entries(data)? {
-            if entry != config && !entry.file_name().is_some_and(|name| KEPT.iter().any(|kept| name == *kept))
-            {
+            let kept = entry.file_name().is_some_and(|name| KEPT.iter().any(|kept| name == *kept));
+            if !kept && entry != config && !named.iter().any(|path| path.starts_with(&entry)) {
                 gone(&entry)?;
             }
         }
-        return Ok(format!("Identity, pairings and configuration are kept in {}", data.display()));
+        if own.is_some() {
+            gone(&machine::paths::updates())?;
+        }
+        return Ok(format!(
+            "Identity, pairings and configuration are kept in {}",
+            own.unwrap_or(data).display()
+        ));
     }
     gone(config)?;
     gone(data)?;
-    // The company's folder goes when nothing else is in it; elsewhere than on Windows the folder above is not ours.
-    if cfg!(windows)
-        && let Some(above) = data.parent()
-    {
-        let _ = fs::remove_dir(above);
+    if let Some(own) = own {
+        gone(own)?;
+        // The company's folder goes when nothing else is in it.
+        let _ = own.parent().map(fs::remove_dir);
     }
     Ok(String::new())
 }
 
-fn entries(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
+/// Files that the configuration names, and that the next installation will want: certificates, publishers, PMS files.
+fn named_by(config: &Path) -> Vec<PathBuf> {
+    let Ok(read) = Config::read(config) else { return Vec::new() };
+    [read.cloud.ca, read.update.publisher, read.pms.folder].into_iter().flatten().collect()
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     match fs::read_dir(folder) {
         Ok(read) => Ok(read.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -66,7 +84,7 @@ fn gone(path: &Path) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn installed(folder: &Path) -> (std::path::PathBuf, std::path::PathBuf) {
+    fn installed(folder: &Path) -> (PathBuf, PathBuf) {
         let data = folder.join("data");
         for file in ["identity/link.root", "link.db", "logs/a.log", "published.json", "link.toml"] {
             let path = data.join(file);
@@ -90,5 +108,23 @@ mod tests {
         // Nothing there is no error: an uninstall can be repeated.
         everything(&config, &data, false).unwrap();
         everything(&config, &data, true).unwrap();
+    }
+
+    #[test]
+    fn files_that_the_configuration_names_are_kept_with_it() {
+        let home = tempfile::tempdir().unwrap();
+        let (config, data) = installed(home.path());
+        for file in ["ca.pem", "trust/publisher.pem", "pms/own.toml", "other.pem"] {
+            let path = data.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        let text = "data = '.'\nenvironment = 'stage'\n[cloud]\nurl = 'wss://x/tunnel/v1'\nca = 'ca.pem'\n\
+                    [pms]\nfolder = 'pms'\n[update]\npublisher = 'trust/publisher.pem'\n";
+        fs::write(&config, text).unwrap();
+        everything(&config, &data, true).unwrap();
+        assert!(data.join("ca.pem").exists() && data.join("pms/own.toml").exists());
+        assert!(data.join("trust/publisher.pem").exists() && config.exists());
+        assert!(!data.join("other.pem").exists() && !data.join("logs").exists());
     }
 }

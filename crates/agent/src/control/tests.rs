@@ -83,6 +83,18 @@ async fn the_socket_is_for_its_owner_alone_and_one_left_behind_is_replaced() {
     assert!(ask::<StatusAnswer>(bench.folder.path(), &Ask::Status).await.is_ok());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_name_that_somebody_else_has_taken_is_tried_again_with_pauses_until_it_is_free() {
+    let began = tokio::time::Instant::now();
+    let mut tries = 0;
+    let bind = || {
+        tries += 1;
+        if tries < 4 { Err(io::ErrorKind::PermissionDenied.into()) } else { Ok("the name") }
+    };
+    assert_eq!(until_bound(bind).await, "the name");
+    assert_eq!((tries, began.elapsed()), (4, 4 * AGAIN));
+}
+
 #[test]
 fn two_services_never_share_a_folder() {
     let bench = Bench::new();

@@ -33,6 +33,11 @@ impl Listener {
     }
 }
 
+/// The socket lies in the service's own folder, where nobody else takes its name: what fails there is the folder's fault.
+pub(super) const fn is_taken(_: &io::Error) -> bool {
+    false
+}
+
 pub(super) async fn connect(data: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(socket(data)).await
 }

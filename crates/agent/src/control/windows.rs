@@ -1,8 +1,9 @@
-//! A named pipe on this machine. Its default security lets only administrators, the system and its owner write to it.
+//! A named pipe on this machine, for administrators, the system and the service's own account alone ([`machine::pipe`]).
 
+use machine::pipe;
 use std::{io, path::Path, time::Duration};
 use tokio::{
-    net::windows::named_pipe::{ClientOptions, NamedPipeClient, NamedPipeServer, ServerOptions},
+    net::windows::named_pipe::{NamedPipeClient, NamedPipeServer},
     time::sleep,
 };
 
@@ -13,7 +14,7 @@ const TRIES: u32 = 100;
 /// … after this pause.
 const PAUSE: Duration = Duration::from_millis(20);
 
-fn pipe(data: &Path) -> String {
+fn name_of(data: &Path) -> String {
     let data = data.canonicalize().unwrap_or_else(|_| data.to_owned());
     let hash = aws_lc_rs::digest::digest(
         &aws_lc_rs::digest::SHA256,
@@ -30,27 +31,31 @@ pub(super) struct Listener {
 
 impl Listener {
     pub(super) fn bind(data: &Path) -> io::Result<Self> {
-        let name = pipe(data);
-        // The first instance: nobody else may have made a pipe of this name to listen in.
-        let next =
-            ServerOptions::new().first_pipe_instance(true).reject_remote_clients(true).create(&name)?;
+        let name = name_of(data);
+        // The first place: nobody else may have made a pipe of this name to listen in.
+        let next = pipe::serve(&name, true)?;
         Ok(Listener { name, next })
     }
 
     pub(super) async fn accept(&mut self) -> io::Result<NamedPipeServer> {
         self.next.connect().await?;
-        let next = ServerOptions::new().reject_remote_clients(true).create(&self.name)?;
+        let next = pipe::serve(&self.name, false)?;
         Ok(std::mem::replace(&mut self.next, next))
     }
 }
 
+/// Any program may make a pipe of any name: whoever is first has it. Windows tells the next one that access is denied.
+pub(super) fn is_taken(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied || error.raw_os_error() == Some(BUSY)
+}
+
 pub(super) async fn connect(data: &Path) -> io::Result<NamedPipeClient> {
-    let name = pipe(data);
+    let name = name_of(data);
     for _ in 0..TRIES {
-        match ClientOptions::new().open(&name) {
+        match pipe::connect(&name) {
             Err(error) if error.raw_os_error() == Some(BUSY) => sleep(PAUSE).await,
             opened => return opened,
         }
     }
-    ClientOptions::new().open(&name)
+    pipe::connect(&name)
 }

@@ -114,6 +114,16 @@ pub(super) fn files(seen: &Seen) -> Vec<Finding> {
             .with_detail(files.open_to_others.join(", ")),
         );
     }
+    if let Some(why) = &files.untrusted {
+        found.push(
+            Finding::problem(
+                "HL-0227",
+                "Something that Halo Link obeys is not an administrator's.",
+                "Do what the reason in brackets says; until then neither installer nor updater goes on.",
+            )
+            .with_detail(why),
+        );
+    }
     if found.is_empty() {
         let sites = files.site_roots;
         found.push(Finding::ok(

@@ -27,6 +27,13 @@ pub(super) fn runs(seen: &Seen) -> Vec<Finding> {
             "The service could not be asked: only an administrator may talk to it.",
             "Run this again as an administrator (on Linux: as root or the service's own account).",
         ),
+        Err(AskError::Taken(who)) => Finding::problem(
+            "HL-0107",
+            format!(
+                "Another program answers in the service's place: it runs as {who}, and was told nothing."
+            ),
+            "Find out what runs here under that account, and end it; the service then answers within a quarter of a minute.",
+        ),
         Err(AskError::Broken(why)) => Finding::problem(
             "HL-0104",
             "The service is there and does not answer.",

@@ -167,6 +167,8 @@ fn is_it_there_and_running() {
     assert_eq!(silent(State::Running)[0], "HL-0104");
     assert_eq!(codes(|seen| seen.status = Err(AskError::Denied))[0], "HL-0105");
     assert_eq!(codes(|seen| seen.status = Err(AskError::OtherVersion(2)))[0], "HL-0106");
+    let taken = AskError::Taken(r"CLINIC\desk".to_owned());
+    assert_eq!(codes(|seen| seen.status = Err(taken))[0], "HL-0107");
     let broken = AskError::Broken(std::io::ErrorKind::TimedOut.into());
     assert_eq!(codes(|seen| seen.status = Err(broken))[0], "HL-0104");
     assert_eq!(
@@ -261,6 +263,7 @@ fn configuration_environment_and_files() {
     assert_eq!(codes(|seen| seen.files.denied = true), ["HL-0224"]);
     assert_eq!(codes(|seen| seen.files.seal_gone = true), ["HL-0225"]);
     assert_eq!(codes(|seen| seen.files.seal_other = true), ["HL-0226"]);
+    assert_eq!(codes(|seen| seen.files.untrusted = Some("a link".to_owned())), ["HL-0227"]);
 }
 
 #[test]

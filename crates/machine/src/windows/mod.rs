@@ -2,6 +2,8 @@
 
 pub(crate) mod events;
 pub(crate) mod facts;
+pub(crate) mod pipe;
+pub(crate) mod places;
 pub(crate) mod published;
 pub(crate) mod secrets;
 pub(crate) mod security;

@@ -1,114 +1,188 @@
-//! Who may do what: folders, registry keys, this process.
+//! Who may do what: folders, registry keys, this process. Which rights those are is in `rights`.
 
 use super::wide;
+use crate::rights::{Me, Place, SERVICE};
 use std::{
     io,
+    os::windows::io::RawHandle,
     path::Path,
     ptr::{null, null_mut},
 };
 use windows_sys::Win32::{
-    Foundation::{CloseHandle, ERROR_ACCESS_DENIED, ERROR_INVALID_OWNER, LocalFree},
+    Foundation::{CloseHandle, ERROR_ACCESS_DENIED, ERROR_INVALID_OWNER, HANDLE, LUID, LocalFree},
     Security::{
-        ACL,
+        ACL, AdjustTokenPrivileges,
         Authorization::{
-            ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
-            SE_FILE_OBJECT, SE_OBJECT_TYPE, SE_REGISTRY_KEY, SetNamedSecurityInfoW,
+            ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo,
+            SDDL_REVISION_1, SE_FILE_OBJECT, SE_OBJECT_TYPE, SE_REGISTRY_KEY, SetNamedSecurityInfoW,
         },
         CheckTokenMembership, CreateWellKnownSid, DACL_SECURITY_INFORMATION, GetSecurityDescriptorDacl,
-        GetSecurityDescriptorOwner, GetTokenInformation, OWNER_SECURITY_INFORMATION,
-        PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID, SECURITY_MAX_SID_SIZE, TOKEN_QUERY,
-        TOKEN_USER, TokenUser, WinBuiltinAdministratorsSid,
+        GetSecurityDescriptorOwner, GetTokenInformation, LUID_AND_ATTRIBUTES, LookupAccountSidW,
+        LookupPrivilegeValueW, OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION,
+        PSECURITY_DESCRIPTOR, PSID, SE_BACKUP_NAME, SE_PRIVILEGE_ENABLED, SE_RESTORE_NAME,
+        SECURITY_MAX_SID_SIZE, SetKernelObjectSecurity, TOKEN_ADJUST_PRIVILEGES, TOKEN_PRIVILEGES,
+        TOKEN_QUERY, TokenOwner, TokenUser, WinBuiltinAdministratorsSid,
     },
     System::Threading::{GetCurrentProcess, OpenProcessToken},
 };
 
-/// `NT SERVICE\Halo Link Service`: S-1-5-80 and the SHA-1 of the upper-case name in UTF-16, as Windows makes it for every service.
-const SERVICE_SID: &str = "S-1-5-80-2903075261-2504951429-3854668623-361545209-371081936";
-
 pub(crate) fn make_folder_private(path: &Path) -> io::Result<()> {
-    let whole = "OICI;FA";
-    // Who runs this as an account of another kind must not lock itself out.
-    let me = match user_sid() {
-        Some(me) if me != "S-1-5-18" && me != SERVICE_SID => format!("(A;{whole};;;{me})"),
-        _ => String::new(),
-    };
-    let rights = format!("(A;{whole};;;SY)(A;{whole};;;BA)(A;{whole};;;{SERVICE_SID}){me}");
-    set(&wide(path), SE_FILE_OBJECT, &format!("O:BAD:P{rights}"))
+    set(&wide(path), SE_FILE_OBJECT, &Descriptor::of(&Place::Data.descriptor(&me()))?)
+}
+
+pub(crate) fn make_folder_administrators(path: &Path) -> io::Result<()> {
+    set(&wide(path), SE_FILE_OBJECT, &Descriptor::of(&Place::Updates.descriptor(&me()))?)
 }
 
 /// Below `HKEY_LOCAL_MACHINE`: the service writes, everybody reads, administrators do as they like.
 pub(crate) fn open_key_to_service(key: &str) -> io::Result<()> {
-    let rights = format!("(A;CI;KA;;;SY)(A;CI;KA;;;BA)(A;CI;KR;;;BU)(A;CI;KRKW;;;{SERVICE_SID})");
-    set(&wide(format!(r"MACHINE\{key}")), SE_REGISTRY_KEY, &format!("O:BAD:P{rights}"))
+    let rights = format!("(A;CI;KA;;;SY)(A;CI;KA;;;BA)(A;CI;KR;;;BU)(A;CI;KRKW;;;{SERVICE})");
+    set(&wide(format!(r"MACHINE\{key}")), SE_REGISTRY_KEY, &Descriptor::of(&format!("O:BAD:P{rights}"))?)
 }
 
-/// Gives the named thing the descriptor's access list and, where this account may, its owner.
-fn set(name: &[u16], kind: SE_OBJECT_TYPE, descriptor: &str) -> io::Result<()> {
-    let text = wide(descriptor);
-    let mut made: PSECURITY_DESCRIPTOR = null_mut();
-    let (mut owner, mut list): (PSID, *mut ACL) = (null_mut(), null_mut());
-    let (mut present, mut defaulted) = (0, 0);
-    // SAFETY: the texts end with a zero; owner and list point into the descriptor, which is freed after their last use.
-    unsafe {
-        if ConvertStringSecurityDescriptorToSecurityDescriptorW(
-            text.as_ptr(),
-            SDDL_REVISION_1,
-            &mut made,
-            null_mut(),
-        ) == 0
-        {
-            return Err(io::Error::last_os_error());
-        }
-        let read = GetSecurityDescriptorDacl(made, &mut present, &mut list, &mut defaulted) != 0
-            && GetSecurityDescriptorOwner(made, &mut owner, &mut defaulted) != 0;
-        let outcome = if read { apply(name, kind, owner, list) } else { Err(io::Error::last_os_error()) };
-        LocalFree(made);
-        outcome
+/// A security descriptor that was made of its text.
+pub(crate) struct Descriptor(PSECURITY_DESCRIPTOR);
+
+impl Descriptor {
+    pub(crate) fn of(text: &str) -> io::Result<Self> {
+        let text = wide(text);
+        let mut made: PSECURITY_DESCRIPTOR = null_mut();
+        // SAFETY: the text ends with a zero.
+        let good = unsafe {
+            ConvertStringSecurityDescriptorToSecurityDescriptorW(
+                text.as_ptr(),
+                SDDL_REVISION_1,
+                &mut made,
+                null_mut(),
+            )
+        };
+        if good == 0 { Err(io::Error::last_os_error()) } else { Ok(Descriptor(made)) }
+    }
+
+    /// Good for as long as this is.
+    pub(crate) fn as_ptr(&self) -> PSECURITY_DESCRIPTOR {
+        self.0
     }
 }
 
-/// # Safety
-/// `name` ends with a zero; `owner` and `list` are valid.
-unsafe fn apply(name: &[u16], kind: SE_OBJECT_TYPE, owner: PSID, list: *mut ACL) -> io::Result<()> {
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        // SAFETY: Windows made it for us alone, and it is freed once.
+        unsafe { LocalFree(self.0) };
+    }
+}
+
+/// Gives the named thing the descriptor's access list and, where this account may, its owner.
+fn set(name: &[u16], kind: SE_OBJECT_TYPE, descriptor: &Descriptor) -> io::Result<()> {
+    let (mut owner, mut list): (PSID, *mut ACL) = (null_mut(), null_mut());
+    let (mut present, mut defaulted) = (0, 0);
+    // SAFETY: owner and list point into the descriptor, which outlives their last use; the name ends with a zero.
+    unsafe {
+        if GetSecurityDescriptorDacl(descriptor.0, &mut present, &mut list, &mut defaulted) == 0
+            || GetSecurityDescriptorOwner(descriptor.0, &mut owner, &mut defaulted) == 0
+        {
+            return Err(io::Error::last_os_error());
+        }
+    }
     let rights = DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION;
-    let set = |what, owner| {
-        // SAFETY: as the caller promises.
+    with_or_without_owner(|with| {
+        let (what, owner) =
+            if with { (rights | OWNER_SECURITY_INFORMATION, owner) } else { (rights, null_mut()) };
+        // SAFETY: as above.
         unsafe {
             SetNamedSecurityInfoW(name.as_ptr().cast_mut(), kind, what, owner, null_mut(), list, null_mut())
         }
-    };
-    let mut said = set(rights | OWNER_SECURITY_INFORMATION, owner);
-    // The service itself may not give things away; the installer, which may, has done so before it.
-    if matches!(said, ERROR_ACCESS_DENIED | ERROR_INVALID_OWNER)
-        || i32::try_from(said) == Ok(PRIVILEGE_NOT_HELD)
-    {
-        said = set(rights, null_mut());
+    })
+}
+
+/// The same for what is open: exactly this thing, whatever its name leads to by now, and nothing below it.
+pub(crate) fn set_open(handle: RawHandle, descriptor: &Descriptor) -> io::Result<()> {
+    with_or_without_owner(|with| {
+        let owner = if with { OWNER_SECURITY_INFORMATION } else { 0 };
+        // SAFETY: the handle is open, and the descriptor is valid.
+        let good =
+            unsafe { SetKernelObjectSecurity(handle, owner | DACL_SECURITY_INFORMATION, descriptor.0) };
+        if good == 0 { io::Error::last_os_error().raw_os_error().unwrap_or(1).cast_unsigned() } else { 0 }
+    })
+}
+
+/// The service itself may not give things away; the installer, which may, has done so before it.
+fn with_or_without_owner(set: impl Fn(bool) -> u32) -> io::Result<()> {
+    let mut said = set(true);
+    if matches!(said, ERROR_ACCESS_DENIED | ERROR_INVALID_OWNER | PRIVILEGE_NOT_HELD) {
+        said = set(false);
     }
     if said == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(said.cast_signed())) }
 }
 
 /// `ERROR_PRIVILEGE_NOT_HELD`.
-const PRIVILEGE_NOT_HELD: i32 = 1314;
+const PRIVILEGE_NOT_HELD: u32 = 1314;
 
-/// The account that runs this process.
-fn user_sid() -> Option<String> {
-    // Larger than any TOKEN_USER, and aligned for one.
-    let mut about = [0_u64; 32];
-    let mut token = null_mut();
-    // SAFETY: the buffer is as long as is said; the text is Windows' own, ends with a zero and is freed after it is copied.
+/// Who owns a thing.
+pub(crate) struct Owner {
+    pub(crate) sid: String,
+    /// As people know it; the SID where Windows has no name.
+    pub(crate) name: String,
+}
+
+/// Who owns what is open.
+pub(crate) fn owner(handle: RawHandle, kind: SE_OBJECT_TYPE) -> io::Result<Owner> {
+    let mut owner: PSID = null_mut();
+    let mut descriptor: PSECURITY_DESCRIPTOR = null_mut();
+    // SAFETY: the handle is open; the owner points into the descriptor, which is freed after its last use.
     unsafe {
-        if OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &mut token) == 0 {
-            return None;
+        let (none, all) = (null_mut(), &mut descriptor);
+        let said = GetSecurityInfo(
+            handle,
+            kind,
+            OWNER_SECURITY_INFORMATION,
+            &mut owner,
+            none,
+            null_mut(),
+            null_mut(),
+            all,
+        );
+        if said != 0 {
+            return Err(io::Error::from_raw_os_error(said.cast_signed()));
         }
-        let mut used = 0;
-        let length = size_of_val(&about) as u32;
-        let good = GetTokenInformation(token, TokenUser, about.as_mut_ptr().cast(), length, &mut used);
-        CloseHandle(token);
-        if good == 0 {
-            return None;
-        }
-        let sid = (*about.as_ptr().cast::<TOKEN_USER>()).User.Sid;
-        let mut text = null_mut();
+        // A disk without owners has none: nobody is trusted then.
+        let sid = if owner.is_null() { None } else { sid_text(owner) };
+        let name = sid.as_ref().and_then(|_| account(owner));
+        LocalFree(descriptor);
+        let sid = sid.unwrap_or_default();
+        let name = name.unwrap_or_else(|| if sid.is_empty() { "nobody".to_owned() } else { sid.clone() });
+        Ok(Owner { sid, name })
+    }
+}
+
+/// # Safety
+/// `sid` is valid.
+unsafe fn account(sid: PSID) -> Option<String> {
+    let (mut name, mut domain) = ([0_u16; 257], [0_u16; 257]);
+    let (mut name_length, mut domain_length, mut kind) = (257, 257, 0);
+    // SAFETY: as the caller promises; the buffers are as long as is said.
+    let good = unsafe {
+        LookupAccountSidW(
+            null(),
+            sid,
+            name.as_mut_ptr(),
+            &mut name_length,
+            domain.as_mut_ptr(),
+            &mut domain_length,
+            &mut kind,
+        )
+    };
+    let text =
+        |letters: &[u16]| String::from_utf16_lossy(letters.split(|unit| *unit == 0).next().unwrap_or(&[]));
+    (good != 0).then(|| format!(r"{}\{}", text(&domain), text(&name)))
+}
+
+/// # Safety
+/// `sid` is valid.
+unsafe fn sid_text(sid: PSID) -> Option<String> {
+    let mut text = null_mut();
+    // SAFETY: as the caller promises; the text is Windows' own, ends with a zero and is freed after it is copied.
+    unsafe {
         if ConvertSidToStringSidW(sid, &mut text) == 0 {
             return None;
         }
@@ -116,6 +190,53 @@ fn user_sid() -> Option<String> {
         let copy = String::from_utf16_lossy(std::slice::from_raw_parts(text, length));
         LocalFree(text.cast());
         Some(copy)
+    }
+}
+
+/// The account that runs this process.
+pub(crate) fn me() -> Me {
+    let sid = |token, kind| {
+        // Larger than any such answer, and aligned for one.
+        let mut about = [0_u64; 32];
+        let length = size_of_val(&about) as u32;
+        // SAFETY: the buffer is as long as is said, and both kinds of answer begin with a pointer to a SID in it.
+        unsafe {
+            let good = GetTokenInformation(token, kind, about.as_mut_ptr().cast(), length, &mut 0);
+            if good == 0 { None } else { sid_text(*about.as_ptr().cast::<PSID>()) }
+        }
+    };
+    with_token(TOKEN_QUERY, |token| Me { user: sid(token, TokenUser), owner: sid(token, TokenOwner) })
+        .unwrap_or_default()
+}
+
+/// Lets an administrator's process look at, and set the rights of, what somebody has closed to administrators. Others have no such right,
+/// and are told so where they try.
+pub(crate) fn open_everything() {
+    for name in [SE_BACKUP_NAME, SE_RESTORE_NAME] {
+        with_token(TOKEN_ADJUST_PRIVILEGES | TOKEN_QUERY, |token| {
+            let mut luid = LUID::default();
+            // SAFETY: the name is Windows' own; the structure lives until the call returns.
+            unsafe {
+                if LookupPrivilegeValueW(null(), name, &mut luid) != 0 {
+                    let on = LUID_AND_ATTRIBUTES { Luid: luid, Attributes: SE_PRIVILEGE_ENABLED };
+                    let on = TOKEN_PRIVILEGES { PrivilegeCount: 1, Privileges: [on] };
+                    AdjustTokenPrivileges(token, 0, &on, 0, null_mut(), null_mut());
+                }
+            }
+        });
+    }
+}
+
+fn with_token<T>(access: u32, act: impl FnOnce(HANDLE) -> T) -> Option<T> {
+    let mut token = null_mut();
+    // SAFETY: the token is closed once, after its last use.
+    unsafe {
+        if OpenProcessToken(GetCurrentProcess(), access, &mut token) == 0 {
+            return None;
+        }
+        let done = act(token);
+        CloseHandle(token);
+        Some(done)
     }
 }
 
