@@ -261,9 +261,17 @@ fn an_installer_that_fails_is_not_started_every_hour() {
     let mut place = Place::new();
     place.start_cloud();
     place.publish(&place.package("99.713.2", "publisher"));
-    // Where a program is to go lies a folder that is not empty: dpkg fails.
-    let in_the_way = place.path("root/usr/bin/HaloLinkUtility");
-    fs::create_dir_all(in_the_way.join("folder")).unwrap();
+    // Another package has a file of the same name: dpkg fails.
+    let other = place.path("other");
+    for folder in ["DEBIAN", "usr/bin"] {
+        fs::create_dir_all(other.join(folder)).unwrap();
+    }
+    fs::write(other.join("usr/bin/HaloLinkUtility"), "somebody else's").unwrap();
+    let control =
+        "Package: other\nVersion: 1\nArchitecture: all\nMaintainer: A <a@example.com>\nDescription: other\n";
+    fs::write(other.join("DEBIAN/control"), control).unwrap();
+    run(Command::new("dpkg-deb").arg("--build").arg(&other).arg(place.path("other.deb")));
+    run(&mut place.dpkg(&["--install", text(&place.path("other.deb"))]));
     let (good, told) = place.update(&["--hourly"]);
     assert_eq!((good, &told["code"]), (false, &"installer".into()), "{told}");
     let next = told["nextTry"].as_str().unwrap().to_owned();
@@ -278,7 +286,7 @@ fn an_installer_that_fails_is_not_started_every_hour() {
         .unwrap();
     assert!(looked.status.success() && said(&looked).contains(&next), "{}", said(&looked));
     // The reason is mended; by hand it is tried at once.
-    fs::remove_dir_all(in_the_way).unwrap();
+    run(&mut place.dpkg(&["--remove", "other"]));
     let (good, told) = place.update(&[]);
     assert_eq!((good, &told["outcome"]), (true, &"installed".into()), "{told}");
     assert_eq!(place.installed().as_deref(), Some("99.713.2"));
