@@ -142,7 +142,7 @@ pub struct AuditRow {
     /// RFC 3339.
     pub at: String,
     /// `begin`, `end`, `refused`, `paired`, `pairing-refused`, `code-made`, `switched-on`, `switched-off`, `site-on`, `site-off`,
-    /// `rights-changed`, `other-practice`, `own-practice`.
+    /// `rights-changed`, `other-practice`, `own-practice`, `forgotten`.
     pub what: String,
     /// Which database.
     pub site: String,
