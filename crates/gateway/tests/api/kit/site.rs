@@ -412,6 +412,28 @@ impl Link for FakeLink {
         let replies = stream::unfold(said, |mut said| async move { Some((Ok(said.recv().await?), said)) });
         Ok(Response::new(replies.boxed()))
     }
+
+    type PagesStream = Pin<Box<dyn Stream<Item = Result<proto::PagesPiece, Status>> + Send>>;
+    type EventsStream = Pin<Box<dyn Stream<Item = Result<proto::EventsReply, Status>> + Send>>;
+
+    async fn submit(&self, _: Request<proto::SubmitRequest>) -> Result<Response<proto::JobState>, Status> {
+        Err(Status::unimplemented("not offered yet"))
+    }
+
+    async fn jobs(&self, _: Request<proto::JobsRequest>) -> Result<Response<proto::JobsReply>, Status> {
+        Err(Status::unimplemented("not offered yet"))
+    }
+
+    async fn pages(
+        &self,
+        _: Request<Streaming<proto::PagesAsk>>,
+    ) -> Result<Response<Self::PagesStream>, Status> {
+        Err(Status::unimplemented("not offered yet"))
+    }
+
+    async fn events(&self, _: Request<proto::EventsRequest>) -> Result<Response<Self::EventsStream>, Status> {
+        Err(Status::unimplemented("not offered yet"))
+    }
 }
 
 impl FakeLink {
