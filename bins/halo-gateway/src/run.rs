@@ -8,6 +8,7 @@ use gateway::{
     config::Config,
     identity, serve,
     store::Store,
+    webhooks::WebhookSettings,
 };
 use model::{Clock, SystemClock};
 use rand::{TryRngCore, rngs::OsRng};
@@ -51,6 +52,7 @@ async fn serve_all(config: Config) -> Result<()> {
         clock: Arc::clone(&clock),
         seed: OsRng.try_next_u64().map_err(|e| anyhow!("no randomness: {e}"))?,
     };
+    let webhooks = webhook_settings(&config)?;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
@@ -65,10 +67,13 @@ async fn serve_all(config: Config) -> Result<()> {
         tuning: link_api::Tuning::default(),
         clock,
         cloud: Arc::clone(&relay) as Arc<dyn Cloud>,
+        webhooks,
     };
     let gateway = Gateway::new(&config.data, options)?;
     tracing::info!(integrator = %gateway.integrator(), %address, "serving");
     let housekeeping = tokio::spawn(Arc::clone(&gateway).housekeeping());
+    let (hooks, stop_hooks) = (gateway.webhooks(), wait(stop.clone()));
+    let notifying = tokio::spawn(async move { hooks.run(stop_hooks).await });
     let watching = tokio::spawn(announce(relay.status(), format!("http://{address}")));
 
     serve::serve(listener, gateway::router(Arc::clone(&gateway)), wait(stop), GRACE).await;
@@ -78,6 +83,8 @@ async fn serve_all(config: Config) -> Result<()> {
     if left > 0 {
         tracing::warn!(left, "stopping with commands under way: their ends can be asked for");
     }
+    // What an endpoint answered is written down, so that it does not get the same again.
+    let _ = tokio::time::timeout(GRACE, notifying).await;
     relay.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -99,6 +106,20 @@ fn outer_tls(config: &Config) -> Result<Arc<rustls::ClientConfig>> {
     let Some(path) = &config.cloud_ca else { return Ok(tunnel::outer_client_tls(Roots::System)?) };
     let pem = std::fs::read(path).with_context(|| format!("`cloud.ca`: {}", path.display()))?;
     Ok(tunnel::outer_client_tls(Roots::Both(&pem))?)
+}
+
+/// Roots for the integrator's endpoints. That this computer has none keeps nothing else from working.
+fn webhook_settings(config: &Config) -> Result<WebhookSettings> {
+    let tls = match &config.webhook_ca {
+        None => tunnel::outer_client_tls(Roots::System),
+        Some(path) => {
+            let pem = std::fs::read(path).with_context(|| format!("`webhooks.ca`: {}", path.display()))?;
+            Ok(tunnel::outer_client_tls(Roots::Both(&pem)).context("`webhooks.ca`")?)
+        }
+    };
+    let tls =
+        tls.inspect_err(|error| tracing::warn!(%error, "notifications to endpoints can't be sent")).ok();
+    Ok(WebhookSettings { tls, policy: config.webhook_policy.clone(), ..WebhookSettings::default() })
 }
 
 /// Says once that all is up. How the outer connection fares is logged where it is kept.

@@ -7,6 +7,7 @@ use crate::{
     mirror::Mirror,
     session::Sessions,
     store::{Store, StoreError},
+    webhooks::{self, WebhookSettings},
 };
 use link_api::Tuning;
 use model::{Clock, Hidden, IntegratorId, Pms, limit};
@@ -21,6 +22,7 @@ use std::{
 };
 use tokio::sync::Notify;
 use trust::Operational;
+use webhook::Webhooks;
 
 /// Figures that the one who runs a gateway may change.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +84,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// The way to the sites.
     pub cloud: Arc<dyn Cloud>,
+    /// How notifications are sent.
+    pub webhooks: WebhookSettings,
 }
 
 /// One gateway. Handlers share it.
@@ -100,6 +104,7 @@ pub struct Gateway {
     pub(crate) sessions: Sessions,
     pub(crate) budget: Budget,
     pub(crate) under_way: UnderWay,
+    pub(crate) webhooks: Arc<Webhooks>,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -111,7 +116,8 @@ impl std::fmt::Debug for Gateway {
 impl Gateway {
     /// Over the data folder, where the database is opened or made.
     pub fn new(data: &Path, options: Options) -> Result<Arc<Gateway>, StoreError> {
-        let Options { own, integrator_name, environment, logins, limits, tuning, clock, cloud } = options;
+        let Options { own, integrator_name, environment, logins, limits, tuning, clock, cloud, webhooks } =
+            options;
         let store = Arc::new(Store::open(data)?);
         let peer = own.peer().clone();
         let sessions = Sessions::new(Arc::clone(&cloud), own, Arc::clone(&store), Arc::clone(&clock), tuning);
@@ -127,10 +133,16 @@ impl Gateway {
             sessions,
             budget: Budget::new(limits.answer_memory_bytes),
             under_way: UnderWay::default(),
+            webhooks: Arc::new(webhooks::open(data, webhooks, Arc::clone(&clock))?),
             clock,
             cloud,
             store,
         }))
+    }
+
+    /// Endpoints and outbox: run it in a task.
+    pub fn webhooks(&self) -> Arc<Webhooks> {
+        Arc::clone(&self.webhooks)
     }
 
     /// Who this gateway speaks for.

@@ -4,6 +4,7 @@ mod immediate;
 mod pair_site;
 mod query;
 mod sites;
+mod webhooks;
 
 use crate::{error::ApiError, gateway::Gateway};
 use axum::{
@@ -31,6 +32,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/integrator/sites/{siteId}", get(sites::look))
         .route("/integrator/sites/{siteId}/queries/immediate", post(immediate::handle).get(wrong_method_post))
         .route("/integrator/sites/{siteId}/queries/{queryId}", get(query::handle))
+        .merge(webhooks::routes())
         .method_not_allowed_fallback(wrong_method)
         .route_layer(from_fn_with_state(Arc::clone(&gateway), authenticate))
         .fallback(unknown_path)
@@ -77,6 +79,13 @@ async fn unknown_path() -> ApiError {
 
 async fn wrong_method(uri: Uri) -> ApiError {
     let path = uri.path();
+    if let Some(allow) = webhooks::allowed(path) {
+        let message = format!("This resource takes {} alone.", allow.replace(",", ", "));
+        return ApiError {
+            allow: Some(allow),
+            ..ApiError::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, message)
+        };
+    }
     let posts =
         path.ends_with("/pair-site") || path.ends_with("/pairSite") || path.ends_with("/queries/immediate");
     let (allow, use_instead) = if posts { ("POST", "POST") } else { ("GET,HEAD", "GET") };

@@ -22,6 +22,7 @@ pub mod session;
 mod stall;
 pub mod store;
 mod verdict;
+pub mod webhooks;
 
 pub use gateway::{Gateway, Limits, Login, Options};
 pub use http::router;

@@ -19,6 +19,18 @@ pub const FILE: &str = "gateway.db";
 #[error("the gateway's database {0}")]
 pub struct StoreError(String);
 
+impl StoreError {
+    /// A file beside it.
+    pub(crate) fn file(name: &str, error: &std::io::Error) -> Self {
+        StoreError(format!("needs {name}: {error}"))
+    }
+
+    /// A part of it that another room keeps.
+    pub(crate) fn other(error: &dyn std::fmt::Display) -> Self {
+        StoreError(error.to_string())
+    }
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         StoreError(error.to_string())

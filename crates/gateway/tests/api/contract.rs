@@ -24,6 +24,10 @@ static DOCUMENT: LazyLock<Option<Value>> = LazyLock::new(|| {
     Some(document)
 });
 
+/// What is ours, in a document of our own.
+static OURS: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../../../../docs/openapi/webhooks.json")).unwrap());
+
 fn set(document: &mut Value, pointer: &str, value: Value) {
     let (parent, last) = pointer.rsplit_once('/').unwrap();
     let last = last.replace("~1", "/").replace("~0", "~");
@@ -34,7 +38,16 @@ fn set(document: &mut Value, pointer: &str, value: Value) {
 
 /// Panics unless the answer is one that the document allows for this call.
 pub(crate) fn check(method: &str, path: &str, status: u16, media: &str, body: &[u8]) {
-    let Some(document) = &*DOCUMENT else { return };
+    let document = match path.starts_with("/integrator/webhooks") {
+        true => &*OURS,
+        false => match &*DOCUMENT {
+            Some(document) => document,
+            None => return,
+        },
+    };
+    if body.is_empty() {
+        return check_empty(document, method, path, status);
+    }
     let schema = schema(document, method, path, status, media);
     let validator = validator(document, &schema);
     let parse = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).expect("an answer is JSON");
@@ -47,6 +60,13 @@ pub(crate) fn check(method: &str, path: &str, status: u16, media: &str, body: &[
             validator.iter_errors(&part).map(|e| format!("{} at {}", e, e.instance_path())).collect();
         assert!(problems.is_empty(), "{method} {path} {status} breaks the contract: {problems:#?}\n{part:#}");
     }
+}
+
+fn check_empty(document: &Value, method: &str, path: &str, status: u16) {
+    let template = template(document, path).expect("a known path");
+    let response =
+        &document["paths"][&template][method.to_ascii_lowercase()]["responses"][status.to_string()];
+    assert!(response.is_object() && response.get("content").is_none(), "{method} {path} {status} has a body");
 }
 
 fn schema(document: &Value, method: &str, path: &str, status: u16, media: &str) -> Value {

@@ -110,7 +110,7 @@ impl World {
         let response = self.router.clone().oneshot(self.request(method, path, headers, body)).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("a whole body").to_bytes().to_vec();
-        let media = parts.headers.get("content-type").expect("a content type").to_str().unwrap();
+        let media = parts.headers.get("content-type").map_or("", |media| media.to_str().unwrap());
         crate::contract::check(method, path, parts.status.as_u16(), media, &body);
         Answer { status: parts.status.as_u16(), headers: parts.headers, body }
     }
@@ -131,6 +131,7 @@ fn make(data: &TempDir, root: &Root, limits: Limits, cloud: &Arc<FakeCloud>, ser
             tuning: link_api::Tuning::default(),
             clock,
             cloud: Arc::clone(cloud) as Arc<dyn gateway::cloud::Cloud>,
+            webhooks: gateway::webhooks::WebhookSettings::default(),
         },
     )
     .unwrap()

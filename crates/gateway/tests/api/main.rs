@@ -18,3 +18,4 @@ mod pairing;
 mod query;
 mod served;
 mod sites;
+mod webhooks;
