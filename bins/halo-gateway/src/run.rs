@@ -72,6 +72,7 @@ async fn serve_all(config: Config) -> Result<()> {
     let gateway = Gateway::new(&config.data, options)?;
     tracing::info!(integrator = %gateway.integrator(), %address, "serving");
     let housekeeping = tokio::spawn(Arc::clone(&gateway).housekeeping());
+    let presence = tokio::spawn(Arc::clone(&gateway).watch_sites());
     let (hooks, stop_hooks) = (gateway.webhooks(), wait(stop.clone()));
     let notifying = tokio::spawn(async move { hooks.run(stop_hooks).await });
     let watching = tokio::spawn(announce(relay.status(), format!("http://{address}")));
@@ -79,6 +80,7 @@ async fn serve_all(config: Config) -> Result<()> {
     serve::serve(listener, gateway::router(Arc::clone(&gateway)), wait(stop), GRACE).await;
     watching.abort();
     housekeeping.abort();
+    presence.abort();
     let left = gateway.drain(GRACE).await;
     if left > 0 {
         tracing::warn!(left, "stopping with commands under way: their ends can be asked for");

@@ -16,6 +16,7 @@ pub mod keys;
 pub mod lines;
 pub mod mirror;
 mod pair;
+mod presence;
 mod run;
 pub mod serve;
 pub mod session;

@@ -113,6 +113,11 @@ impl Store {
         self.paired.read().unwrap_or_else(PoisonError::into_inner).get(&site).copied()
     }
 
+    /// All sites that are known to have let us in.
+    pub fn paired_sites(&self) -> Vec<SiteId> {
+        self.paired.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
     /// Remembers that a site let us in.
     pub fn set_paired(&self, site: SiteId, paired: Paired, now: Timestamp) -> Result<(), StoreError> {
         self.lock().execute(

@@ -15,6 +15,7 @@ mod seal;
 mod secret;
 mod sender;
 mod sign;
+mod site;
 mod store;
 mod template;
 mod transport;

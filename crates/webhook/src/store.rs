@@ -26,6 +26,7 @@ CREATE TABLE webhook_attempts (
     delivery INTEGER NOT NULL, number INTEGER NOT NULL, began INTEGER NOT NULL, took INTEGER NOT NULL, status INTEGER, failure TEXT,
     PRIMARY KEY (delivery, number)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE webhook_sites (site BLOB PRIMARY KEY, online INTEGER NOT NULL, doubted INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 "];
 
 /// Brings the tables up to date. Call it once for a database before anything else here.

@@ -4,15 +4,16 @@ use crate::{
     delivery::{self, Delivery, Filter},
     endpoint::{self, Endpoint, Settings},
     error::WebhookError,
-    event::Event,
+    event::{Event, Source},
     outbox,
     seal::Sealer,
     secret::{self, Step},
+    site,
     store::Store,
     template::Host,
     transport::Transport,
 };
-use model::{Clock, Hidden, Timestamp};
+use model::{Clock, Hidden, SiteId, Timestamp};
 use rand::RngCore;
 use rusqlite::Connection;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -82,6 +83,28 @@ impl Webhooks {
         let told = self.store.ask(move |connection| Ok(outbox::enqueue(connection, &event, now)?)).await;
         self.wake();
         told
+    }
+
+    /// Whether an endpoint wants to know when sites come and go.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn wants_sites(&self) -> Result<bool, WebhookError> {
+        let all = self.store.read(endpoint::enabled).await?;
+        Ok(all.iter().any(|endpoint| endpoint.settings.sources.has(Source::Site)))
+    }
+
+    /// How a site was found just now; whether that is news, which is on its way then.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn saw_site(&self, site: SiteId, online: bool) -> Result<bool, WebhookError> {
+        let now = self.clock.now();
+        let news = self.store.ask(move |connection| site::saw(connection, site, online, now)).await?;
+        if news {
+            self.wake();
+        }
+        Ok(news)
     }
 
     /// All endpoints, oldest first.

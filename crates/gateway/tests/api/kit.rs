@@ -183,7 +183,7 @@ impl Answer {
 fn redact(value: &mut Value) {
     match value {
         Value::String(text) if uuid::Uuid::parse_str(text).is_ok() => *text = "[uuid]".into(),
-        Value::String(text) if text.len() == 24 && model::Timestamp::parse(text).is_some() => {
+        Value::String(text) if [24, 33].contains(&text.len()) && model::Timestamp::parse(text).is_some() => {
             *text = "[time]".into()
         }
         Value::String(text) => {

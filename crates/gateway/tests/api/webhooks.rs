@@ -1,7 +1,9 @@
 //! An integrator manages its own endpoints. What is sent to them is tried in crates/webhook; here what callers see.
 
 use crate::kit::{Answer, World};
+use gateway::cloud::CloudError;
 use insta::assert_json_snapshot as snapshot;
+use model::Availability;
 use serde_json::{Value, json};
 use std::{
     io::Write,
@@ -210,6 +212,29 @@ async fn a_long_log_is_read_piece_by_piece() {
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen.len(), 5, "none twice");
+}
+
+#[tokio::test]
+async fn sites_that_come_and_go_are_told_to_whoever_wants_to_know() {
+    let world = World::new().await;
+    let site = format!("/integrator/sites/{}", world.site.id());
+    assert_eq!(world.run("rows").await.status, 200);
+    assert_eq!(world.get(&site).await.status, 200);
+    world.gateway.look_at_sites().await;
+    let of_sites = json!({ "url": "https://hooks.example.com/{siteId}", "sources": ["site"] });
+    assert_eq!(post(&world, ALL, &of_sites).await.status, 201);
+    world.site.change(|record| record.availability = Availability::Unreachable);
+    world.gateway.look_at_sites().await;
+    *world.cloud.failing.lock().unwrap() = Some(CloudError::Down);
+    world.gateway.look_at_sites().await;
+    assert_eq!(
+        world.get(&format!("{ALL}/deliveries")).await.json()["deliveries"],
+        json!([]),
+        "not twice yet"
+    );
+    *world.cloud.failing.lock().unwrap() = None;
+    world.gateway.look_at_sites().await;
+    snapshot!("delivery_of_site", world.get(&format!("{ALL}/deliveries")).await.shown());
 }
 
 #[tokio::test]

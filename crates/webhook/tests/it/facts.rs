@@ -98,6 +98,33 @@ async fn k12_what_was_missed_can_be_had_again_under_the_same_id() {
 }
 
 #[tokio::test]
+async fn k12_a_site_that_went_away_is_told_of_once_and_a_short_break_is_not() {
+    let server = Server::start(&[Reply::Status(200)]).await;
+    let world = World::new(&[&server]);
+    assert!(!world.hooks.wants_sites().await.unwrap());
+    world.endpoint(&server.url("/{siteId}"), &[Source::Site], None).await;
+    assert!(world.hooks.wants_sites().await.unwrap());
+    let mut news = Vec::new();
+    for (round, online) in [true, false, true, false, false, false, true, true].into_iter().enumerate() {
+        world.clock.forward(std::time::Duration::from_secs(60));
+        if world.hooks.saw_site(site(), online).await.unwrap() {
+            news.push((round, online));
+        }
+    }
+    assert_eq!(news, [(4, false), (6, true)]);
+    // It goes while the gateway is stopped.
+    let world = world.killed().await;
+    assert!(!world.hooks.saw_site(site(), false).await.unwrap());
+    assert!(world.hooks.saw_site(site(), false).await.unwrap());
+    world.until(|log| log.len() == 3 && log.iter().all(|one| one.state == State::Delivered)).await;
+    let seen = server.seen.lock().unwrap();
+    assert!(
+        seen.iter()
+            .all(|request| request.body.contains(r#""event":"site"#) && !request.body.contains("queryId"))
+    );
+}
+
+#[tokio::test]
 async fn k7_an_endpoint_is_made_changed_tried_and_removed_without_anybody_else() {
     let server = Server::start(&[Reply::Status(200)]).await;
     let world = World::new(&[&server]);
