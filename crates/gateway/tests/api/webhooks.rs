@@ -1,9 +1,12 @@
 //! An integrator manages its own endpoints. What is sent to them is tried in crates/webhook; here what callers see.
 
 use crate::kit::{Answer, World};
-use gateway::cloud::CloudError;
+use gateway::{
+    cloud::CloudError,
+    store::{Paired, Store},
+};
 use insta::assert_json_snapshot as snapshot;
-use model::Availability;
+use model::{Availability, Timestamp};
 use serde_json::{Value, json};
 use std::{
     io::Write,
@@ -217,9 +220,9 @@ async fn a_long_log_is_read_piece_by_piece() {
 #[tokio::test]
 async fn sites_that_come_and_go_are_told_to_whoever_wants_to_know() {
     let world = World::new().await;
-    let site = format!("/integrator/sites/{}", world.site.id());
-    assert_eq!(world.run("rows").await.status, 200);
-    assert_eq!(world.get(&site).await.status, 200);
+    let paired = Paired { read_only: false };
+    Store::open(world.data.path()).unwrap().set_paired(world.site.id(), paired, Timestamp(1)).unwrap();
+    let world = world.restart();
     world.gateway.look_at_sites().await;
     let of_sites = json!({ "url": "https://hooks.example.com/{siteId}", "sources": ["site"] });
     assert_eq!(post(&world, ALL, &of_sites).await.status, 201);
@@ -234,7 +237,9 @@ async fn sites_that_come_and_go_are_told_to_whoever_wants_to_know() {
     );
     *world.cloud.failing.lock().unwrap() = None;
     world.gateway.look_at_sites().await;
-    snapshot!("delivery_of_site", world.get(&format!("{ALL}/deliveries")).await.shown());
+    let log = world.get(&format!("{ALL}/deliveries")).await;
+    assert_eq!(log.json()["deliveries"][0]["event"], "siteOffline");
+    snapshot!("delivery_of_site", log.shown());
 }
 
 #[tokio::test]
@@ -265,7 +270,7 @@ async fn the_snippets_of_the_document_say_yes_to_a_genuine_notification_and_no_t
     };
     let now = model::Clock::now(&model::SystemClock);
     let (stamp, old) =
-        (webhook::written_time(now), webhook::written_time(model::Timestamp(now.0 - 6 * 60_000)));
+        (webhook::written_time(now), webhook::written_time(Timestamp(now.0 - 6 * 60_000)));
     let body = r#"{"id":"x"}"#;
     let secret = "a-secret-of-some-length".into();
     let (good, late) =
