@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # windows-msi.sh PROGRAMS VERSION OUT: makes and signs the installer. PROGRAMS: folder of the signed programs; VERSION: YY.MMDD.build;
-# OUT: the .msi. HALO_CLOUD_URL: where Halo Cloud is, when CLOUD_URL is not said on the command line of msiexec. HALO_FOR_WINE=1: one that
+# OUT: the .msi. HALO_CLOUD_URL: where Halo Cloud is, when CLOUD_URL is not said on the command line of msiexec, and
+# HALO_CLOUD_ENVIRONMENT: whose that cloud is (production, when it is not said): for another ENVIRONMENT, CLOUD_URL must be said. HALO_FOR_WINE=1: one that
 # Wine can upgrade, for tests alone.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -27,7 +28,15 @@ sql "INSERT INTO \`Property\` (\`Property\`,\`Value\`) VALUES ('HaloLinkVersion'
 # What the command line says must reach the part of msiexec that runs as the system. wixl does not know the attribute for it.
 said="ENVIRONMENT;CLOUD_URL;CLOUD_CA;PROXY;PMS;PMS_ID;PRACTICE_NAME;DATABASE_KIND;DATABASE_HOSTNAME;DATABASE_PATH;KEEP_IDENTITY"
 sql "UPDATE \`Property\` SET \`Value\`='WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED;COMPANYDIR;INSTALLDIR;PROGRAMFILES64;$said' WHERE \`Property\`='SecureCustomProperties'"
-[ -z "${HALO_CLOUD_URL:-}" ] || sql "INSERT INTO \`Property\` (\`Property\`,\`Value\`) VALUES ('CLOUD_URL','$HALO_CLOUD_URL')"
+# Small letters: properties that a command line can't change.
+if [ -n "${HALO_CLOUD_URL:-}" ]; then
+    case "${HALO_CLOUD_ENVIRONMENT:=production}" in
+        production | stage | demo) ;;
+        *) say "HALO_CLOUD_ENVIRONMENT is $HALO_CLOUD_ENVIRONMENT: it must be production, stage or demo"; exit 1 ;;
+    esac
+    sql "INSERT INTO \`Property\` (\`Property\`,\`Value\`) VALUES ('BuiltInCloud','$HALO_CLOUD_URL')"
+    sql "INSERT INTO \`Property\` (\`Property\`,\`Value\`) VALUES ('BuiltInEnvironment','$HALO_CLOUD_ENVIRONMENT')"
+fi
 sql "UPDATE \`CustomAction\` SET \`Type\`=51 WHERE \`Action\`='Choose64'"
 # #% makes it a value that Windows expands; wixl would write the # twice.
 sql "UPDATE \`Registry\` SET \`Value\`='#%%SystemRoot%\\System32\\EventCreate.exe' WHERE \`Name\`='EventMessageFile'"

@@ -3,7 +3,7 @@
 #
 #   tools/windows.sh              programs and installer for tests, into target/windows/packages
 #   tools/windows.sh --release    the same as practices get them, into target/windows/release-packages (HALO_SIGN_CERT and
-#                                 HALO_SIGN_KEY sign them, HALO_CLOUD_URL says where Halo Cloud is: tools/windows-*.sh)
+#                                 HALO_SIGN_KEY sign them, HALO_CLOUD_URL and HALO_CLOUD_ENVIRONMENT say where Halo Cloud is and whose: tools/windows-*.sh)
 #
 # `./x windows` then runs them under Wine.
 set -euo pipefail

@@ -99,6 +99,7 @@ fn options(relay: RelayAddress, tls: Arc<rustls::ClientConfig>, number: u32) -> 
         relay,
         tls,
         proxy: None,
+        environment: "demo".to_owned(),
         credentials: Credentials::Link {
             operational: link,
             epoch: 1,

@@ -25,7 +25,8 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     /// Host names under which Links and gateways dial this relay.
     pub(crate) names: Vec<String>,
-    /// Which environment this is, for the logs.
+    /// Which environment this is: Links and gateways of another one are refused.
+    #[serde(default = "production")]
     pub(crate) environment: String,
     /// Updates that are served to Links; none when it is left out.
     pub(crate) updates: Option<Updates>,
@@ -37,6 +38,10 @@ pub(crate) struct Config {
 pub(crate) struct Updates {
     /// Folder of offers and files; `halo-cloud publish-update` fills it.
     pub(crate) folder: PathBuf,
+}
+
+fn production() -> String {
+    model::environment::DEFAULT.to_owned()
 }
 
 pub(crate) fn load(path: &Path) -> Result<Config> {
@@ -65,8 +70,8 @@ fn parse(text: &str, folder: &Path) -> Result<Config> {
         );
     }
     ensure!(
-        !config.environment.is_empty() && config.environment.len() <= 64,
-        "environment: 1 to 64 characters are needed, for example environment = \"stage\""
+        model::ENVIRONMENTS.contains(&config.environment.as_str()),
+        "environment: it must be production, stage or demo"
     );
     let updates = config.updates.as_mut().map(|updates| &mut updates.folder);
     for path in [&mut config.tls_cert, &mut config.tls_key, &mut config.data].into_iter().chain(updates) {
@@ -92,9 +97,15 @@ mod tests {
         assert_eq!(config.tls_cert, Path::new("/etc/halo/a.pem"));
         assert_eq!(config.tls_key, Path::new("/abs/a.key"));
         assert_eq!(config.data, Path::new("/etc/halo/d"));
-        assert!(config.updates.is_none());
+        assert!(config.updates.is_none() && config.environment == "demo");
         let config = parse(&format!("{RIGHT}[updates]\nfolder = 'u'\n"), Path::new("/etc/halo")).unwrap();
         assert_eq!(config.updates.unwrap().folder, Path::new("/etc/halo/u"));
+    }
+
+    #[test]
+    fn a_cloud_that_says_nothing_else_is_production() {
+        let config = parse(&RIGHT.replace("environment = 'demo'\n", ""), Path::new("")).unwrap();
+        assert_eq!(config.environment, "production");
     }
 
     #[test]
@@ -105,6 +116,7 @@ mod tests {
             (RIGHT.replace("'localhost'", ""), "names"),
             (RIGHT.replace("localhost", "https://x"), "names"),
             (RIGHT.replace("'demo'", "''"), "environment"),
+            (RIGHT.replace("'demo'", "'test'"), "production, stage or demo"),
             (format!("{RIGHT}colour = 'red'\n"), "colour"),
             (format!("{RIGHT}[updates]\nfolder = ''\n"), "updates.folder"),
         ];

@@ -31,7 +31,7 @@ A first start:
        tls_cert = \"relay.pem\"              # certificate chain, PEM
        tls_key  = \"relay.key\"              # its private key, PEM
        data     = \"/var/lib/halo-cloud\"    # directory.db is made here
-       environment = \"stage\"
+       environment = \"stage\"              # production (when left out), stage or demo: others are refused
        [updates]                            # optional: updates for Links (docs/updates.md)
        folder = \"updates\"
      (relative paths start at the folder of cloud.toml)

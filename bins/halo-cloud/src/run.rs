@@ -90,6 +90,7 @@ fn options(config: &Config) -> Result<Options> {
     });
     let accept = AcceptOptions {
         relay_names: config.names.clone(),
+        environment: config.environment.clone(),
         clock: clock.clone(),
         tuning: Tuning::default(),
         max_sites: SITES_OF_ONE_LINK,

@@ -39,7 +39,7 @@ impl Place {
     fn configure(&self, listen: &str) {
         let text = format!(
             "listen = \"{listen}\"\ntls_cert = \"relay.pem\"\ntls_key = \"relay.key\"\ndata = \"data\"\n\
-             names = [\"localhost\"]\nenvironment = \"test\"\n"
+             names = [\"localhost\"]\nenvironment = \"stage\"\n"
         );
         std::fs::write(self.config(), text).unwrap();
     }
@@ -133,6 +133,7 @@ async fn an_integrator_is_admitted_while_the_cloud_runs_and_sigterm_ends_it_in_f
         relay: RelayAddress::parse(&format!("wss://localhost:{}/tunnel/v1", cloud.port)).unwrap(),
         tls: tunnel::outer_client_tls(Roots::Pem(place.ca.as_bytes())).unwrap(),
         proxy: None,
+        environment: "stage".to_owned(),
         credentials: Credentials::Gateway { operational, epoch: 1 },
         tuning: Tuning::default(),
         clock: Arc::new(SystemClock),

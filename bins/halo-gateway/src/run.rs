@@ -1,7 +1,7 @@
 //! `halo-gateway run`: puts the parts together, serves, and stops in good order.
 
 use crate::say;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use gateway::{
     Gateway, Options,
     cloud::{Cloud, Relay},
@@ -15,7 +15,7 @@ use rand::{TryRngCore, rngs::OsRng};
 use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
 use tracing_subscriber::EnvFilter;
-use tunnel::{Credentials, DialOptions, Dialer, Proxy, RelayAddress, Roots, Status};
+use tunnel::{Credentials, DialOptions, Dialer, Proxy, RelayAddress, Roots, Status, control::RefusedReason};
 
 /// Requests under way may finish for this long after SIGTERM; commands whose callers are gone as long again.
 const GRACE: Duration = Duration::from_secs(10);
@@ -47,6 +47,7 @@ async fn serve_all(config: Config) -> Result<()> {
             .map(|p| Proxy::parse(p.reveal()))
             .transpose()
             .context("`cloud.proxy`")?,
+        environment: config.environment.clone(),
         credentials: Credentials::Gateway { operational: own.clone(), epoch },
         tuning: tunnel::Tuning::default(),
         clock: Arc::clone(&clock),
@@ -77,7 +78,15 @@ async fn serve_all(config: Config) -> Result<()> {
     let notifying = tokio::spawn(async move { hooks.run(stop_hooks).await });
     let watching = tokio::spawn(announce(relay.status(), format!("http://{address}")));
 
-    serve::serve(listener, gateway::router(Arc::clone(&gateway)), wait(stop), GRACE).await;
+    let misplaced = misplaced(relay.status());
+    let (tell, mut misplaced_why) = tokio::sync::oneshot::channel();
+    let over = async {
+        tokio::select! {
+            () = wait(stop) => {}
+            why = misplaced => drop(tell.send(why)),
+        }
+    };
+    serve::serve(listener, gateway::router(Arc::clone(&gateway)), over, GRACE).await;
     watching.abort();
     housekeeping.abort();
     presence.abort();
@@ -88,6 +97,9 @@ async fn serve_all(config: Config) -> Result<()> {
     // What an endpoint answered is written down, so that it does not get the same again.
     let _ = tokio::time::timeout(GRACE, notifying).await;
     relay.close().await;
+    if let Ok(why) = misplaced_why.try_recv() {
+        bail!("{why}");
+    }
     tracing::info!("stopped");
     Ok(())
 }
@@ -128,6 +140,21 @@ fn webhook_settings(config: &Config) -> Result<WebhookSettings> {
 async fn announce(mut status: watch::Receiver<Status>, listen: String) {
     if status.wait_for(|status| *status == Status::Online).await.is_ok() {
         let _ = say(&serde_json::json!({ "ready": true, "listen": listen }).to_string());
+    }
+}
+
+/// Ends with the relay's words when it is of another environment and this gateway was never let in: that is no start. Later it is a
+/// fault of the relay's, which may pass.
+async fn misplaced(mut status: watch::Receiver<Status>) -> String {
+    let first = status
+        .wait_for(|status| {
+            matches!(status, Status::Online | Status::Refused { reason: RefusedReason::Environment, .. })
+        })
+        .await
+        .map(|status| status.clone());
+    match first {
+        Ok(Status::Refused { why, .. }) => why,
+        _ => std::future::pending().await,
     }
 }
 

@@ -110,12 +110,41 @@ fn block_on(serving: impl Future<Output = Result<()>>) -> Result<()> {
     done
 }
 
-/// Serves until `stop` becomes true; `up` is called once everything that can go wrong at a start has gone well.
+/// Serves until `stop` becomes true; `up` is called once everything that can go wrong at a start has gone well. A stop ends a start
+/// too, at once: whatever it waits for is left behind.
 async fn serve(
     config: Config,
     mut stop: watch::Receiver<bool>,
     up: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
+    let started = tokio::select! {
+        biased;
+        // A sender that is gone means the same.
+        _ = stop.wait_for(|stop| *stop) => None,
+        started = start(config) => Some(started?),
+    };
+    let Some((data, link)) = started else {
+        tracing::info!("stopped while it started");
+        return Ok(());
+    };
+    let host = link.host().clone();
+    let control = control::listen(&data, link.service()).context("control socket")?;
+    tracing::info!(link = %host.id(), epoch = host.epoch(), sites = host.sites().len(), "started");
+    up()?;
+    let publishing = tokio::spawn(publish::keep(data, host.clone(), link.status()));
+    let announcing = tokio::spawn(announce(link.status(), host));
+    let _ = stop.wait_for(|stop| *stop).await;
+    tracing::info!("stopping");
+    announcing.abort();
+    publishing.abort();
+    control.abort();
+    link.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Everything up to the first dial; gives the data folder and what runs.
+async fn start(config: Config) -> Result<(PathBuf, Link)> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let outer = outer(&config)?;
     let files = PmsFiles::load(config.pms.folder.as_deref()).map_err(|wrong| anyhow!(wrong))?;
@@ -130,21 +159,7 @@ async fn serve(
         };
         tokio::task::spawn_blocking(open).await??
     };
-    let link = Link::start(host.clone(), outer, clock).await?;
-    let control = control::listen(&data, link.service()).context("control socket")?;
-    tracing::info!(link = %host.id(), epoch = host.epoch(), sites = host.sites().len(), "started");
-    up()?;
-    let publishing = tokio::spawn(publish::keep(data, host.clone(), link.status()));
-    let announcing = tokio::spawn(announce(link.status(), host));
-    // A sender that is gone means the same.
-    let _ = stop.wait_for(|stop| *stop).await;
-    tracing::info!("stopping");
-    announcing.abort();
-    publishing.abort();
-    control.abort();
-    link.stop().await;
-    tracing::info!("stopped");
-    Ok(())
+    Ok((data, Link::start(host, outer, clock).await?))
 }
 
 /// How long a first start waits for a database that alone knows which practice it belongs to.

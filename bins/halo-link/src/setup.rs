@@ -10,7 +10,7 @@ use agent::config::Config;
 use answers::{Answers, Database};
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use doctor::look::WRONG_CLOCK;
+use doctor::look::{OTHER_ENVIRONMENT, WRONG_CLOCK};
 use machine::{
     events::{self, Level},
     facts, folder, paths, published, service,
@@ -107,7 +107,14 @@ impl Setup {
         if written.is_some() && unreachable.is_none() {
             // What keeps a new one from ever getting in refuses it; an upgrade is not kept away by either.
             for (code, said) in trouble_on_the_way(&config) {
-                if code == WRONG_CLOCK { wrong.push(said) } else { noted.push(said) }
+                match code {
+                    WRONG_CLOCK => wrong.push(said),
+                    OTHER_ENVIRONMENT => wrong.push(format!(
+                        "the Halo Cloud at {} is not {}'s: say the right one as CLOUD_URL, or another ENVIRONMENT",
+                        config.cloud.url, config.environment
+                    )),
+                    _ => noted.push(said),
+                }
             }
         }
         if !wrong.is_empty() {

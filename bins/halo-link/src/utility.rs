@@ -2,6 +2,7 @@
 #![allow(non_snake_case, reason = "the name that practices know")]
 
 mod diagnose;
+mod forgetting;
 mod kinds;
 mod setup;
 mod status;
@@ -116,6 +117,15 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Start over when the key that seals logins is lost for good: every integrator pairs again. The service must be stopped
+    ForgetPairings {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// The service's configuration file
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// The log of what was run
     #[command(subcommand)]
     Audit(Audit),
@@ -208,6 +218,7 @@ async fn run(command: Command) -> Result<(String, bool)> {
             let done: bool = common.ask(&ask).await?;
             common.show(&done, |_| format!("{integrator} is switched {}.", if on { "on" } else { "off" }))
         }
+        Command::ForgetPairings { yes, config } => forgetting::pairings(&config::path(config), yes),
         Command::Setup(setup) => (*setup).run(),
         Command::Audit(Audit::Show { last, common }) => {
             let rows: Vec<AuditRow> = common.ask(&Ask::Audit { last }).await?;

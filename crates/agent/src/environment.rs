@@ -16,7 +16,7 @@ use std::{
 };
 
 /// The environments that there are.
-pub const NAMES: [&str; 3] = ["production", "stage", "demo"];
+pub const NAMES: [&str; 3] = model::ENVIRONMENTS;
 
 /// The file that says whose a folder is.
 const MARK: &str = "environment";

@@ -29,6 +29,13 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Where a file goes that is not used any more and that nobody wants to see removed.
+pub(crate) fn aside(path: &Path) -> std::path::PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".old");
+    name.into()
+}
+
 /// Makes an empty file with mode 0600 if there is none, so that whoever opens it later can't widen it.
 pub(crate) fn touch_private(path: &Path) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();

@@ -260,6 +260,16 @@ impl Host {
         &self.environment
     }
 
+    /// Keeps the store busy while `meanwhile` runs, as a disk that hangs does.
+    #[cfg(test)]
+    pub(crate) fn hold_store(&self, meanwhile: impl FnOnce()) {
+        let held = self.store.transaction(|_| {
+            meanwhile();
+            Ok(())
+        });
+        held.expect("the store was sound");
+    }
+
     /// How often this Link was started.
     pub fn epoch(&self) -> u64 {
         self.epoch
@@ -404,7 +414,7 @@ fn ask_whose(setup: &SiteSetup, clock: &dyn Clock) -> Result<String, StartError>
 }
 
 /// Makes sure that one process at a time has this folder: two would show the same epoch twice.
-fn lock_folder(data: &Path) -> Result<std::fs::File, StartError> {
+pub(crate) fn lock_folder(data: &Path) -> Result<std::fs::File, StartError> {
     let path = data.join("lock");
     crate::files::touch_private(&path)?;
     let file = std::fs::File::options().read(true).write(true).open(&path)?;

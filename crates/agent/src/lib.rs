@@ -10,6 +10,7 @@ mod enrich;
 pub mod environment;
 pub mod executor;
 mod files;
+pub mod forget;
 pub mod host;
 mod identity;
 mod journal;

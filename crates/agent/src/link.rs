@@ -24,6 +24,8 @@ use tunnel::{DialOptions, Dialer, Opener, Proxy, RelayAddress, Status, Tuning};
 const STOP: Duration = Duration::from_secs(10);
 /// Of which saying goodbye to the relay may take this long.
 const CLOSE: Duration = Duration::from_secs(1);
+/// What was written down last reaches the disk within this time, or with the next start's word that it was interrupted.
+const FLUSH: Duration = Duration::from_secs(2);
 /// Old outcomes are forgotten this often.
 const FORGET: Duration = Duration::from_secs(60 * 60);
 /// The first connection waits this long for what the sites' databases say; one that comes later causes another dial.
@@ -109,14 +111,21 @@ impl Link {
         }
     }
 
-    /// Takes nothing new, lets what runs end, says goodbye to the relay. Returns within about ten seconds.
+    /// Takes nothing new, lets what runs end, says goodbye to the relay. Returns within about twelve seconds, whatever hangs.
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
         self.tidying.abort();
         self.looking.abort_all();
         let _ = timeout(STOP, self.running).await;
         let host = self.host.clone();
-        let _ = tokio::task::spawn_blocking(move || host.door().flush()).await;
+        let flushing = tokio::task::spawn_blocking(move || host.door().flush());
+        match timeout(FLUSH, flushing).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => tracing::error!(%error, "the last lines of the audit are not on disk"),
+            _ => tracing::error!(
+                "the disk does not take the last lines of the audit in time; stopping without"
+            ),
+        }
     }
 }
 
@@ -129,6 +138,7 @@ async fn dial(host: &Arc<Host>, outer: &Outer, clock: &Arc<dyn Clock>) -> Result
         relay: outer.relay.clone(),
         tls: outer.tls.clone(),
         proxy: outer.proxy.clone(),
+        environment: host.environment().to_owned(),
         credentials,
         tuning: outer.tuning.clone(),
         clock: clock.clone(),
@@ -221,7 +231,7 @@ fn log(host: &Host, status: &Status) {
         Status::Waiting { retry_in_ms, why } => {
             tracing::warn!(%link, retry_in_ms, why, "not connected to Halo Cloud")
         }
-        Status::Refused { why } => tracing::error!(%link, why, "Halo Cloud refuses this Link"),
+        Status::Refused { why, .. } => tracing::error!(%link, why, "Halo Cloud refuses this Link"),
         Status::Connecting | Status::Closed => tracing::debug!(%link, ?status, "outer leg"),
     }
 }

@@ -20,10 +20,54 @@ pub trait Protector: Send + Sync + 'static {
     fn seal(&self, purpose: &str, clear: &[u8]) -> Result<Vec<u8>, SealError>;
     /// Opens what [`Protector::seal`] made.
     fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Hidden<Vec<u8>>, SealError>;
+    /// Where its key came from.
+    fn whence(&self) -> Whence;
+}
+
+/// Where a key came from. Kept beside what it sealed, for the day on which it is another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whence {
+    /// A file that only the service's account may read.
+    File,
+    /// A file that only the service's account on this computer can open.
+    Dpapi,
+    /// The service manager.
+    Systemd,
+}
+
+impl Whence {
+    const ALL: [Whence; 3] = [Whence::File, Whence::Dpapi, Whence::Systemd];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Whence::File => "file",
+            Whence::Dpapi => "dpapi",
+            Whence::Systemd => "systemd",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|whence| whence.name() == name)
+    }
+}
+
+impl std::fmt::Display for Whence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Whence::File => "the key file identity/seal.key of the data folder",
+            Whence::Dpapi => {
+                "the key file identity\\seal.key.dpapi of the data folder, which only the service's account on this computer opens"
+            }
+            Whence::Systemd => "systemd's credential halo-link-seal",
+        })
+    }
 }
 
 /// AES-256-GCM under a key that lies in a file only the service's account may read.
-pub struct KeyFile(RandomizedNonceKey);
+pub struct KeyFile {
+    key: RandomizedNonceKey,
+    whence: Whence,
+}
 
 impl std::fmt::Debug for KeyFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -49,7 +93,7 @@ impl KeyFile {
             }
             Err(error) => return Err(error),
         };
-        Self::from_bytes(key.reveal())
+        Self::of(key.reveal(), Whence::File)
     }
 
     /// Reads the key that lies wrapped at `path`, or makes one: it is on the disk only as `wrap` made it. A key in the clear at `plain`, as
@@ -69,7 +113,8 @@ impl KeyFile {
                     error.kind(),
                     format!(
                         "{} can't be opened by this account on this computer ({error}): another account or computer made it. Let \
-                         the service run as it did, or move that file away; then every integrator pairs again",
+                         the service run as it did. If that can't be: `HaloLinkUtility forget-pairings`; identity and audit stay, and \
+                         every integrator pairs again with a new code",
                         path.display()
                     ),
                 )
@@ -81,7 +126,7 @@ impl KeyFile {
                     Err(error) => return Err(error),
                 };
                 // Not a key: nothing is made of it, and it stays where it is.
-                Self::from_bytes(key.reveal())?;
+                Self::of(key.reveal(), Whence::Dpapi)?;
                 if let Some(folder) = path.parent() {
                     crate::files::private_folder(folder)?;
                 }
@@ -90,7 +135,7 @@ impl KeyFile {
             }
             Err(error) => return Err(error),
         };
-        let opened = Self::from_bytes(key.reveal())?;
+        let opened = Self::of(key.reveal(), Whence::Dpapi)?;
         match fs::remove_file(plain) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(opened),
@@ -102,11 +147,15 @@ impl KeyFile {
     /// # Errors
     /// When it is not 32 bytes long.
     pub fn from_bytes(key: &[u8]) -> io::Result<Self> {
+        Self::of(key, Whence::Systemd)
+    }
+
+    fn of(key: &[u8], whence: Whence) -> io::Result<Self> {
         let broken = || io::Error::new(io::ErrorKind::InvalidData, "the sealing key is not 32 bytes long");
         if key.len() != KEY {
             return Err(broken());
         }
-        RandomizedNonceKey::new(&AES_256_GCM, key).map(KeyFile).map_err(|_| broken())
+        RandomizedNonceKey::new(&AES_256_GCM, key).map(|key| KeyFile { key, whence }).map_err(|_| broken())
     }
 }
 
@@ -122,7 +171,7 @@ impl Protector for KeyFile {
         let mut body = Vec::with_capacity(NONCE + clear.len() + 16);
         body.extend_from_slice(clear);
         let nonce = self
-            .0
+            .key
             .seal_in_place_append_tag(Aad::from(purpose.as_bytes()), &mut body)
             .map_err(|_| SealError)?;
         body.splice(0..0, nonce.as_ref().iter().copied());
@@ -134,12 +183,16 @@ impl Protector for KeyFile {
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError)?;
         let mut body = body.to_vec();
         let clear = self
-            .0
+            .key
             .open_in_place(nonce, Aad::from(purpose.as_bytes()), &mut body)
             .map_err(|_| SealError)?
             .len();
         body.truncate(clear);
         Ok(Hidden::new(body))
+    }
+
+    fn whence(&self) -> Whence {
+        self.whence
     }
 }
 
@@ -199,7 +252,10 @@ mod tests {
         wrapped(home.path(), 7).unwrap();
         let before = fs::read(home.path().join("seal.key.dpapi")).unwrap();
         let error = wrapped(home.path(), 8).unwrap_err().to_string();
-        assert!(error.contains("another account or computer") && error.contains("pairs again"), "{error}");
+        assert!(
+            error.contains("another account or computer") && error.contains("forget-pairings"),
+            "{error}"
+        );
         assert_eq!(fs::read(home.path().join("seal.key.dpapi")).unwrap(), before);
     }
 

@@ -1,23 +1,30 @@
 //! What the site keeps: one SQLite file, `link.db`. Every commit is on disk before it returns.
 
 mod codes;
+mod forgotten;
 mod ledger;
 mod pairings;
 mod said;
 mod schema;
+mod seal;
+#[cfg(test)]
+mod seal_tests;
 mod sites;
 mod trail;
 
 pub use codes::{CodeRecord, NewCode};
 pub(crate) use codes::{CodeState, TRIES as CODE_TRIES};
+pub use forgotten::Forgotten;
+pub(crate) use forgotten::forget;
 pub(crate) use ledger::{Finished, Known, LedgerKey, Started};
 pub(crate) use pairings::NewPairing;
 pub use pairings::{PairingRecord, RightsRecord};
 pub(crate) use said::Said;
+pub use seal::{Sealed, sealed};
 pub use trail::AuditRow;
 pub(crate) use trail::{AuditLine, Happened};
 
-use crate::protect::{Protector, SealError};
+use crate::protect::{Protector, SealError, Whence};
 use model::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::{
@@ -38,6 +45,19 @@ pub enum StoreError {
     /// A sealed value does not open: the key file is not the one that sealed it.
     #[error("link.db: {0}")]
     Sealed(#[from] SealError),
+    /// What is sealed was sealed with another key than the one at hand. Nothing is changed.
+    #[error(
+        "what link.db keeps sealed does not open with {now}: it was sealed with {}. Put that key back from a backup and start the \
+         service again. If it is lost for good: `HaloLinkUtility forget-pairings`; identity and audit stay, and every integrator \
+         pairs again with a new code",
+        of(*now, *was)
+    )]
+    OtherKey {
+        /// Where the one at hand came from.
+        now: Whence,
+        /// Where the right one came from, where that was noted.
+        was: Option<Whence>,
+    },
     /// A newer version of Halo Link has changed the file in a way that this one can't live with.
     #[error("link.db was made by a newer Halo Link (schema {0}); install that version again")]
     Newer(i64),
@@ -45,6 +65,16 @@ pub enum StoreError {
     #[error("link.db: {0} does not read back")]
     Broken(&'static str),
 }
+
+fn of(now: Whence, was: Option<Whence>) -> String {
+    match was {
+        Some(was) if was != now => was.to_string(),
+        _ => "another one that was there before".to_owned(),
+    }
+}
+
+/// Somebody else who writes is waited for this long.
+const BUSY: Duration = Duration::from_secs(5);
 
 /// The site's durable memory. Calls block on the disk: not for async threads, but where a method says so.
 pub struct Store {
@@ -62,13 +92,13 @@ impl Store {
     /// Opens `link.db` in `folder` and brings it to this version's shape.
     ///
     /// # Errors
-    /// When the file can't be opened or written, or is newer than this program.
+    /// When the file can't be opened or written, is newer than this program, or was sealed with another key.
     pub fn open(folder: &Path, protector: Arc<dyn Protector>) -> Result<Self, StoreError> {
         let path = folder.join("link.db");
         crate::files::private_folder(folder)?;
         crate::files::touch_private(&path)?;
         let mut connection = Connection::open(&path)?;
-        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.busy_timeout(BUSY)?;
         connection.set_prepared_statement_cache_capacity(64);
         // Without it each new parameter value makes the engine plan a kept statement anew.
         connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -77,7 +107,9 @@ impl Store {
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "secure_delete", true)?;
         schema::migrate(&mut connection)?;
-        Ok(Store { connection: Mutex::new(connection), protector })
+        let store = Store { connection: Mutex::new(connection), protector };
+        store.check_seal()?;
+        Ok(store)
     }
 
     /// Raises a persisted counter, to `floor` at least, and returns it, on disk before use.

@@ -7,6 +7,8 @@ use crate::{
 use agent::{
     config::Config,
     control::{self, Ask, AskError, StatusAnswer},
+    forget,
+    protect::Whence,
 };
 use model::Clock;
 use std::{
@@ -64,6 +66,8 @@ pub async fn look(config_path: &Path, version: &str, clock: Arc<dyn Clock>) -> S
 
 /// The code of a clock that keeps a server from Halo Cloud.
 pub const WRONG_CLOCK: &str = "HL-0421";
+/// The code of a cloud that is of another environment than this server is set to.
+pub const OTHER_ENVIRONMENT: &str = "HL-0417";
 
 /// What is wrong on the way to Halo Cloud, and with the clock by which it is gone: for an installer, before there is a service.
 /// Empty when all is well.
@@ -101,7 +105,7 @@ async fn ask(data: &Path) -> Answers {
 /// Goes the way to Halo Cloud as a Halo Link without sites, made for this one look: the real handshake, and nobody is
 /// disturbed by it, least of all the service that may be connected meanwhile.
 async fn way(config: Option<&Config>, clock: Arc<dyn Clock>) -> Option<Way> {
-    let cloud = &config?.cloud;
+    let Config { cloud, environment, .. } = config?;
     let relay = match RelayAddress::parse(&cloud.url) {
         Ok(relay) => relay,
         Err(error) => {
@@ -126,7 +130,7 @@ async fn way(config: Option<&Config>, clock: Arc<dyn Clock>) -> Option<Way> {
     };
     let credentials = Credentials::Link { operational, epoch: 1, sites: Vec::new() };
     let roots = pem.as_deref().map_or(Roots::System, Roots::Both);
-    let met = tunnel::probe(&relay, proxy.as_ref(), roots, &credentials, clock).await;
+    let met = tunnel::probe(&relay, proxy.as_ref(), roots, environment, &credentials, clock).await;
     Some(Way { relay: name, proxy: proxy.map(|proxy| proxy.authority()), met: Ok(met) })
 }
 
@@ -151,9 +155,14 @@ fn files(folder: &Path) -> Files {
     for path in &inside {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         files.link_root |= name == "link.root";
-        files.seal_key |= name.starts_with("seal.key");
+        files.seal_key |= forget::KEYS.contains(&name);
         files.site_roots += usize::from(name.starts_with("site-") && name.ends_with(".root"));
     }
+    // One that can't be read is told by whoever needs it.
+    let sealed = agent::store::sealed(folder).unwrap_or_default();
+    let in_a_file = sealed.whence != Some(Whence::Systemd);
+    files.seal_gone = sealed.rows > 0 && in_a_file && !files.seal_key;
+    files.seal_other = sealed.rows > 0 && sealed.refused;
     names.extend(inside);
     files.open_to_others =
         names.iter().filter(|path| is_open(path)).map(|path| path.display().to_string()).collect();

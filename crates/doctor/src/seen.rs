@@ -71,6 +71,10 @@ pub struct Files {
     pub site_roots: usize,
     /// The key that seals logins is a file there. It may be kept by the system instead.
     pub seal_key: bool,
+    /// Something is sealed in `link.db`, and the key file that sealed it is gone.
+    pub seal_gone: bool,
+    /// The last start was refused: the key at hand is another one than sealed what is there.
+    pub seal_other: bool,
     /// Names of files and folders that other accounts may read.
     pub open_to_others: Vec<String>,
 }

@@ -47,11 +47,16 @@ impl Authority {
 
 /// The real relay, shown as `shown`. Answers its port.
 async fn relay(shown: &Shown) -> u16 {
+    relay_of("demo", shown).await
+}
+
+async fn relay_of(environment: &str, shown: &Shown) -> u16 {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(SystemClock);
     let directory = Arc::new(Directory::open(&folder.path().join("directory.db"), clock.clone()).unwrap());
     let accept = AcceptOptions {
         relay_names: vec!["localhost".to_owned()],
+        environment: environment.to_owned(),
         clock: clock.clone(),
         tuning: Tuning::default(),
         max_sites: 8,
@@ -164,6 +169,15 @@ async fn a_free_way_is_gone_to_the_relays_welcome_and_the_clocks_are_compared() 
     let (_, report) = look_with(&cloud, Some(&authority.pem), Duration::from_secs(3 * 60 * 60)).await;
     let codes: Vec<_> = way_of(&report).into_iter().map(|(code, _)| code).collect();
     assert_eq!(codes, ["HL-0410", "HL-0421"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cloud_of_another_environment_is_told_from_one_that_refuses_this_server() {
+    let authority = Authority::new("An honest authority");
+    let port = relay_of("production", &authority.vouch("localhost", |_| {})).await;
+    let found = on_the_way(&url("localhost", port), Some(&authority.pem)).await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].0, "HL-0417");
 }
 
 #[tokio::test(flavor = "multi_thread")]

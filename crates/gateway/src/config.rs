@@ -127,7 +127,7 @@ impl Config {
             let line = e.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
             format!("line {line}: {}", e.message())
         })?;
-        if !["production", "stage", "demo"].contains(&file.environment.as_str()) {
+        if !model::ENVIRONMENTS.contains(&file.environment.as_str()) {
             return Err("`environment` must be production, stage or demo".into());
         }
         if file.integrator_name.is_empty() || file.integrator_name.chars().count() > 100 {

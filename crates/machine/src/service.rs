@@ -96,7 +96,7 @@ impl Running {
     }
 
     /// `stop` is called, on another thread and once, when the service manager tells the service to stop or the system shuts down; at
-    /// once when that has happened before. The service then has twelve seconds.
+    /// once when that has happened before. It may come before [`Running::up`]. The service then has sixteen seconds.
     pub fn on_stop(&self, stop: impl FnOnce() + Send + 'static) {
         (self.on_stop)(Box::new(stop));
     }

@@ -69,6 +69,10 @@ pub struct Hello {
     pub role: Role,
     /// The host that the client dialled; it is part of what is signed.
     pub relay: String,
+    /// `production`, `stage` or `demo`; empty from a client that is too old to say it. Not signed: it keeps a wrong setting from
+    /// mixing two environments, and keeps nobody out who wants to lie.
+    #[serde(default)]
+    pub environment: String,
     /// Raised by every start of the client's installation.
     pub epoch: u64,
     /// Operational certificate, then its root (DER).
@@ -109,6 +113,8 @@ pub enum RefusedReason {
     Protocol,
     /// The client signed the name of some other relay.
     RelayName,
+    /// The client is set to another environment than the relay's.
+    Environment,
     /// A certificate chain does not verify (expired, wrong role, wrong root).
     Certificate,
     /// A signature does not verify: wrong key, other nonce, other facts.

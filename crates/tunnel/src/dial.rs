@@ -3,7 +3,7 @@
 use crate::{
     OpenError, Proxy, RelayAddress, Stream, Tuning,
     connect::{ConnectError, Seen, connect},
-    control::Message,
+    control::{Message, RefusedReason},
     hello::{Rejected, prove},
     hint::{Hint, Incoming, Outgoing},
     jitter::Jitter,
@@ -64,6 +64,8 @@ pub struct DialOptions {
     pub tls: Arc<rustls::ClientConfig>,
     /// On the way.
     pub proxy: Option<Proxy>,
+    /// Which environment we are set to: a relay of another one refuses us.
+    pub environment: String,
     /// Who we are.
     pub credentials: Credentials,
     /// Sizes and time spans.
@@ -90,6 +92,8 @@ pub enum Status {
     },
     /// The relay said no. It is asked again, but seldom.
     Refused {
+        /// For programs.
+        reason: RefusedReason,
         /// For people: the relay's words.
         why: String,
     },
@@ -132,6 +136,7 @@ impl Dialer {
             front: front.clone(),
             report,
             stage: Stage::None,
+            refused: RefusedReason::Other,
             waiting: Vec::new(),
             lingering: JoinSet::new(),
         };
@@ -282,6 +287,8 @@ struct Driver {
     front: Arc<Front>,
     report: watch::Sender<Status>,
     stage: Stage,
+    /// Why the relay said no last.
+    refused: RefusedReason,
     /// Those who asked for a stream while an attempt runs.
     waiting: Vec<Opening>,
     /// Connections that finish their streams after a drain.
@@ -346,7 +353,8 @@ impl Driver {
             StageEvent::Dialed(Ok(mut socket)) => {
                 let options = self.options.clone();
                 self.stage = Stage::Proving(Box::pin(async move {
-                    prove(&mut socket, options.relay.host(), &options.credentials).await?;
+                    prove(&mut socket, options.relay.host(), &options.environment, &options.credentials)
+                        .await?;
                     Ok(socket)
                 }));
                 Some(DialerEvent::Connected(id))
@@ -359,6 +367,7 @@ impl Driver {
             StageEvent::Proved(Err(Rejected::Broken(why))) => Some(DialerEvent::Lost(id, why)),
             StageEvent::Proved(Err(Rejected::Refused(refused))) => {
                 let passing = refused.reason.is_passing();
+                self.refused = refused.reason;
                 Some(DialerEvent::Refused(id, refused.message, passing))
             }
             StageEvent::Session(SessionEvent::Inbound(stream)) => {
@@ -461,7 +470,7 @@ impl Driver {
             Report::Refused(wait, why) => {
                 let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 tracing::error!(relay, retry_in_ms, why, "the relay refused this client");
-                Status::Refused { why }
+                Status::Refused { reason: self.refused, why }
             }
             Report::Closed => Status::Closed,
         };

@@ -44,16 +44,17 @@ fn refuse(reason: RefusedReason, message: impl Into<String>) -> Fault {
 
 // ---- client
 
-/// Answers the challenge on a fresh WebSocket. `host` is the host that was dialled.
+/// Answers the challenge on a fresh WebSocket. `host` is the host that was dialled, `environment` the client's own.
 pub(crate) async fn prove(
     socket: &mut WebSocket,
     host: &str,
+    environment: &str,
     credentials: &Credentials,
 ) -> Result<(), Rejected> {
     let Message::Challenge(challenge) = from_relay(socket).await? else {
         return Err(Rejected::Broken("the relay did not begin with a challenge".to_owned()));
     };
-    for message in answers(host, credentials, &challenge)? {
+    for message in answers(host, environment, credentials, &challenge)? {
         let text = control::write(&message)
             .map_err(|e| Rejected::Broken(format!("a site's facts are too long: {e}")))?;
         let sent = socket.feed(Frame::Text(text.into())).await;
@@ -66,7 +67,12 @@ pub(crate) async fn prove(
     }
 }
 
-fn answers(host: &str, credentials: &Credentials, challenge: &Challenge) -> Result<Vec<Message>, Rejected> {
+fn answers(
+    host: &str,
+    environment: &str,
+    credentials: &Credentials,
+    challenge: &Challenge,
+) -> Result<Vec<Message>, Rejected> {
     let signed = |own: &Operational, role, epoch, facts_hash| {
         let statement = Statement { role, relay: host, nonce: &challenge.nonce.0, epoch, facts_hash };
         let signature = outer::sign(own, &statement).map_err(|e| Rejected::Broken(e.to_string()))?;
@@ -75,11 +81,12 @@ fn answers(host: &str, credentials: &Credentials, challenge: &Challenge) -> Resu
     };
     let hello = |role, outer_role, own: &Operational, epoch, facts_hash| {
         let (chain, signature) = signed(own, outer_role, epoch, facts_hash)?;
-        let relay = host.to_owned();
+        let (relay, environment) = (host.to_owned(), environment.to_owned());
         Ok(Message::Hello(Box::new(Hello {
             version: control::VERSION,
             role,
             relay,
+            environment,
             epoch,
             chain,
             signature,
@@ -136,6 +143,9 @@ pub(crate) async fn examine(
     if !options.relay_names.iter().any(|name| name.eq_ignore_ascii_case(&hello.relay)) {
         return Err(refuse(RefusedReason::RelayName, "this relay does not go by the name that was dialled"));
     }
+    if hello.environment != options.environment {
+        return Err(refuse(RefusedReason::Environment, other_environment(&options.environment, &hello)));
+    }
     let exam = Exam { relay: &hello.relay, nonce: &nonce, now: options.clock.now() };
     let signed = |facts_hash| Signed {
         chain: &hello.chain,
@@ -156,6 +166,33 @@ pub(crate) async fn examine(
             exam.proof(OuterRole::Link, &signed(listed))?;
             Ok(Party::Link { peer, epoch: hello.epoch, sites })
         }
+    }
+}
+
+/// What a client of another environment is told: both names, and where to set it right.
+fn other_environment(ours: &str, hello: &Hello) -> String {
+    let (who, next) = match hello.role {
+        Role::Link => (
+            "Halo Link",
+            format!(
+                "write the address of its own cloud as `url` into [cloud] of link.toml, or go over with `HaloLinkUtility environment \
+                 set {ours}`; then restart the service"
+            ),
+        ),
+        Role::Gateway => (
+            "gateway",
+            "correct `environment`, or `url` in [cloud], in its configuration file and start it again"
+                .to_owned(),
+        ),
+    };
+    // Whoever is not known yet may have sent anything.
+    match model::ENVIRONMENTS.contains(&hello.environment.as_str()) {
+        true => {
+            format!("this Halo Cloud is {ours}'s, and this {who} is set to {}: {next}", hello.environment)
+        }
+        false => format!(
+            "this Halo Cloud is {ours}'s, and this {who} does not say which environment it is of: update it"
+        ),
     }
 }
 

@@ -47,6 +47,8 @@ pub enum CloseKind {
 pub struct AcceptOptions {
     /// Host names (and addresses) by which clients dial this relay; they sign the one they used. The first is shown.
     pub relay_names: Vec<String>,
+    /// The one environment whose clients are let in.
+    pub environment: String,
     /// Time: certificates are checked against it, silence is measured with it.
     pub clock: Arc<dyn Clock>,
     /// Settings of every connection.

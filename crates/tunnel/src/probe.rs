@@ -59,11 +59,12 @@ pub enum ProbeError {
     Broken(String),
 }
 
-/// Goes the whole way once, as `credentials`, says goodbye, and tells what it saw. Takes at most about a minute.
+/// Goes the whole way once, as `credentials` of this environment, says goodbye, and tells what it saw. Takes at most about a minute.
 pub async fn probe(
     relay: &RelayAddress,
     proxy: Option<&Proxy>,
     roots: Roots<'_>,
+    environment: &str,
     credentials: &Credentials,
     clock: Arc<dyn Clock>,
 ) -> Probed {
@@ -72,7 +73,7 @@ pub async fn probe(
         Err(error) => return Probed { failed: Some(error.into()), ..Probed::default() },
     };
     let mut seen = Seen::default();
-    let outcome = go(relay, proxy, tls, credentials, clock, &mut seen).await;
+    let outcome = go(relay, proxy, tls, (environment, credentials), clock, &mut seen).await;
     let version = |version| match version {
         rustls::ProtocolVersion::TLSv1_3 => "TLS 1.3",
         rustls::ProtocolVersion::TLSv1_2 => "TLS 1.2",
@@ -94,12 +95,12 @@ async fn go(
     relay: &RelayAddress,
     proxy: Option<&Proxy>,
     tls: Arc<rustls::ClientConfig>,
-    credentials: &Credentials,
+    (environment, credentials): (&str, &Credentials),
     clock: Arc<dyn Clock>,
     seen: &mut Seen,
 ) -> Result<(), ProbeError> {
     let mut socket = connect(relay, proxy, tls, clock, seen).await?;
-    let proved = timeout(WELCOME_WITHIN, prove(&mut socket, relay.host(), credentials)).await;
+    let proved = timeout(WELCOME_WITHIN, prove(&mut socket, relay.host(), environment, credentials)).await;
     match proved {
         Err(_) => return Err(ProbeError::Broken("no answer in time".to_owned())),
         Ok(Err(Rejected::Broken(why))) => return Err(ProbeError::Broken(why)),

@@ -85,6 +85,7 @@ impl Claim {
             version: control::VERSION,
             role: Role::Gateway,
             relay: self.relay.clone(),
+            environment: ENVIRONMENT.to_owned(),
             epoch: 3,
             chain: shown.chain().iter().map(|c| Certificate(c.to_vec())).collect(),
             signature: Signature(outer::sign(signer, &statement).unwrap()),
@@ -113,6 +114,19 @@ async fn an_honest_client_made_by_hand_gets_in_so_that_the_refusals_below_mean_s
     let mut relay = Relay::start().await;
     let _socket = welcomed(&mut relay).await;
     assert!(relay.next().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_client_that_names_another_environment_or_none_is_refused_before_its_proof_is_looked_at() {
+    let mut relay = Relay::start().await;
+    for environment in ["production", "", "moon"] {
+        let (mut socket, challenge) = raw(&relay).await;
+        let (own, other) = (identity(Kind::Integrator), identity(Kind::Integrator));
+        let Message::Hello(mut hello) = Claim::honest(&challenge).hello(&own, &other) else { panic!() };
+        hello.environment = environment.to_owned();
+        send(&mut socket, &Message::Hello(hello)).await;
+        assert_eq!(refused(&mut relay, &mut socket).await, RefusedReason::Environment);
+    }
 }
 
 #[tokio::test]
@@ -170,8 +184,8 @@ async fn a_site_left_out_put_in_or_moved_on_the_way_is_noticed() {
             (chain, Signature(outer::sign(own, &statement).unwrap()))
         };
         let (chain, signature) = proven(&link, OuterRole::Link, 7, signed);
-        let (version, relay_name) = (control::VERSION, HOST.to_owned());
-        let hello = Hello { version, role: Role::Link, relay: relay_name, epoch: 7, chain, signature };
+        let (version, relay, environment) = (control::VERSION, HOST.to_owned(), ENVIRONMENT.to_owned());
+        let hello = Hello { version, role: Role::Link, relay, environment, epoch: 7, chain, signature };
         send(&mut socket, &Message::Hello(Box::new(hello))).await;
         for at in arriving {
             let facts = serde_json::to_string(&facts()).unwrap();

@@ -3,7 +3,7 @@
 use agent::{config::Config, pms::PmsFiles};
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
-use model::{Hidden, Pms};
+use model::{Hidden, Pms, environment::DEFAULT};
 use std::path::{Path, PathBuf};
 
 /// The installer's properties. An empty one counts as not said: that is how an MSI passes them.
@@ -15,6 +15,11 @@ pub(super) struct Answers {
     /// Halo Cloud: wss://host/tunnel/v1
     #[arg(long, default_value = "", value_name = "URL")]
     cloud_url: String,
+    /// The cloud that the installer was built with, and the one environment that it is of
+    #[arg(long, default_value = "", hide = true)]
+    built_in_cloud: String,
+    #[arg(long, default_value = "", hide = true)]
+    built_in_environment: String,
     /// PEM file of roots to trust beside the system's
     #[arg(long, default_value = "", value_name = "FILE")]
     cloud_ca: String,
@@ -65,10 +70,10 @@ impl Answers {
     pub(super) fn link_toml(&self, data: &Path) -> Result<Hidden<String>> {
         let mut file = toml::Table::new();
         let text = |value: &str| toml::Value::String(value.to_owned());
-        let environment = self.environment().unwrap_or_else(|| "production".to_owned());
+        let environment = self.environment().unwrap_or_else(|| DEFAULT.to_owned());
         file.insert("data".to_owned(), text(&data.to_string_lossy()));
         file.insert("environment".to_owned(), text(&environment));
-        file.insert("cloud".to_owned(), toml::Value::Table(self.cloud()?));
+        file.insert("cloud".to_owned(), toml::Value::Table(self.cloud(&environment)?));
         file.insert("site".to_owned(), toml::Value::Array(vec![toml::Value::Table(self.site()?)]));
         let written = Hidden::new(format!(
             "# Made by the installer, which never changes it again: change it by hand and restart the service.\n# Every setting is \
@@ -79,12 +84,28 @@ impl Answers {
         Ok(written)
     }
 
-    fn cloud(&self) -> Result<toml::Table> {
-        let Some(url) = said(&self.cloud_url) else {
+    /// Where the cloud is: as it was said, else the built-in one, which is of one environment and never taken for another's.
+    fn cloud_url(&self, environment: &str) -> Result<String> {
+        if let Some(url) = said(&self.cloud_url) {
+            return Ok(url);
+        }
+        let Some(built_in) = said(&self.built_in_cloud) else {
             bail!(
                 "CLOUD_URL is missing: say where Halo Cloud is, as the operator of your Halo Cloud gave it (wss://host/tunnel/v1)"
             );
         };
+        let of = said(&self.built_in_environment).unwrap_or_else(|| DEFAULT.to_owned());
+        if of != environment {
+            bail!(
+                "this installer knows where {of}'s Halo Cloud is, and ENVIRONMENT is {environment}: say where {environment}'s is as \
+                 CLOUD_URL, or ENVIRONMENT={of} if you meant that"
+            );
+        }
+        Ok(built_in)
+    }
+
+    fn cloud(&self, environment: &str) -> Result<toml::Table> {
+        let url = self.cloud_url(environment)?;
         tunnel::RelayAddress::parse(&url).map_err(|wrong| anyhow!("CLOUD_URL: {wrong}"))?;
         let mut cloud = toml::Table::new();
         cloud.insert("url".to_owned(), url.into());
@@ -227,6 +248,28 @@ mod tests {
         let made = made(&[CLOUD, "--pms=Zedmed"]).unwrap();
         assert_eq!(made["environment"].as_str(), Some("production"));
         assert_eq!(made["site"][0]["database"]["host"].as_str(), Some("localhost"));
+    }
+
+    #[test]
+    fn the_cloud_that_an_installer_was_built_with_is_for_its_own_environment_alone() {
+        let built_in =
+            ["--built-in-cloud=wss://stage.example.com/tunnel/v1 ", "--pms=Zedmed", "--cloud-url= "];
+        let made = |more: &[&str]| made(&[&built_in, more].concat());
+        let stage = "--built-in-environment=stage ";
+        let taken = made(&["--environment=stage ", stage]).unwrap();
+        assert_eq!(taken["cloud"]["url"].as_str(), Some("wss://stage.example.com/tunnel/v1"));
+        for other in ["--environment=demo ", "--environment= "] {
+            let refused = made(&[other, stage]).unwrap_err().to_string();
+            assert!(refused.contains("stage's Halo Cloud") && refused.contains("CLOUD_URL"), "{refused}");
+        }
+        assert!(
+            made(&["--environment= ", "--built-in-environment= "]).is_ok(),
+            "production when nobody says another"
+        );
+        // Whoever says where it is decides.
+        let said =
+            super::tests::made(&["--environment=demo", stage, built_in[0], built_in[1], CLOUD]).unwrap();
+        assert_eq!(said["cloud"]["url"].as_str(), Some("wss://relay.example.com/tunnel/v1"));
     }
 
     #[test]

@@ -130,7 +130,7 @@ fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String
         Status::Connecting => ("connecting", None),
         Status::Online => ("online", None),
         Status::Waiting { why, .. } => ("waiting", Some(why.clone())),
-        Status::Refused { why } => ("refused", Some(why.clone())),
+        Status::Refused { why, .. } => ("refused", Some(why.clone())),
         Status::Closed => ("closed", None),
     };
     let (waiting, running, at_once) = host.executor().load();

@@ -15,6 +15,10 @@ struct Relay {
 }
 
 async fn relay(clock: Arc<dyn Clock>) -> Relay {
+    relay_of("demo", clock).await
+}
+
+async fn relay_of(environment: &str, clock: Arc<dyn Clock>) -> Relay {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let ca = made.cert.pem().into_bytes();
     let tls = outer_server_tls(&ca, made.signing_key.serialize_pem().as_bytes()).unwrap();
@@ -23,6 +27,7 @@ async fn relay(clock: Arc<dyn Clock>) -> Relay {
     let (sender, joined) = mpsc::unbounded_channel();
     let options = AcceptOptions {
         relay_names: vec!["localhost".to_owned()],
+        environment: environment.to_owned(),
         clock,
         tuning: Tuning::default(),
         max_sites: 4,
@@ -31,8 +36,9 @@ async fn relay(clock: Arc<dyn Clock>) -> Relay {
         for nonce in 1.. {
             let (tcp, _) = listener.accept().await.unwrap();
             let io = tokio_rustls::TlsAcceptor::from(tls.clone()).accept(tcp).await.unwrap();
-            let one = join(io, &options, [nonce; 32], async |_: &Party| Ok(())).await.unwrap();
-            sender.send(one).unwrap();
+            if let Ok(one) = join(io, &options, [nonce; 32], async |_: &Party| Ok(())).await {
+                sender.send(one).unwrap();
+            }
         }
     });
     let outer = Outer {
@@ -124,4 +130,39 @@ async fn a_link_proves_the_whole_way_by_calling_itself_as_a_stranger() {
     let broken = test.run().await;
     assert!(broken[0].ms.is_none() && broken[0].why.is_some(), "{broken:?}");
     link.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_of_another_environment_is_refused_and_knows_why() {
+    let bench = Bench::new();
+    let relay = relay_of("stage", bench.clock.clone()).await;
+    let link = Link::start(bench.host.clone(), relay.outer.clone(), bench.clock.clone()).await.unwrap();
+    let mut status = link.status();
+    let refused = timeout(Duration::from_secs(20), status.wait_for(|s| matches!(s, Status::Refused { .. })));
+    let refused = refused.await.expect("refused in time").unwrap().clone();
+    let Status::Refused { reason, why } = refused else { panic!() };
+    assert_eq!(reason, tunnel::control::RefusedReason::Environment);
+    assert!(why.contains("stage's, and this Halo Link is set to demo"), "{why}");
+    assert!(why.contains("environment set stage"), "{why}");
+    link.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_hangs_does_not_keep_a_link_from_stopping() {
+    let bench = Bench::new();
+    let relay = relay(bench.clock.clone()).await;
+    let link = Link::start(bench.host.clone(), relay.outer.clone(), bench.clock.clone()).await.unwrap();
+    let (held, holds) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let host = bench.host.clone();
+    let hanging = std::thread::spawn(move || {
+        host.hold_store(|| {
+            held.send(()).unwrap();
+            let _ = released.recv();
+        });
+    });
+    tokio::task::spawn_blocking(move || holds.recv()).await.unwrap().unwrap();
+    timeout(STOP + FLUSH + Duration::from_secs(5), link.stop()).await.expect("it waits for the disk");
+    drop(release);
+    hanging.join().unwrap();
 }

@@ -201,7 +201,7 @@ fn find(t: &Transaction<'_>, site: SiteId, name: &str) -> Result<Option<(Vec<u8>
     .optional()?)
 }
 
-fn purpose(site: SiteId, name: &str) -> String {
+pub(super) fn purpose(site: SiteId, name: &str) -> String {
     format!("pairing code {site} {name}")
 }
 

@@ -118,22 +118,13 @@ impl Store {
 
     /// After a start: whatever was running is over, and nobody saw how it ended. Returns how many there were.
     pub(crate) fn interrupt_all(&self) -> Result<usize, StoreError> {
-        let ended = |read_only: bool| {
-            proto::Ended {
-                status: proto::Status::Interrupted.into(),
-                effect: proto::Effect::Unknown.into(),
-                read_only,
-                ..proto::Ended::default()
-            }
-            .encode_to_vec()
-        };
         self.transaction(|t| {
             let reads = t.execute(
                 "UPDATE ledger SET ended = ?1, sealed = 0 WHERE ended IS NULL AND read_only = 1",
-                [ended(true)],
+                [unknown(true)],
             )?;
             let writes =
-                t.execute("UPDATE ledger SET ended = ?1, sealed = 0 WHERE ended IS NULL", [ended(false)])?;
+                t.execute("UPDATE ledger SET ended = ?1, sealed = 0 WHERE ended IS NULL", [unknown(false)])?;
             Ok(reads + writes)
         })
     }
@@ -149,10 +140,21 @@ impl Store {
     }
 }
 
+/// The end of what nobody saw ending, or whose end can't be read any more.
+pub(super) fn unknown(read_only: bool) -> Vec<u8> {
+    proto::Ended {
+        status: proto::Status::Interrupted.into(),
+        effect: proto::Effect::Unknown.into(),
+        read_only,
+        ..proto::Ended::default()
+    }
+    .encode_to_vec()
+}
+
 fn key(of: &LedgerKey) -> [&[u8]; 3] {
     [of.site.as_bytes(), of.integrator.as_bytes(), of.query.as_bytes()]
 }
 
-fn purpose(of: &LedgerKey) -> String {
+pub(super) fn purpose(of: &LedgerKey) -> String {
     format!("outcome {} {} {}", of.site, of.integrator, of.query)
 }

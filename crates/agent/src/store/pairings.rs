@@ -267,6 +267,6 @@ fn rights(writes: &str, grants: &str) -> Result<Rights, StoreError> {
     })
 }
 
-fn purpose(site: SiteId, integrator: IntegratorId) -> String {
+pub(super) fn purpose(site: SiteId, integrator: IntegratorId) -> String {
     format!("database login {site} {integrator}")
 }

@@ -68,6 +68,13 @@ const ADDED: &str = "
         site BLOB PRIMARY KEY, practice_name TEXT, pms_version TEXT, at INTEGER, other_pms_id TEXT
     ) STRICT, WITHOUT ROWID;
 
+    CREATE TABLE IF NOT EXISTS seal (    -- a sealed value: it opens with the key that sealed all others
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        canary BLOB NOT NULL,
+        whence TEXT NOT NULL,            -- file, dpapi, systemd
+        refused INTEGER NOT NULL         -- the last start had another key
+    ) STRICT;
+
     CREATE TABLE IF NOT EXISTS site_off (site BLOB PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ";
 

@@ -32,6 +32,8 @@ pub(crate) enum Happened {
     OtherPractice,
     /// It says the right one again.
     OwnPractice,
+    /// A pairing is gone with the key that sealed its login.
+    Forgotten,
 }
 
 impl Happened {
@@ -50,6 +52,7 @@ impl Happened {
             Happened::RightsChanged => "rights-changed",
             Happened::OtherPractice => "other-practice",
             Happened::OwnPractice => "own-practice",
+            Happened::Forgotten => "forgotten",
         }
     }
 }
@@ -139,7 +142,7 @@ pub struct AuditRow {
     /// RFC 3339.
     pub at: String,
     /// `begin`, `end`, `refused`, `paired`, `pairing-refused`, `code-made`, `switched-on`, `switched-off`, `site-on`, `site-off`,
-    /// `rights-changed`, `other-practice`, `own-practice`.
+    /// `rights-changed`, `other-practice`, `own-practice`, `forgotten`.
     pub what: String,
     /// Which database.
     pub site: String,

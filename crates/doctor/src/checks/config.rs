@@ -61,6 +61,10 @@ pub(super) fn environment(seen: &Seen) -> Vec<Finding> {
     }]
 }
 
+/// What is left when a key is lost for good.
+const LOST: &str =
+    "if it is lost for good, `HaloLinkUtility forget-pairings`, and every integrator pairs again";
+
 /// Are identity and data there, and nobody else's business?
 pub(super) fn files(seen: &Seen) -> Vec<Finding> {
     if seen.config.is_err() {
@@ -85,6 +89,19 @@ pub(super) fn files(seen: &Seen) -> Vec<Finding> {
         found.push(Finding::note(
             "HL-0223",
             "The service has not been started here yet: it makes its identity then.",
+        ));
+    }
+    if files.seal_gone {
+        found.push(Finding::problem(
+            "HL-0225",
+            "The key that seals logins is gone: the service does not start without it.",
+            format!("Put the file identity/seal.key (on Windows seal.key.dpapi) of {folder} back from a backup; {LOST}."),
+        ));
+    } else if files.seal_other {
+        found.push(Finding::problem(
+            "HL-0226",
+            "The key that seals logins is another one than sealed what is kept: the service does not start with it.",
+            format!("Put the one before it back (the log of the last start says which); {LOST}."),
         ));
     }
     if !files.open_to_others.is_empty() {

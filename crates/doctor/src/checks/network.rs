@@ -12,6 +12,10 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 /// The clocks may be this far apart, s.
 const DRIFT: u64 = 60;
 
+/// What to do about that.
+const NEXT_OF_ENVIRONMENT: &str = "Write the address of its own cloud as `url` into [cloud] of link.toml, or go over to the cloud's environment with \
+                                   `HaloLinkUtility environment set`; then restart the service.";
+
 /// Can this server reach Halo Cloud, the whole way to its welcome?
 pub(super) fn reached(seen: &Seen) -> Vec<Finding> {
     let Some(way) = &seen.way else {
@@ -63,6 +67,11 @@ fn explain(failed: &ProbeError, relay: &str, through: &str, met: &Probed) -> (&'
             "HL-0410",
             format!("{relay} answers and does not take this server's proof: {message}."),
             "Set this server's clock right, which this usually comes from; if it is right, send this line to Halo Cloud's support.",
+        ),
+        ProbeError::Refused { reason: RefusedReason::Environment, .. } => say(
+            crate::look::OTHER_ENVIRONMENT,
+            format!("{relay} answers, and is another environment's than this server is set to."),
+            NEXT_OF_ENVIRONMENT,
         ),
         ProbeError::Refused { message, .. } => say(
             "HL-0410",
@@ -175,6 +184,11 @@ pub(super) fn inspected(seen: &Seen) -> Vec<Finding> {
         found.push(Finding::note("HL-0416", what));
     }
     found
+}
+
+fn of_another_environment(seen: &Seen) -> bool {
+    let failed = met(seen).and_then(|met| met.failed.as_ref());
+    matches!(failed, Some(ProbeError::Refused { reason: RefusedReason::Environment, .. }))
 }
 
 fn met(seen: &Seen) -> Option<&Probed> {
@@ -309,6 +323,13 @@ pub(super) fn joined(seen: &Seen) -> Vec<Finding> {
             "Halo Cloud refuses this server: another one has served the same site, so one of them is a copy or a restored backup.",
             "Decide which server is the real one and stop Halo Link on the other; then restart it here. If this is the real one \
              and it stays refused, tell Halo Cloud's support.",
+        )
+        .with_detail(why),
+        // Said above, with its next step.
+        "refused" if of_another_environment(seen) => Finding::problem(
+            "HL-0435",
+            "Halo Cloud refuses this server: it is another environment's.",
+            NEXT_OF_ENVIRONMENT,
         )
         .with_detail(why),
         "refused" => Finding::problem(

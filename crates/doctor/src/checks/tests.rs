@@ -229,6 +229,8 @@ fn configuration_environment_and_files() {
     assert_eq!(codes(|seen| seen.files.open_to_others.push("link.root".to_owned())), ["HL-0222"]);
     assert_eq!(codes(|seen| seen.files.used = false), ["HL-0223"]);
     assert_eq!(codes(|seen| seen.files.denied = true), ["HL-0224"]);
+    assert_eq!(codes(|seen| seen.files.seal_gone = true), ["HL-0225"]);
+    assert_eq!(codes(|seen| seen.files.seal_other = true), ["HL-0226"]);
 }
 
 #[test]
@@ -290,6 +292,15 @@ fn the_way_to_the_cloud() {
     }
     let refused = ProbeError::Refused { reason: RefusedReason::NotAdmitted, message: why() };
     assert_eq!(failed(refused), ["HL-0410"]);
+    let other = || ProbeError::Refused { reason: RefusedReason::Environment, message: why() };
+    assert_eq!(failed(other()), ["HL-0417"]);
+    let refused_both_times = codes(|seen| {
+        seen.way.as_mut().unwrap().met.as_mut().unwrap().failed = Some(other());
+        let status = seen.status.as_mut().unwrap();
+        (status.cloud, status.why) = ("refused".to_owned(), Some(why()));
+        seen.tested = tested(None, Some("no stream"));
+    });
+    assert_eq!(refused_both_times, ["HL-0417", "HL-0435"]);
     assert_eq!(failed(ProbeError::Broken(why())), ["HL-0411"]);
     let setup = tunnel::TlsSetupError::NoSystemRoots(why());
     assert_eq!(failed(ProbeError::Setup(setup)), ["HL-0413"]);

@@ -27,9 +27,9 @@ use windows_service::{
 const NO_SUCH_SERVICE: i32 = 1060;
 const NOT_ACTIVE: i32 = 1062;
 const ALREADY_RUNNING: i32 = 1056;
-/// A start waits for databases to say whose they are; a stop ends within ten seconds.
+/// A start waits for databases to say whose they are; a stop ends within fourteen seconds, one while it starts within two.
 const STARTING: Duration = Duration::from_secs(60);
-const STOPPING: Duration = Duration::from_secs(12);
+const STOPPING: Duration = Duration::from_secs(16);
 
 fn open(access: ServiceAccess) -> io::Result<Service> {
     let manager =
@@ -136,10 +136,10 @@ fn service_main(_arguments: Vec<OsString>) {
         move |control| match control {
             ServiceControl::Interrogate => ServiceControlHandlerResult::NoError,
             ServiceControl::Stop | ServiceControl::Shutdown | ServiceControl::Preshutdown => {
+                let mut stop = stop.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(handle) = handle.get() {
                     let _ = handle.set_service_status(status(ServiceState::StopPending, 0));
                 }
-                let mut stop = stop.lock().unwrap_or_else(PoisonError::into_inner);
                 stop.told = true;
                 if let Some(act) = stop.act.take() {
                     act();
@@ -153,7 +153,17 @@ fn service_main(_arguments: Vec<OsString>) {
     let registered = *handle.get_or_init(|| registered);
     let _ = registered.set_service_status(status(ServiceState::StartPending, 0));
     let code = serve(Running {
-        up: Box::new(move || registered.set_service_status(status(ServiceState::Running, 0)).map_err(told)),
+        up: Box::new({
+            let stop = stop.clone();
+            move || {
+                // Held meanwhile: once it is stopping it does not say again that it runs.
+                let stop = stop.lock().unwrap_or_else(PoisonError::into_inner);
+                if stop.told {
+                    return Ok(());
+                }
+                registered.set_service_status(status(ServiceState::Running, 0)).map_err(told)
+            }
+        }),
         on_stop: Box::new(move |act| {
             let mut stop = stop.lock().unwrap_or_else(PoisonError::into_inner);
             if stop.told { act() } else { stop.act = Some(act) }
@@ -164,8 +174,7 @@ fn service_main(_arguments: Vec<OsString>) {
 
 fn status(state: ServiceState, code: u32) -> ServiceStatus {
     let (controls_accepted, wait_hint) = match state {
-        // Told to stop while it starts, it stops as soon as it is up.
-        ServiceState::StartPending => (ServiceControlAccept::empty(), STARTING),
+        ServiceState::StartPending => (ServiceControlAccept::STOP | ServiceControlAccept::SHUTDOWN, STARTING),
         ServiceState::Running => {
             (ServiceControlAccept::STOP | ServiceControlAccept::SHUTDOWN, Duration::ZERO)
         }

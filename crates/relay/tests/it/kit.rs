@@ -57,6 +57,7 @@ impl Cloud {
             Arc::new(Directory::open(&folder.path().join("directory.db"), clock.clone()).unwrap());
         let accept = AcceptOptions {
             relay_names: vec!["localhost".to_owned()],
+            environment: ENVIRONMENT.to_owned(),
             clock: clock.clone(),
             tuning: Tuning::default(),
             max_sites: 8,
@@ -89,11 +90,21 @@ impl Cloud {
         self.dial_through(self.address, credentials)
     }
 
+    /// From another environment, when it is not this cloud's.
+    pub(crate) fn dial_from(&self, environment: &str, credentials: Credentials) -> Dialer {
+        self.dial_as(environment, self.address, credentials)
+    }
+
     pub(crate) fn dial_through(&self, address: SocketAddr, credentials: Credentials) -> Dialer {
+        self.dial_as(ENVIRONMENT, address, credentials)
+    }
+
+    fn dial_as(&self, environment: &str, address: SocketAddr, credentials: Credentials) -> Dialer {
         Dialer::start(DialOptions {
             relay: RelayAddress::parse(&format!("wss://localhost:{}/tunnel/v1", address.port())).unwrap(),
             tls: tunnel::outer_client_tls(Roots::Pem(self.ca.as_bytes())).unwrap(),
             proxy: None,
+            environment: environment.to_owned(),
             credentials,
             tuning: Tuning::default(),
             clock: Arc::new(SystemClock),
@@ -127,10 +138,19 @@ impl Cloud {
     }
 
     pub(crate) fn stranger_soon(&self) -> (IntegratorId, Dialer) {
-        let root = Root::generate(Kind::Integrator).unwrap();
-        let gateway = self.dial(Credentials::Gateway { operational: issue(&root, "acme"), epoch: 1 });
-        (IntegratorId(root.id()), gateway)
+        let credentials = gateway();
+        let Credentials::Gateway { operational, .. } = &credentials else { panic!("it is one") };
+        (IntegratorId(operational.peer().id), self.dial(credentials))
     }
+}
+
+/// This cloud's, and everybody's who says nothing else.
+pub(crate) const ENVIRONMENT: &str = "stage";
+
+/// A gateway of a new integrator.
+pub(crate) fn gateway() -> Credentials {
+    let root = Root::generate(Kind::Integrator).unwrap();
+    Credentials::Gateway { operational: issue(&root, "acme"), epoch: 1 }
 }
 
 /// A practice's identities, as they lie on its server's disk.

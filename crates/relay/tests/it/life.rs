@@ -30,7 +30,7 @@ async fn a_higher_epoch_takes_the_site_over_and_the_older_server_is_told_why_it_
     assert!(end.is_err(), "a stream of the fenced server breaks");
     let status = reaches(&older.dialer, |s| matches!(s, Status::Refused { .. })).await;
     assert!(
-        matches!(&status, Status::Refused { why } if why.contains("clone or a restored backup")),
+        matches!(&status, Status::Refused { why, .. } if why.contains("clone or a restored backup")),
         "{status:?}"
     );
 
@@ -49,7 +49,10 @@ async fn the_same_epoch_from_two_living_servers_leaves_the_first_in_place() {
     let mut first = cloud.link(&practice, 1).await;
     let second = cloud.link_soon(&practice, 1);
     let status = reaches(&second.dialer, |s| matches!(s, Status::Refused { .. })).await;
-    assert!(matches!(&status, Status::Refused { why } if why.contains("already connected")), "{status:?}");
+    assert!(
+        matches!(&status, Status::Refused { why, .. } if why.contains("already connected")),
+        "{status:?}"
+    );
     let gateway = cloud.gateway().await;
     exchange(&mut connect(&gateway, practice.id()).await.unwrap(), b"first").await;
     // The probe for a sign of life was a stream without content.

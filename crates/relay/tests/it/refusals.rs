@@ -1,12 +1,13 @@
 //! Every refusal has its reason, and comes at once.
 
-use crate::kit::{Cloud, PATIENCE, Practice, ask, connect, eventually, exchange, online, reaches};
+use crate::kit::{Cloud, PATIENCE, Practice, ask, connect, eventually, exchange, gateway, online, reaches};
 use model::{Availability, Pms, SiteStatus};
 use relay::Limits;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tunnel::{
     Status,
+    control::RefusedReason,
     head::{self, Answer, Ask, Reason},
 };
 
@@ -162,4 +163,30 @@ async fn a_stream_that_asks_nothing_is_ended() {
     stream.write_all(&[0]).await.unwrap();
     stream.flush().await.unwrap();
     assert!(tokio::time::timeout(PATIENCE, head::read::<Answer>(&mut stream)).await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_link_and_a_gateway_of_another_environment_are_not_let_in_and_told_where_to_set_it_right() {
+    let (cloud, practice) = (Cloud::start().await, Practice::new("1"));
+    let link = cloud.dial_from("production", practice.credentials(1));
+    let gateway = cloud.dial_from("demo", gateway());
+    for (dialer, words) in [
+        (&link, ["Halo Link is set to production", "link.toml"]),
+        (&gateway, ["gateway is set to demo", "start it again"]),
+    ] {
+        let status = reaches(dialer, |status| matches!(status, Status::Refused { .. })).await;
+        let Status::Refused { reason, why } = status else { panic!() };
+        assert_eq!(reason, RefusedReason::Environment);
+        assert!(why.contains("stage's") && words.iter().all(|word| why.contains(word)), "{why}");
+    }
+    assert!(
+        cloud.directory.look(practice.id()).unwrap().is_none(),
+        "nothing of the other environment is kept"
+    );
+    // One that is too old to say it is told to update.
+    let old = cloud.dial_from("", practice.credentials(2));
+    let status = reaches(&old, |status| matches!(status, Status::Refused { .. })).await;
+    assert!(matches!(&status, Status::Refused { why, .. } if why.contains("update it")), "{status:?}");
+    let counts = cloud.relay.counts();
+    assert_eq!((counts.links, counts.gateways), (0, 0));
 }

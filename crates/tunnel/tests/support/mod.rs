@@ -60,6 +60,9 @@ pub fn quick() -> Tuning {
     tuning
 }
 
+/// The relay's and its clients'.
+pub const ENVIRONMENT: &str = "stage";
+
 pub struct Relay {
     pub address: SocketAddr,
     pub ca: Vec<u8>,
@@ -101,6 +104,7 @@ impl Relay {
         let (sender, joined) = mpsc::unbounded_channel();
         let options = AcceptOptions {
             relay_names: settings.names,
+            environment: ENVIRONMENT.to_owned(),
             clock: Arc::new(SystemClock),
             tuning: settings.tuning,
             max_sites: 4,
@@ -159,7 +163,8 @@ pub fn options(
     tuning: Tuning,
 ) -> DialOptions {
     let seed = rand::rng().next_u64();
-    DialOptions { relay, tls, proxy: None, credentials, tuning, clock: Arc::new(SystemClock), seed }
+    let (environment, clock) = (ENVIRONMENT.to_owned(), Arc::new(SystemClock));
+    DialOptions { relay, tls, proxy: None, environment, credentials, tuning, clock, seed }
 }
 
 pub async fn until(dialer: &Dialer, wanted: impl Fn(&Status) -> bool) -> Status {
@@ -171,7 +176,7 @@ pub async fn until(dialer: &Dialer, wanted: impl Fn(&Status) -> bool) -> Status 
 
 pub fn why(status: &Status) -> &str {
     match status {
-        Status::Waiting { why, .. } | Status::Refused { why } => why,
+        Status::Waiting { why, .. } | Status::Refused { why, .. } => why,
         _ => "",
     }
 }
