@@ -75,6 +75,7 @@ async fn serve_all(config: Config) -> Result<()> {
     watching.abort();
     housekeeping.abort();
     let left = gateway.drain(GRACE).await;
+    gateway.stop();
     if left > 0 {
         tracing::warn!(left, "stopping with commands under way: their ends can be asked for");
     }

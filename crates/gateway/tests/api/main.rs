@@ -10,11 +10,15 @@
 
 mod bad_input;
 mod contract;
+mod beyond;
+mod events;
 mod gone;
 mod immediate;
+mod jobs;
 mod kit;
 mod lines;
 mod pairing;
 mod query;
+mod registered;
 mod served;
 mod sites;
