@@ -8,8 +8,8 @@ mod registered;
 
 pub use batch::parse as parse_batch;
 use loose::Loose;
-pub use registered::{Registration, parse as parse_registered};
 use model::{Command, CommandType, Direction, ExecutionMode, Hidden, Parameter, ParameterType, limit};
+pub use registered::{Registration, parse as parse_registered};
 use serde::Deserialize;
 use std::fmt::Write;
 
@@ -104,8 +104,7 @@ fn asked(body: &[u8], default: u32, most: u32) -> Result<Asked, BodyError> {
 fn queue(raw: &Loose<'_>, most: u32) -> Result<Option<u32>, BodyError> {
     let Some(n) = integer("maxTimeInQueue", raw)? else { return Ok(None) };
     let fits = u32::try_from(n).ok().filter(|n| *n <= most);
-    fits.map(Some)
-        .ok_or_else(|| invalid(format!("`maxTimeInQueue` must be from 0 to {most} milliseconds.")))
+    fits.map(Some).ok_or_else(|| invalid(format!("`maxTimeInQueue` must be from 0 to {most} milliseconds.")))
 }
 
 fn truth(field: &str, raw: &Loose<'_>) -> Result<Option<bool>, BodyError> {

@@ -58,7 +58,9 @@ pub(crate) async fn start(
     let now = gateway.clock.now().0;
     let known = jobs.on_disk(move |table| table.key(&key.hash, now)).await.map_err(|error| {
         tracing::error!(%error, "idempotency keys cannot be read");
-        ApiError::internal("The gateway cannot check the `Idempotency-Key` now. The command was not executed.")
+        ApiError::internal(
+            "The gateway cannot check the `Idempotency-Key` now. The command was not executed.",
+        )
     })?;
     match known {
         None => Ok(Start::New { key, _held: held }),

@@ -223,9 +223,8 @@ impl Jobs {
     fn written(&self, records: &[(JobRecord, u64)]) {
         let mut state = self.lock();
         for (record, version) in records {
-            let over = |entry: &Entry| {
-                entry.version == *version && !entry.record.is_open() && !entry.delivering
-            };
+            let over =
+                |entry: &Entry| entry.version == *version && !entry.record.is_open() && !entry.delivering;
             if state.open.get(&record.id).is_some_and(over) {
                 state.open.remove(&record.id);
             }

@@ -412,9 +412,9 @@ pub(crate) fn no_session(gateway: &Gateway, site: model::SiteId, error: &OpenErr
         OpenError::Cloud(C::Offline) => not_ready("the site is offline", 30),
         OpenError::Cloud(C::Unreachable) => not_ready("the site is unreachable", 30),
         OpenError::Cloud(C::UnknownSite) => ApiError::unknown_site(),
-        OpenError::Cloud(C::NotEntitled) => ApiError::forbidden(format!(
-            "The platform does not let this integrator reach the site. {so}"
-        )),
+        OpenError::Cloud(C::NotEntitled) => {
+            ApiError::forbidden(format!("The platform does not let this integrator reach the site. {so}"))
+        }
         OpenError::Cloud(C::Busy) => not_ready("the platform is busy", 2),
         OpenError::Cloud(C::Down) => not_ready("this gateway has no connection to Halo Cloud", 5),
         OpenError::NotPaired => {

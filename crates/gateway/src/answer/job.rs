@@ -20,10 +20,7 @@ pub(crate) fn taken(record: &JobRecord, integrator: IntegratorId) -> Value {
 pub(crate) fn status(record: &JobRecord, integrator: IntegratorId, words: Option<ErrorDetails>) -> Value {
     let mut object = head(record, record.status, record.updated, integrator);
     object.insert("statusTiming".into(), timing(record));
-    let ran = matches!(
-        record.status,
-        JobStatus::Uploading | JobStatus::Successful | JobStatus::UploadFailed
-    );
+    let ran = matches!(record.status, JobStatus::Uploading | JobStatus::Successful | JobStatus::UploadFailed);
     if ran {
         object.insert("metrics".into(), metrics(record));
     }
@@ -49,12 +46,7 @@ pub(crate) fn status(record: &JobRecord, integrator: IntegratorId, words: Option
     Value::Object(object)
 }
 
-fn head(
-    record: &JobRecord,
-    status: JobStatus,
-    updated: i64,
-    integrator: IntegratorId,
-) -> Map<String, Value> {
+fn head(record: &JobRecord, status: JobStatus, updated: i64, integrator: IntegratorId) -> Map<String, Value> {
     let mut object = Map::new();
     object.insert("id".into(), record.id.to_string().into());
     object.insert("integratorId".into(), integrator.to_string().into());
@@ -85,8 +77,11 @@ pub(crate) fn rows_affected(record: &JobRecord) -> i64 {
 /// The pages that can be had, and what they add up to.
 fn result(record: &JobRecord) -> Value {
     let mut first = 0;
-    let pages: Vec<Value> = record
-        .pages
+    // A command without a result set has no page at the site; its returned values are asked for as a page all the same.
+    let empty = [Page { rows: 0, bytes: 2 }];
+    let none = record.pages.is_empty() && record.status == JobStatus::Successful;
+    let pages = if none { &empty[..] } else { &record.pages[..] };
+    let pages: Vec<Value> = pages
         .iter()
         .zip(1..)
         .map(|(page, number)| {
@@ -99,7 +94,9 @@ fn result(record: &JobRecord) -> Value {
         ExecutionMode::NonQuery => {
             json!({ "rowsAffected": rows_affected(record), "size": record.values_size, "pages": pages })
         }
-        _ => json!({ "rows": record.rows, "size": record.size(), "pages": pages }),
+        _ => {
+            json!({ "rows": record.rows, "size": record.size().max(if none { 2 } else { 0 }), "pages": pages })
+        }
     }
 }
 
@@ -134,7 +131,9 @@ pub(crate) fn failure(record: &JobRecord, words: Option<ErrorDetails>) -> Option
         Why::Interrupted => (503, "The site lost its database, or was started anew, during the command."),
         Why::TooLarge => (413, "The result is larger than the site may keep."),
         Why::NoRoom => (507, "The site has no room for the result on its disk, or too many jobs."),
-        Why::NotPaired => (403, "The site does not let this integrator in: it is not paired, or switched off."),
+        Why::NotPaired => {
+            (403, "The site does not let this integrator in: it is not paired, or switched off.")
+        }
         Why::SwitchedOff => (403, "The practice has switched this integrator off for the site."),
         Why::UnknownCatalogue => (400, "The site has no such catalogue."),
         Why::Busy => (503, "The site has too many commands waiting."),
@@ -150,8 +149,7 @@ pub(crate) fn failure(record: &JobRecord, words: Option<ErrorDetails>) -> Option
 }
 
 /// Instead of a database's own words, when they can't be had.
-const UNSAID: &str =
-    "The database's own words are kept at the site, which can't be asked now; of messages the gateway keeps kind and code.";
+const UNSAID: &str = "The database's own words are kept at the site, which can't be asked now; of messages the gateway keeps kind and code.";
 
 pub(crate) fn timing(record: &JobRecord) -> Value {
     let phases = &record.phases;

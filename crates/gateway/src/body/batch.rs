@@ -22,12 +22,16 @@ pub fn parse(body: &[u8]) -> Result<Vec<QueryId>, BodyError> {
     })?;
     let Some(ids) = raw.query_ids else { return Err(invalid("`queryIds` is missing.".into())) };
     if ids.len() > MOST {
-        return Err(invalid(format!("`queryIds` holds more than {MOST} identifiers: ask in several requests.")));
+        return Err(invalid(format!(
+            "`queryIds` holds more than {MOST} identifiers: ask in several requests."
+        )));
     }
-    let id = |(at, id): (usize, &Loose<'_>)| match id {
-        Loose::Text(text) => text.parse().ok(),
-        _ => None,
-    }
-    .ok_or_else(|| invalid(format!("`queryIds[{at}]` must be a UUID.")));
+    let id = |(at, id): (usize, &Loose<'_>)| {
+        match id {
+            Loose::Text(text) => text.parse().ok(),
+            _ => None,
+        }
+        .ok_or_else(|| invalid(format!("`queryIds[{at}]` must be a UUID.")))
+    };
     ids.iter().enumerate().map(id).collect()
 }

@@ -1,8 +1,6 @@
 //! The body of `POST …/queries/registered`.
 
-use super::{
-    BodyError, Loose, RawCommand, command_of, integer, invalid, json_problem, name, queue, truth,
-};
+use super::{BodyError, Loose, RawCommand, command_of, integer, invalid, json_problem, name, queue, truth};
 use model::{Command, limit};
 use serde::Deserialize;
 
@@ -76,7 +74,9 @@ pub fn parse(body: &[u8]) -> Result<Registration, BodyError> {
     };
     let frequency = seconds("frequency", &raw.frequency, limit::REGISTERED_FREQUENCY_MIN_S)?;
     let duration = seconds("duration", &raw.duration, 1)?;
-    let inner = raw.register_command.and_then(|inner| Some((inner.command?, inner.catalogue, inner.max_time_in_queue, inner.read_only)));
+    let inner = raw
+        .register_command
+        .and_then(|inner| Some((inner.command?, inner.catalogue, inner.max_time_in_queue, inner.read_only)));
     let Some((command, catalogue, max_time_in_queue, read_only)) = inner else {
         let message = "The body has no `registerCommand.command`: {\"registerCommand\": {\"command\": {\"text\": \"…\"}}}.";
         return Err(invalid(message.into()));

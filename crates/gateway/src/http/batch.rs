@@ -63,7 +63,6 @@ async fn found(gateway: &Arc<Gateway>, site: SiteId, id: QueryId) -> Result<Opti
     }
     let known = gateway.mirror.look(id).await.map_err(mirror_unreadable)?;
     let known = known.filter(|known| known.record.site == site);
-    Ok(known.and_then(|known| {
-        serde_json::from_slice(&answer::status(&known.record, gateway.integrator)).ok()
-    }))
+    Ok(known
+        .and_then(|known| serde_json::from_slice(&answer::status(&known.record, gateway.integrator)).ok()))
 }

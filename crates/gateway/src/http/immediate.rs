@@ -67,13 +67,17 @@ async fn answered_before(
 ) -> Result<Option<Response>, ApiError> {
     let known = gateway.mirror.look(id).await.map_err(|error| {
         tracing::error!(%error, "the status mirror cannot be read");
-        ApiError::internal("The gateway cannot read its status mirror now. The command was not executed again.")
+        ApiError::internal(
+            "The gateway cannot read its status mirror now. The command was not executed again.",
+        )
     })?;
     // Without a record nothing was sent: the intent is on disk before.
     let Some(known) = known else { return Ok(None) };
     let record = known.record;
     if known.running {
-        let message = format!("Query {id}, sent with this `Idempotency-Key`, is still running. It was not sent again; ask for its status.");
+        let message = format!(
+            "Query {id}, sent with this `Idempotency-Key`, is still running. It was not sent again; ask for its status."
+        );
         let error = ApiError { retry_after: Some(1), ..ApiError::conflict(message) };
         return Ok(Some(error.into_response()));
     }
@@ -160,9 +164,10 @@ pub(super) fn not_recorded(error: MirrorError) -> ApiError {
         MirrorError::Disk => {
             ApiError::internal("The gateway could not record the command. The command was not executed.")
         }
-        MirrorError::Full => {
-            ApiError::unavailable("The gateway has too many commands under way. The command was not executed.", 1)
-        }
+        MirrorError::Full => ApiError::unavailable(
+            "The gateway has too many commands under way. The command was not executed.",
+            1,
+        ),
     }
 }
 
@@ -176,4 +181,3 @@ fn wanted_form(headers: &HeaderMap) -> Form {
     });
     if lines { Form::Lines } else { Form::Whole }
 }
-

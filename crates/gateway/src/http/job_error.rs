@@ -43,7 +43,9 @@ pub(super) fn not_taken(why: Why) -> ApiError {
     let unavailable =
         |what: &str, after| ApiError::unavailable(format!("{what} The query was not registered."), after);
     match why {
-        Why::Offline => unavailable("The server is not ready to handle the request: the site is offline.", 30),
+        Why::Offline => {
+            unavailable("The server is not ready to handle the request: the site is offline.", 30)
+        }
         Why::Unreachable => {
             unavailable("The server is not ready to handle the request: the site is unreachable.", 30)
         }

@@ -5,7 +5,10 @@ use crate::{
     answer,
     error::ApiError,
     gateway::Gateway,
-    jobs::{JobStatus, Kind, table::{Listed, Wanted}},
+    jobs::{
+        JobStatus, Kind,
+        table::{Listed, Wanted},
+    },
 };
 use axum::{
     extract::{Path, Query, State},

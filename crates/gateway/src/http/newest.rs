@@ -1,12 +1,6 @@
 //! `GET …/queries/registered/{queryId}/results`: the newest result.
 
-use super::{
-    job_error::find,
-    query_id,
-    registered::fresh,
-    request::with_id,
-    site_id,
-};
+use super::{job_error::find, query_id, registered::fresh, request::with_id, site_id};
 use crate::{
     answer::{self, Rows},
     error::ApiError,

@@ -38,7 +38,10 @@ pub(super) async fn handle(
     Path((site, query, number)): Path<(String, String, String)>,
 ) -> Result<Response, ApiError> {
     let (record, number) = wanted(&gateway, &site, &query, &number).await?;
-    let (mut reader, head) = open(&gateway, &record, number).await?;
+    let (mut reader, head) = match open(&gateway, &record, number).await? {
+        Opened::Page(reader, head) => (reader, head),
+        Opened::Nothing(head) => return Ok(with_id(nothing(&record, &head), record.id)),
+    };
     let counts = record.mode == ExecutionMode::NonQuery;
     let full = |_| {
         ApiError::unavailable("The gateway holds too many answers at once. …/stream takes no such memory.", 1)
@@ -77,7 +80,10 @@ pub(super) async fn stream(
     Path((site, query, number)): Path<(String, String, String)>,
 ) -> Result<Response, ApiError> {
     let (record, number) = wanted(&gateway, &site, &query, &number).await?;
-    let (reader, page) = open(&gateway, &record, number).await?;
+    let (reader, page) = match open(&gateway, &record, number).await? {
+        Opened::Page(reader, page) => (reader, page),
+        Opened::Nothing(head) => return Ok(with_id(response(&head, 2, Body::from("[]")), record.id)),
+    };
     let (pieces, to_caller) = mpsc::channel(PIECES);
     let body = Body::from_stream(lines::body(to_caller));
     let size = page.page.unwrap_or_default().bytes.max(2);
@@ -145,23 +151,42 @@ pub(super) fn check_result(gateway: &Gateway, record: &JobRecord) -> Result<(), 
     Ok(())
 }
 
-/// The page's head: from here on it is known to be there.
-async fn open(
-    gateway: &Gateway,
-    record: &JobRecord,
-    number: u32,
-) -> Result<(Reader, Box<proto::PageHead>), ApiError> {
+/// The only page of a command without a result set: what it returned, if anything.
+fn nothing(record: &JobRecord, head: &proto::PageHead) -> Response {
+    let mut page = Map::new();
+    let rows = record.mode != ExecutionMode::NonQuery;
+    if rows {
+        // Base64 of `[]`.
+        page.insert("data".into(), "W10=".into());
+    }
+    answer::add_parameters(&mut page, &head.outputs);
+    let size = if rows { 2 } else { answer::outputs_size(&head.outputs) };
+    response(head, size, Body::from(Value::Object(page).to_string()))
+}
+
+enum Opened {
+    /// Its head: from here on it is known to be there.
+    Page(Reader, Box<proto::PageHead>),
+    /// There was no result set: a head with what was returned beside.
+    Nothing(Box<proto::PageHead>),
+}
+
+async fn open(gateway: &Gateway, record: &JobRecord, number: u32) -> Result<Opened, ApiError> {
     let ask = pages::wanted(record.id, number, 1, proto::RowForm::Array);
     let patience = Duration::from_millis(gateway.limits.transfer_slack_ms);
     let mut reader = Reader::open(gateway, record.site, ask, Lane::Bulk, Some(patience)).await?;
     match reader.next(gateway).await {
         Ok(Piece::Head(head)) if head.page.as_ref().is_some_and(|page| page.number == number) => {
-            Ok((reader, head))
+            Ok(Opened::Page(reader, head))
         }
         Ok(Piece::End(end)) => {
             let end = *end;
             if end.outcome == i32::from(proto::PagesOutcome::PagesExpired) {
                 gateway.jobs.change(record.id, |record| record.expired = true).await;
+            }
+            if let Some(outputs) = without_pages(&end).filter(|_| number == 1) {
+                let head = proto::PageHead { outputs, ..proto::PageHead::default() };
+                return Ok(Opened::Nothing(Box::new(head)));
             }
             let refused = pages::refused(&end);
             if let Some(job) = end.job {
@@ -176,6 +201,15 @@ async fn open(
         Ok(_) => Err(pages::faulty()),
         Err(_) => Err(pages::broken()),
     }
+}
+
+/// What a job returned that ended well and has no page.
+fn without_pages(end: &proto::PagesEnd) -> Option<Vec<proto::Parameter>> {
+    let no_page = end.outcome == i32::from(proto::PagesOutcome::PagesNoPage);
+    let job = end.job.as_ref().filter(|job| no_page && job.pages.is_empty())?;
+    let over = job.status == i32::from(proto::JobStatus::JobEnded);
+    let ended = job.ended.as_ref().filter(|_| over)?;
+    (ended.status == i32::from(proto::Status::Successful)).then(|| ended.outputs.clone())
 }
 
 /// The four published headers: rows are counted from 0.

@@ -11,7 +11,10 @@ use crate::{
     answer,
     error::ApiError,
     gateway::Gateway,
-    jobs::{JobRecord, Kind, ask, table::{Listed, Wanted}},
+    jobs::{
+        JobRecord, Kind, ask,
+        table::{Listed, Wanted},
+    },
     run,
 };
 use axum::{
@@ -81,7 +84,8 @@ async fn list_all(gateway: &Arc<Gateway>, site: SiteId) -> Result<Vec<Value>, Ap
         after: None,
         limit: LISTED,
     };
-    let read = async || gateway.jobs.on_disk(move |table| table.list(&wanted())).await.map_err(mirror_unreadable);
+    let read =
+        async || gateway.jobs.on_disk(move |table| table.list(&wanted())).await.map_err(mirror_unreadable);
     let open: Vec<QueryId> =
         read().await?.into_iter().filter_map(job).filter(JobRecord::is_open).map(|r| r.id).collect();
     for some in open.chunks(ask::AT_ONCE) {

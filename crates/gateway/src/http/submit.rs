@@ -12,7 +12,7 @@ use crate::{
     gateway::Gateway,
     idempotency::{self, Start},
     jobs::{JobRecord, JobStatus, Kind, Phases, Schedule, deliver},
-    mirror::Span,
+    mirror::{MirrorError, Span},
 };
 use axum::{body::Body, http::HeaderMap};
 use link_api::{convert, proto};
@@ -56,7 +56,7 @@ pub(super) async fn submit_async(
         max_row_bytes: 0,
         schedule: None,
     };
-    let (record, _) = job.begin(gateway, &start, room).await?;
+    let (record, _, _) = job.begin(gateway, start, room).await?;
     Ok(record)
 }
 
@@ -97,7 +97,7 @@ pub(super) async fn register(
         }),
     };
     let id = job.id;
-    let (_, handed_over) = job.begin(gateway, &start, room).await?;
+    let (_, handed_over, start) = job.begin(gateway, start, room).await?;
     let _ = tokio::time::timeout(REGISTER_WITHIN, handed_over).await;
     let Some(record) = look(gateway, id).await? else { return Ok(id) };
     let Some(why) = record.why.filter(|_| record.status.is_final() && !record.given_up) else {
@@ -119,6 +119,9 @@ async fn look(gateway: &Gateway, id: QueryId) -> Result<Option<JobRecord>, ApiEr
     gateway.jobs.look(id).await.map_err(super::job_error::mirror_unreadable)
 }
 
+/// The record, when it was handed over, and the key that it came with.
+type Begun = (JobRecord, oneshot::Receiver<()>, Start);
+
 struct Job {
     id: QueryId,
     site: SiteId,
@@ -135,13 +138,19 @@ struct Job {
 }
 
 impl Job {
-    /// Records the intent, and starts the handing over.
-    async fn begin(
+    /// Records the intent, and starts the handing over: both, also when the caller hangs up in between.
+    async fn begin(self, gateway: &Arc<Gateway>, start: Start, room: Reservation) -> Result<Begun, ApiError> {
+        let gateway = Arc::clone(gateway);
+        let task = tokio::spawn(async move { self.begin_here(&gateway, start, room).await });
+        task.await.unwrap_or_else(|_| Err(not_recorded(MirrorError::Disk)))
+    }
+
+    async fn begin_here(
         self,
         gateway: &Arc<Gateway>,
-        start: &Start,
+        start: Start,
         room: Reservation,
-    ) -> Result<(JobRecord, oneshot::Receiver<()>), ApiError> {
+    ) -> Result<Begun, ApiError> {
         let now = gateway.clock.now().0;
         let record = JobRecord {
             id: self.id,
@@ -168,7 +177,7 @@ impl Job {
             given_up: false,
             cancel: false,
             revision: 0,
-            told: None,
+            told: Vec::new(),
             schedule: self.schedule,
         };
         let request = proto::SubmitRequest {
@@ -188,6 +197,6 @@ impl Job {
         };
         gateway.jobs.begin(record.clone(), start.key()).await.map_err(not_recorded)?;
         let handed_over = deliver::start(gateway, &record, request, room);
-        Ok((record, handed_over))
+        Ok((record, handed_over, start))
     }
 }

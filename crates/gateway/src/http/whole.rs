@@ -45,7 +45,10 @@ pub(super) async fn handle(
     let record = find(&gateway, site, query, Kind::Async).await?;
     check_result(&gateway, &record)?;
     if gateway.jobs.is_delivering(query) {
-        return Err(ApiError::unavailable("The query is still being handed to the site. Ask again in a moment.", 1));
+        return Err(ApiError::unavailable(
+            "The query is still being handed to the site. Ask again in a moment.",
+            1,
+        ));
     }
     let ask = pages::wanted(query, 1, 0, proto::RowForm::Lines);
     let mut reader = Reader::open(&gateway, site, ask, Lane::Bulk, None).await?;

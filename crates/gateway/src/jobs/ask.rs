@@ -49,9 +49,7 @@ pub(crate) async fn refresh(gateway: &Arc<Gateway>, site: SiteId, ids: &[QueryId
     let wanted: Vec<QueryId> = {
         let (state, now) = (jobs.lock(), jobs.monotonic());
         let due = |id: &&QueryId| match state.open.get(id) {
-            Some(entry) => {
-                !entry.delivering && entry.asked.is_none_or(|at| now.saturating_sub(at) >= EVERY)
-            }
+            Some(entry) => !entry.delivering && entry.asked.is_none_or(|at| now.saturating_sub(at) >= EVERY),
             // Over; asked for its words alone.
             None => true,
         };
@@ -67,7 +65,11 @@ pub(crate) async fn refresh(gateway: &Arc<Gateway>, site: SiteId, ids: &[QueryId
         let before = asking.wanted.len();
         asking.wanted.extend(wanted.iter().filter(|id| !asking.now.contains(id)));
         let new = asking.wanted.len() > before || wanted.iter().any(|id| asking.wanted.contains(id));
-        if new { asking.waiting.push(tell) } else { asking.waiting_now.push(tell) }
+        if new {
+            asking.waiting.push(tell)
+        } else {
+            asking.waiting_now.push(tell)
+        }
         if !std::mem::replace(&mut asking.busy, true) {
             tokio::spawn(ask_all(Arc::clone(gateway), site));
         }
@@ -110,8 +112,7 @@ pub(super) async fn ask_about(gateway: &Gateway, site: SiteId, ids: &[QueryId]) 
         if ids.is_empty() {
             continue;
         }
-        let request =
-            proto::JobsRequest { query_ids: bytes(&ids), cancel, ..proto::JobsRequest::default() };
+        let request = proto::JobsRequest { query_ids: bytes(&ids), cancel, ..proto::JobsRequest::default() };
         let states = ask(gateway, site, request).await?;
         gateway.jobs.learn(site, states).await;
     }

@@ -4,7 +4,7 @@
 use super::{
     Entry, Jobs, ask,
     journal::{self, Checked, Trouble},
-    record::{JobRecord, JobStatus, Kind, Why},
+    record::{JobRecord, JobStatus, Kind, Told, Why},
     table::Cursor,
 };
 use crate::{
@@ -173,12 +173,7 @@ enum Stop {
 }
 
 /// Reads what is new and what comes, until then.
-async fn read(
-    gateway: &Arc<Gateway>,
-    site: SiteId,
-    nudge: &Notify,
-    until: Instant,
-) -> Result<Read, Stop> {
+async fn read(gateway: &Arc<Gateway>, site: SiteId, nudge: &Notify, until: Instant) -> Result<Read, Stop> {
     let mut session = gateway.sessions.get(site, Lane::Prompt).await.map_err(|_| Stop::Later)?;
     let (mut begun_anew, mut tried) = (false, false);
     loop {
@@ -197,7 +192,13 @@ async fn read(
                 gateway.sessions.discard(&session, Lane::Prompt);
                 session = gateway.sessions.get(site, Lane::Prompt).await.map_err(|_| Stop::Later)?;
             }
-            done => return done,
+            done => {
+                if matches!(done, Err(Stop::Trouble(_))) {
+                    // A site that has renewed its certificate signs with another key than this session's.
+                    gateway.sessions.discard(&session, Lane::Prompt);
+                }
+                return done;
+            }
         }
     }
 }
@@ -209,11 +210,8 @@ async fn read_from_cursor(
     until: Instant,
 ) -> Result<Read, Stop> {
     let (jobs, site) = (&gateway.jobs, session.site);
-    let mut cursor = jobs
-        .on_disk(move |table| table.cursor(site))
-        .await
-        .map_err(|_| Stop::Later)?
-        .unwrap_or_default();
+    let mut cursor =
+        jobs.on_disk(move |table| table.cursor(site)).await.map_err(|_| Stop::Later)?.unwrap_or_default();
     let request = proto::EventsRequest {
         journal: cursor.journal.clone(),
         after: cursor.number,
@@ -269,8 +267,7 @@ async fn take(gateway: &Arc<Gateway>, session: &Arc<Session>, checked: Checked) 
     ids.sort_unstable();
     ids.dedup();
     for some in ids.chunks(ask::AT_ONCE) {
-        let request =
-            proto::JobsRequest { query_ids: ask::bytes(some), ..proto::JobsRequest::default() };
+        let request = proto::JobsRequest { query_ids: ask::bytes(some), ..proto::JobsRequest::default() };
         let mut states = ask::ask_on(gateway, session, request).await.map_err(|_| Stop::Later)?;
         // What the site has forgotten since: the event itself says how it ended.
         states.retain(|state| state.status != i32::from(proto::JobStatus::JobUnknown));
@@ -309,17 +306,18 @@ impl Jobs {
             let Some(id) = QueryId::from_slice(&event.query_id) else { continue };
             let known = match records.get(&id) {
                 Some((record, _)) => Some(record.clone()),
-                None => self.newest(id)?.filter(|(record, _)| record.site == site).map(|(record, version)| {
-                    records.insert(id, (record.clone(), version));
-                    record
-                }),
+                None => {
+                    self.newest(id)?.filter(|(record, _)| record.site == site).map(|(record, version)| {
+                        records.insert(id, (record.clone(), version));
+                        record
+                    })
+                }
             };
             let mut event = read_event(site, &checked.cursor.journal, id, event);
             if let Some(mut record) = known {
                 settle(&mut record, &event, now);
-                let mark = Some((i32::from(event.kind), event.hash.clone()));
-                let news = record.told != mark;
-                record.told = mark;
+                let told = Told { kind: event.kind.into(), hash: event.hash.clone(), at: event.at };
+                let news = record.tell(told);
                 event.record = Some(record.clone());
                 if let Some(slot) = records.get_mut(&id) {
                     slot.0 = record;

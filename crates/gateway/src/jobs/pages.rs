@@ -130,7 +130,9 @@ pub(crate) fn broken() -> ApiError {
 
 /// The site sent something else than it said.
 pub(crate) fn faulty() -> ApiError {
-    ApiError::internal("The site's answer broke the contract: a page is not what the site said it is. Ask for it again.")
+    ApiError::internal(
+        "The site's answer broke the contract: a page is not what the site said it is. Ask for it again.",
+    )
 }
 
 /// An end without the page that was asked for.

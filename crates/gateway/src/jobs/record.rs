@@ -195,6 +195,17 @@ pub struct Schedule {
     pub changes: u64,
 }
 
+/// An event that was handed on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// [`link_api::proto::EventKind`].
+    pub kind: i32,
+    /// Of a changed result.
+    pub hash: Vec<u8>,
+    /// By the site's clock.
+    pub at: i64,
+}
+
 /// One job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobRecord {
@@ -246,8 +257,8 @@ pub struct JobRecord {
     pub cancel: bool,
     /// The site's own count of changes.
     pub revision: u64,
-    /// The last event of it that was handed on: kind, and hash where it has one.
-    pub told: Option<(i32, Vec<u8>)>,
+    /// Its last events that were handed on, so that a journal that begins anew tells nothing twice.
+    pub told: Vec<Told>,
     /// Of a registered one.
     pub schedule: Option<Schedule>,
 }
@@ -261,6 +272,21 @@ impl JobRecord {
     /// Bytes of row JSON of all pages.
     pub fn size(&self) -> u64 {
         self.pages.iter().map(|page| page.bytes).sum()
+    }
+
+    /// Notes that an event is handed on; false: it was before.
+    pub(crate) fn tell(&mut self, event: Told) -> bool {
+        // Of more than these the oldest are forgotten: what is older than they are was told.
+        const KEPT: usize = 16;
+        let forgotten = self.told.len() == KEPT && event.at < self.told[0].at;
+        if forgotten || self.told.contains(&event) {
+            return false;
+        }
+        if self.told.len() == KEPT {
+            self.told.remove(0);
+        }
+        self.told.push(event);
+        true
     }
 
     /// It ended here, as `why` says.

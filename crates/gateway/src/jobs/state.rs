@@ -129,7 +129,11 @@ fn end(record: &mut JobRecord, ended: Option<&proto::Ended>) {
         Ok(E::TimedOut) => failed(Why::TimedOut),
         Ok(E::Cancelled) => failed(Why::Cancelled),
         Ok(E::Interrupted) => failed(Why::Interrupted),
-        Ok(E::TooLarge) => (S::UploadFailed, Some(Why::TooLarge)),
+        // Over the budget of the site's disk, or over the job's own bound.
+        Ok(E::TooLarge) => {
+            let no_room = ended.error.as_ref().is_some_and(|error| error.code == 507);
+            (S::UploadFailed, Some(if no_room { Why::NoRoom } else { Why::TooLarge }))
+        }
         Ok(E::Refused) => refused(ended.refusal, effect),
         Ok(E::Unspecified) | Err(_) => failed(Why::Refused),
     };
@@ -185,8 +189,7 @@ fn take_phases(record: &mut JobRecord, state: &proto::JobState, now: i64, before
 
 fn close_phases(record: &mut JobRecord, at: i64) {
     let phases = &mut record.phases;
-    let spans =
-        [&mut phases.initialising, &mut phases.queued, &mut phases.executing, &mut phases.uploading];
+    let spans = [&mut phases.initialising, &mut phases.queued, &mut phases.executing, &mut phases.uploading];
     for span in spans {
         if let Some(start) = span.start {
             span.end.get_or_insert(at.max(start));

@@ -37,10 +37,7 @@ pub(crate) struct Table {
 impl Table {
     pub(crate) fn open(data: &Path) -> Result<Self, StoreError> {
         let path = data.join(store::FILE);
-        Ok(Table {
-            writer: Mutex::new(store::connect(&path)?),
-            reader: Mutex::new(store::connect(&path)?),
-        })
+        Ok(Table { writer: Mutex::new(store::connect(&path)?), reader: Mutex::new(store::connect(&path)?) })
     }
 
     fn writer(&self) -> MutexGuard<'_, Connection> {
@@ -173,7 +170,8 @@ impl Table {
     pub(crate) fn journals(&self) -> Result<Vec<SiteId>, StoreError> {
         let connection = self.reader();
         let mut statement = connection.prepare("SELECT site FROM journals")?;
-        let sites = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?.collect::<Result<Vec<_>, _>>()?;
+        let sites =
+            statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?.collect::<Result<Vec<_>, _>>()?;
         Ok(sites.iter().filter_map(|site| SiteId::from_slice(site)).collect())
     }
 

@@ -98,7 +98,8 @@ impl Opener {
         })?;
         let (peer, leaf, exporter) = {
             let connection = tls.get_ref().1;
-            let leaf = connection.peer_certificates().and_then(<[_]>::first).map(|leaf| leaf.clone().into_owned());
+            let leaf =
+                connection.peer_certificates().and_then(<[_]>::first).map(|leaf| leaf.clone().into_owned());
             let not_the_site = |e: trust::TrustError| OpenError::NotTheSite(e.to_string());
             (
                 trust::inner::peer_of_client(connection).map_err(not_the_site)?,

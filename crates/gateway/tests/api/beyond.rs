@@ -82,7 +82,15 @@ async fn the_list_pages_through_all_queries_newest_first() {
         rest = format!("?limit=3&cursor={cursor}");
     }
     assert_eq!(paged, newest_first);
-    for bad in ["?limit=0", "?limit=501", "?mode=registered", "?status=canary", "?createdAfter=now", "?cursor=x", "?limit=1&limit=2"] {
+    for bad in [
+        "?limit=0",
+        "?limit=501",
+        "?mode=registered",
+        "?status=canary",
+        "?createdAfter=now",
+        "?cursor=x",
+        "?limit=1&limit=2",
+    ] {
         let answer = list(bad).await;
         assert_eq!(answer.status, 400, "{bad}");
         assert!(!answer.message().contains("canary"));
@@ -109,7 +117,8 @@ async fn the_stream_follows_a_query_that_still_runs() {
     let id = world.submit("queued").await;
     world.stands(&id, "queued").await;
     let path = world.queries(&format!("/{id}/results"));
-    let response = world.router.clone().oneshot(world.request("GET", &path, &[], Body::empty())).await.unwrap();
+    let response =
+        world.router.clone().oneshot(world.request("GET", &path, &[], Body::empty())).await.unwrap();
     let mut body = response.into_body();
     let mut got = String::new();
     let mut more = async |until: &str, got: &mut String| {
@@ -146,20 +155,26 @@ async fn the_same_key_and_body_get_the_same_answer_also_after_a_restart() {
         "name": "r", "registeredQueryType": "query", "frequency": 60, "duration": 60,
         "registerCommand": { "command": { "text": "rows" } }
     });
-    let (async_body, other) = (json!({ "command": { "text": "rows" } }), json!({ "command": { "text": "queued" } }));
+    let (async_body, other) =
+        (json!({ "command": { "text": "rows" } }), json!({ "command": { "text": "queued" } }));
     let first = keyed(&world, "/async", &async_body).await;
     assert_eq!(first.status, 201);
     world.stands(&first.query_id(), "successful").await;
     let again = keyed(&world, "/async", &async_body).await;
     assert_eq!((again.status, &again.body, again.query_id()), (201, &first.body, first.query_id()));
     snapshot!("idempotency_other_body", keyed(&world, "/async", &other).await.shown());
-    assert_eq!(keyed(&world, "/immediate", &async_body).await.status, 422, "another operation is another request");
+    assert_eq!(
+        keyed(&world, "/immediate", &async_body).await.status,
+        422,
+        "another operation is another request"
+    );
     let world = world.restart();
     let again = keyed(&world, "/async", &async_body).await;
     assert_eq!((again.status, &again.body), (201, &first.body));
     assert_eq!(world.site.jobs.submits.lock().unwrap().len(), 1);
     let key = [JSON, ("idempotency-key", "registration")];
-    let register = async || world.call("POST", &world.queries("/registered"), &key, registration.to_string()).await;
+    let register =
+        async || world.call("POST", &world.queries("/registered"), &key, registration.to_string()).await;
     let (first, again) = (register().await, register().await);
     assert_eq!((first.status, again.status, &first.body), (202, 202, &again.body));
     assert_eq!(world.site.jobs.submits.lock().unwrap().len(), 2);
@@ -235,7 +250,8 @@ async fn keys_are_printable_and_not_too_long() {
     let long = "k".repeat(256);
     for key in ["", "a\u{e4}b", &long] {
         let request = axum::http::HeaderValue::from_bytes(key.as_bytes()).unwrap();
-        let mut asked = world.request("POST", &world.queries("/async"), &[JSON], "{\"command\":{\"text\":\"rows\"}}");
+        let mut asked =
+            world.request("POST", &world.queries("/async"), &[JSON], "{\"command\":{\"text\":\"rows\"}}");
         asked.headers_mut().insert("idempotency-key", request);
         assert_eq!(world.router.clone().oneshot(asked).await.unwrap().status(), 400, "{key}");
     }

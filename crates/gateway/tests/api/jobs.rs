@@ -160,7 +160,11 @@ async fn the_mirror_answers_when_the_site_is_away_and_keeps_no_words_of_the_data
     let asked = world.status_of(&failed).await;
     assert!(!asked.to_string().contains("canary"), "nothing is dialled for a message");
     world.run("rows").await;
-    assert_eq!(world.status_of(&failed).await["errorMessage"], "Invalid object name 'canary'.", "the site has it");
+    assert_eq!(
+        world.status_of(&failed).await["errorMessage"],
+        "Invalid object name 'canary'.",
+        "the site has it"
+    );
     world.site.change(|record| record.availability = Availability::Offline);
     world.site.break_connections();
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -239,6 +243,9 @@ async fn results_without_rows_are_pages_too() {
     world.stands(&id, "successful").await;
     snapshot!("page_count", world.get(&world.queries(&format!("/{id}/results/1"))).await.shown());
     assert_eq!(world.get(&world.queries(&format!("/{id}/results/1/stream"))).await.body, b"[]");
+    let id = world.submit("no result set").await;
+    world.stands(&id, "successful").await;
+    snapshot!("page_no_result_set", world.get(&world.queries(&format!("/{id}/results/1"))).await.shown());
     let id = world.submit("no rows").await;
     world.stands(&id, "successful").await;
     snapshot!("page_empty", world.get(&world.queries(&format!("/{id}/results/1"))).await.shown());
@@ -282,7 +289,11 @@ async fn what_is_over_is_410_and_a_failed_query_has_no_pages() {
     let asked = world.site.jobs.page_asks.lock().unwrap().len();
     assert_eq!(world.get(&format!("{page}/stream")).await.status, 410);
     assert_eq!(world.get(&world.queries(&format!("/{id}/results"))).await.status, 410);
-    assert_eq!(world.site.jobs.page_asks.lock().unwrap().len(), asked, "known once, it is not asked for again");
+    assert_eq!(
+        world.site.jobs.page_asks.lock().unwrap().len(),
+        asked,
+        "known once, it is not asked for again"
+    );
     assert_eq!(world.status_of(&id).await["status"], "successful");
     let id = world.submit("unknown table").await;
     world.stands(&id, "executionFailed").await;

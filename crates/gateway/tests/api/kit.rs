@@ -8,10 +8,10 @@ use axum::{Router, body::Body, http::Request};
 pub(crate) use cloud::FakeCloud;
 use gateway::{Gateway, Limits, Login, Options, keys, router, store::Store};
 use http_body_util::BodyExt;
+pub(crate) use jobs::{FakeJobs, ROW, id_bytes, run as run_schedule};
 use model::{Clock, Pms, SystemClock};
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
-pub(crate) use jobs::{FakeJobs, ROW, id_bytes, run as run_schedule};
 pub(crate) use site::{FakeSite, Pairing};
 use std::{collections::HashMap, sync::Arc};
 use tempfile::TempDir;
@@ -84,7 +84,8 @@ impl World {
     }
 
     pub(crate) async fn post_to(&self, path: &str, body: &Value) -> Answer {
-        self.call("POST", &self.queries(path), &[("content-type", "application/json")], body.to_string()).await
+        self.call("POST", &self.queries(path), &[("content-type", "application/json")], body.to_string())
+            .await
     }
 
     /// Submits an async query; it is with the site when this returns.

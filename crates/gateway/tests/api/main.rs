@@ -9,8 +9,8 @@
 )]
 
 mod bad_input;
-mod contract;
 mod beyond;
+mod contract;
 mod events;
 mod gone;
 mod immediate;

@@ -54,7 +54,10 @@ fn check_it(cursor: &Cursor, reply: &proto::EventsReply) -> Result<Checked, Trou
 #[test]
 fn the_chain_is_the_documented_one() {
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
-    assert_eq!(hex(&origin(SITE, INTEGRATOR, b"j")), "701794b36ddd8b8c1027049bec53ca378a6bce8145f9fcf927d154229e973e5b");
+    assert_eq!(
+        hex(&origin(SITE, INTEGRATOR, b"j")),
+        "701794b36ddd8b8c1027049bec53ca378a6bce8145f9fcf927d154229e973e5b"
+    );
     let history = history(&[1, 6]);
     assert_eq!(hex(&history[0].chain), "32f295a8f872d8b9deb14766c15646bb5160af7d0444b77244c5dde6a9625b0a");
     assert_eq!(hex(&history[1].chain), "c4b5a0ac61f147458a49e7a43f52d17af452d32cd5de54a119fa797cc06ada8e");

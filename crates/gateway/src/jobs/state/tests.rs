@@ -32,7 +32,7 @@ fn record() -> JobRecord {
         given_up: false,
         cancel: false,
         revision: 0,
-        told: None,
+        told: Vec::new(),
         schedule: None,
     }
 }
@@ -83,10 +83,7 @@ fn what_a_site_has_lost_is_unknown_and_what_never_came_was_not_executed() {
     assert_eq!((lost.status, lost.effect), (S::ExecutionFailed, Some(Effect::Unknown)));
     let mut never = record();
     apply(&mut never, state(proto::JobStatus::JobUnknown, 0), CREATED);
-    assert_eq!(
-        (never.status, never.effect),
-        (S::InitialisationFailedCacheError, Some(Effect::NotExecuted))
-    );
+    assert_eq!((never.status, never.effect), (S::InitialisationFailedCacheError, Some(Effect::NotExecuted)));
 }
 
 #[test]
@@ -100,21 +97,39 @@ fn pages_that_do_not_follow_one_another_are_not_counted() {
 
 fn any_state() -> impl Strategy<Value = proto::JobState> {
     let ago = || proptest::option::of(prop_oneof![0..500_u64, Just(u64::MAX)]);
-    (0..12_i32, ago(), ago(), ago(), ago(), (0..10_i32, 0..5_i32, 0..9_i32), 0..20_u64, 0..4_u32, any::<bool>()).prop_map(
-        |(status, taken, began, answered, ended, (end, effect, refusal), revision, pages, expired)| proto::JobState {
-            query_id: vec![0; 16],
-            status,
-            taken_ago_ms: taken,
-            began_ago_ms: began,
-            answered_ago_ms: answered,
-            ended_ago_ms: ended,
-            ended: (end > 0).then(|| proto::Ended { status: end, effect, refusal, ..proto::Ended::default() }),
-            pages: (1..=pages).map(|number| proto::PageFacts { number, rows: 2, bytes: 9 }).collect(),
-            expired,
-            schedule: None,
-            revision,
-        },
+    (
+        0..12_i32,
+        ago(),
+        ago(),
+        ago(),
+        ago(),
+        (0..10_i32, 0..5_i32, 0..9_i32),
+        0..20_u64,
+        0..4_u32,
+        any::<bool>(),
     )
+        .prop_map(
+            |(status, taken, began, answered, ended, (end, effect, refusal), revision, pages, expired)| {
+                proto::JobState {
+                    query_id: vec![0; 16],
+                    status,
+                    taken_ago_ms: taken,
+                    began_ago_ms: began,
+                    answered_ago_ms: answered,
+                    ended_ago_ms: ended,
+                    ended: (end > 0).then(|| proto::Ended {
+                        status: end,
+                        effect,
+                        refusal,
+                        ..proto::Ended::default()
+                    }),
+                    pages: (1..=pages).map(|number| proto::PageFacts { number, rows: 2, bytes: 9 }).collect(),
+                    expired,
+                    schedule: None,
+                    revision,
+                }
+            },
+        )
 }
 
 proptest! {
@@ -146,4 +161,17 @@ proptest! {
             prop_assert_eq!(serde_json::from_str::<JobRecord>(&text).unwrap(), record.clone());
         }
     }
+}
+
+#[test]
+fn an_event_is_told_once_also_when_many_came_since() {
+    let mut record = record();
+    let told = |at: i64| crate::jobs::record::Told { kind: 2, hash: Vec::new(), at };
+    for at in 0..100 {
+        assert!(record.tell(told(at)), "the same kind again at another time is news");
+    }
+    for at in 0..100 {
+        assert!(!record.tell(told(at)), "{at}");
+    }
+    assert!(record.told.len() <= 16);
 }

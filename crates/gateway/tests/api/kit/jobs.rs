@@ -8,7 +8,10 @@ use model::IntegratorId;
 use std::{
     collections::BTreeMap,
     pin::Pin,
-    sync::{Arc, Mutex, OnceLock, atomic::{AtomicU64, AtomicUsize, Ordering}},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
 };
 use tokio::sync::{Notify, mpsc};
 
@@ -226,9 +229,8 @@ impl FakeJobs {
                 job.succeed();
             }
             "count" => {
-                job.pages.push(Vec::new());
-                job.outputs = vec![output("@out", Some("42")), output("@null", None)];
-                let outputs = job.outputs.clone();
+                // Without a result set there is no page.
+                let outputs = vec![output("@out", Some("42")), output("@null", None)];
                 let ended = ended(S::Successful, F::Executed);
                 job.end(proto::Ended { rows_affected: Some(3), outputs, ..ended });
             }
@@ -243,6 +245,7 @@ impl FakeJobs {
                 facts.last_error = failed(208, "Invalid object name 'canary'.").error;
             }
             "unknown table" => job.end(failed(208, "Invalid object name 'canary'.")),
+            "no result set" => job.succeed(),
             "expires" => job.end(ended(S::ExpiredInQueue, F::NotExecuted)),
             "times out" => job.end(ended(S::TimedOut, F::Unknown)),
             "interrupted" => job.end(ended(S::Interrupted, F::Unknown)),
@@ -342,7 +345,8 @@ impl FakeJobs {
                     facts.bytes += 1;
                 }
                 let first_row = job.pages[..next - 1].iter().map(|page| page.len() as u64).sum();
-                let column = |name: &str, kind: &str| proto::Column { name: name.into(), r#type: kind.into() };
+                let column =
+                    |name: &str, kind: &str| proto::Column { name: name.into(), r#type: kind.into() };
                 let last = next == job.pages.len();
                 let head = proto::PageHead {
                     page: Some(facts),
@@ -398,7 +402,8 @@ impl FakeJobs {
                 let reply = this.reply(&site, &ask, after);
                 let other = reply.other_journal;
                 after = reply.events.last().map_or(after, |last| last.number);
-                if (after == ask.after || !reply.events.is_empty() || other) && say.send(reply).await.is_err() {
+                if (after == ask.after || !reply.events.is_empty() || other) && say.send(reply).await.is_err()
+                {
                     return;
                 }
                 if other {
@@ -424,7 +429,8 @@ impl FakeJobs {
             0 => journal::origin(site.id(), *self.integrator.get().unwrap(), &journal).to_vec(),
             n => events[usize::try_from(n).unwrap() - 1].chain.clone(),
         };
-        let signed = journal::signed(site.id(), *self.integrator.get().unwrap(), &journal, head, &chain(head));
+        let signed =
+            journal::signed(site.id(), *self.integrator.get().unwrap(), &journal, head, &chain(head));
         let mut reply = proto::EventsReply {
             journal,
             events: if other_journal { Vec::new() } else { new },
@@ -490,7 +496,5 @@ pub(crate) fn id_bytes(id: &str) -> Vec<u8> {
     uuid::Uuid::parse_str(id).unwrap().as_bytes().to_vec()
 }
 
-pub(crate) type Pages =
-    Pin<Box<dyn futures::Stream<Item = Result<proto::PagesPiece, Status>> + Send>>;
-pub(crate) type Events =
-    Pin<Box<dyn futures::Stream<Item = Result<proto::EventsReply, Status>> + Send>>;
+pub(crate) type Pages = Pin<Box<dyn futures::Stream<Item = Result<proto::PagesPiece, Status>> + Send>>;
+pub(crate) type Events = Pin<Box<dyn futures::Stream<Item = Result<proto::EventsReply, Status>> + Send>>;

@@ -433,10 +433,7 @@ impl Link for FakeLink {
         }
     }
 
-    async fn jobs(
-        &self,
-        request: Request<proto::JobsRequest>,
-    ) -> Result<Response<proto::JobsReply>, Status> {
+    async fn jobs(&self, request: Request<proto::JobsRequest>) -> Result<Response<proto::JobsReply>, Status> {
         Ok(Response::new(self.site.jobs.jobs(request.into_inner())))
     }
 
