@@ -72,10 +72,11 @@ async fn serve_all(config: Config) -> Result<()> {
     };
     let gateway = Gateway::new(&config.data, options)?;
     tracing::info!(integrator = %gateway.integrator(), %address, "serving");
+    gateway.set_event_sink(gateway.outbox());
+    let hinting = tokio::spawn(follow_hints(relay.hints(), Arc::clone(&gateway)));
     let housekeeping = tokio::spawn(Arc::clone(&gateway).housekeeping());
     let presence = tokio::spawn(Arc::clone(&gateway).watch_sites());
-    let (hooks, stop_hooks) = (gateway.webhooks(), wait(stop.clone()));
-    let notifying = tokio::spawn(async move { hooks.run(stop_hooks).await });
+    let notifying = tokio::spawn(Arc::clone(&gateway).notify());
     let watching = tokio::spawn(announce(relay.status(), format!("http://{address}")));
 
     let misplaced = misplaced(relay.status());
@@ -90,7 +91,9 @@ async fn serve_all(config: Config) -> Result<()> {
     watching.abort();
     housekeeping.abort();
     presence.abort();
+    hinting.abort();
     let left = gateway.drain(GRACE).await;
+    gateway.stop();
     if left > 0 {
         tracing::warn!(left, "stopping with commands under way: their ends can be asked for");
     }
@@ -134,6 +137,14 @@ fn webhook_settings(config: &Config) -> Result<WebhookSettings> {
     let tls =
         tls.inspect_err(|error| tracing::warn!(%error, "notifications to endpoints can't be sent")).ok();
     Ok(WebhookSettings { tls, policy: config.webhook_policy.clone(), ..WebhookSettings::default() })
+}
+
+/// What the platform hints at is looked at.
+async fn follow_hints(hints: Option<tunnel::Hints>, gateway: Arc<Gateway>) {
+    let Some(mut hints) = hints else { return };
+    while let Some(sites) = hints.next().await {
+        sites.into_iter().for_each(|site| gateway.hint(site));
+    }
 }
 
 /// Says once that all is up. How the outer connection fares is logged where it is kept.

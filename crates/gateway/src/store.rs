@@ -45,6 +45,15 @@ CREATE TABLE site_serials (site BLOB PRIMARY KEY, serial INTEGER NOT NULL) STRIC
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE queries (id BLOB PRIMARY KEY, created INTEGER NOT NULL, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX queries_by_age ON queries (created);
+", "
+CREATE INDEX queries_by_site ON queries (record ->> '$.site', created, id);
+CREATE TABLE jobs (id BLOB PRIMARY KEY, site BLOB NOT NULL, kind INTEGER NOT NULL, created INTEGER NOT NULL, status TEXT NOT NULL, open INTEGER NOT NULL,
+    keep_until INTEGER NOT NULL, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX jobs_by_site ON jobs (site, created, id);
+CREATE INDEX jobs_open ON jobs (open) WHERE open = 1;
+CREATE TABLE journals (site BLOB PRIMARY KEY, journal BLOB NOT NULL, number INTEGER NOT NULL, chain BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE idempotency (key BLOB PRIMARY KEY, digest BLOB NOT NULL, query BLOB NOT NULL, created INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_by_age ON idempotency (created);
 "];
 
 /// Opens the file with the settings that every connection needs, and brings its tables up to date.

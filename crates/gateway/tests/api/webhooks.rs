@@ -6,6 +6,7 @@ use gateway::{
     store::{Paired, Store},
 };
 use insta::assert_json_snapshot as snapshot;
+use link_api::proto::EventKind;
 use model::{Availability, Timestamp};
 use serde_json::{Value, json};
 use std::{
@@ -243,6 +244,45 @@ async fn sites_that_come_and_go_are_told_to_whoever_wants_to_know() {
 }
 
 #[tokio::test]
+async fn what_happens_to_a_query_is_in_the_outbox_once_under_an_id_made_from_its_place_in_the_journal() {
+    let world = World::new().await;
+    world.gateway.set_event_sink(world.gateway.outbox());
+    world.pair().await;
+    let all =
+        json!({ "url": "https://hooks.example.com/", "events": ["successful", "failed", "outcomeUnknown"] });
+    assert_eq!(post(&world, ALL, &all).await.status, 201);
+    made(&world).await;
+    let id = world.submit("executing").await;
+    world.site.jobs.change(&id, |job| job.succeed());
+    world.site.jobs.tell(&world.site, &id, EventKind::EventSucceeded, &[]);
+    let lost = world.submit("executing").await;
+    world.site.jobs.tell(&world.site, &lost, EventKind::EventOutcomeUnknown, &[]);
+    let log = loop {
+        world.gateway.hint(world.site.id());
+        let log = world.get(&format!("{ALL}/deliveries")).await.json()["deliveries"].clone();
+        if log.as_array().unwrap().len() == 3 {
+            break log;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let told: Vec<_> = log
+        .as_array()
+        .unwrap()
+        .iter()
+        .rev()
+        .map(|one| (one["event"].clone(), one["queryId"].clone()))
+        .collect();
+    let good = (json!("successful"), json!(id));
+    assert_eq!(
+        told,
+        [good.clone(), good, (json!("outcomeUnknown"), json!(lost))],
+        "the published one to both, ours to who asked"
+    );
+    assert_eq!(log[1]["eventId"], log[2]["eventId"]);
+    assert_ne!(log[0]["eventId"], log[1]["eventId"]);
+}
+
+#[tokio::test]
 async fn a_key_is_needed_and_methods_are_named() {
     let world = World::new().await;
     for (method, path, allow) in [
@@ -269,8 +309,7 @@ async fn the_snippets_of_the_document_say_yes_to_a_genuine_notification_and_no_t
         rest.split_once("\n```").unwrap().0.to_owned()
     };
     let now = model::Clock::now(&model::SystemClock);
-    let (stamp, old) =
-        (webhook::written_time(now), webhook::written_time(Timestamp(now.0 - 6 * 60_000)));
+    let (stamp, old) = (webhook::written_time(now), webhook::written_time(Timestamp(now.0 - 6 * 60_000)));
     let body = r#"{"id":"x"}"#;
     let secret = "a-secret-of-some-length".into();
     let (good, late) =
