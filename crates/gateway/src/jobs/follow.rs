@@ -25,6 +25,8 @@ use tokio::{sync::Notify, time::Instant};
 const EVERY: Duration = Duration::from_secs(60);
 /// While the site's second word on a job that may never have arrived is waited for.
 const DOUBTING: Duration = Duration::from_secs(4);
+/// Two readings begin at least so far apart, whatever hints come.
+const APART: Duration = Duration::from_secs(1);
 /// A site that can't be read is tried again after this long, and then less and less often;
 const AGAIN: Duration = Duration::from_secs(5);
 /// down to this when none of its jobs is open.
@@ -112,6 +114,7 @@ async fn follow(gateway: Weak<Gateway>, site: SiteId, nudge: Arc<Notify>) {
     let mut said: Option<Trouble> = None;
     let mut again = AGAIN;
     loop {
+        let began = Instant::now();
         let Some(gateway) = gateway.upgrade() else { return };
         let jobs = &gateway.jobs;
         let now = jobs.monotonic();
@@ -119,13 +122,11 @@ async fn follow(gateway: Weak<Gateway>, site: SiteId, nudge: Arc<Notify>) {
             asked_all = Some(now);
             ask_for_all(&gateway, site).await;
         }
-        let pause = if jobs.doubts(site) { DOUBTING } else { EVERY };
-        let mut until = Instant::now() + pause;
-        let read = read(&gateway, site, &nudge, until).await;
+        let mut until = began + if jobs.doubts(site) { DOUBTING } else { EVERY };
+        let read = read(&gateway, site, until).await;
         let busy = jobs.open_sites().contains(&site);
         match read {
-            Ok(Read::Nudged) => {}
-            Ok(Read::Quiet) => {
+            Ok(()) => {
                 (said, again) = (None, AGAIN);
                 if !busy && jobs.leave(site) {
                     return;
@@ -146,15 +147,9 @@ async fn follow(gateway: Weak<Gateway>, site: SiteId, nudge: Arc<Notify>) {
         }
         drop(gateway);
         let _ = tokio::time::timeout_at(until, nudge.notified()).await;
+        // Whoever invents hints must not make us ask without a pause.
+        tokio::time::sleep_until(began + APART).await;
     }
-}
-
-/// How a reading ended that found nothing wrong.
-enum Read {
-    /// All that is there was read.
-    Quiet,
-    /// Somebody wants it read anew.
-    Nudged,
 }
 
 /// Brings every open job of the site up to date.
@@ -173,11 +168,11 @@ enum Stop {
 }
 
 /// Reads what is new and what comes, until then.
-async fn read(gateway: &Arc<Gateway>, site: SiteId, nudge: &Notify, until: Instant) -> Result<Read, Stop> {
+async fn read(gateway: &Arc<Gateway>, site: SiteId, until: Instant) -> Result<(), Stop> {
     let mut session = gateway.sessions.get(site, Lane::Prompt).await.map_err(|_| Stop::Later)?;
     let (mut begun_anew, mut tried) = (false, false);
     loop {
-        match read_from_cursor(gateway, &session, nudge, until).await {
+        match read_from_cursor(gateway, &session, until).await {
             Err(Stop::Trouble(Trouble::OtherJournal)) if !begun_anew => {
                 begun_anew = true;
                 tracing::warn!(%site, "a site has another journal of events than before: it is read from its beginning, and what was told already is not told again");
@@ -206,9 +201,8 @@ async fn read(gateway: &Arc<Gateway>, site: SiteId, nudge: &Notify, until: Insta
 async fn read_from_cursor(
     gateway: &Arc<Gateway>,
     session: &Arc<Session>,
-    nudge: &Notify,
     until: Instant,
-) -> Result<Read, Stop> {
+) -> Result<(), Stop> {
     let (jobs, site) = (&gateway.jobs, session.site);
     let mut cursor =
         jobs.on_disk(move |table| table.cursor(site)).await.map_err(|_| Stop::Later)?.unwrap_or_default();
@@ -229,19 +223,12 @@ async fn read_from_cursor(
         Err(_) => return Err(Stop::Later),
     };
     loop {
-        let reply = tokio::select! {
-            biased;
-            reply = tokio::time::timeout_at(until, replies.message()) => match reply {
-                Ok(Ok(Some(reply))) => reply,
-                Ok(Err(status)) if status.code() != Code::Unimplemented => return Err(Stop::Later),
-                // A site that ends the stream without a word is asked again later.
-                Ok(Ok(None)) => return Err(Stop::Later),
-                _ => return Ok(Read::Quiet),
-            },
-            () = nudge.notified() => {
-                nudge.notify_one();
-                return Ok(Read::Nudged);
-            }
+        let reply = match tokio::time::timeout_at(until, replies.message()).await {
+            Ok(Ok(Some(reply))) => reply,
+            Ok(Err(status)) if status.code() != Code::Unimplemented => return Err(Stop::Later),
+            // A site that ends the stream without a word is asked again later.
+            Ok(Ok(None)) => return Err(Stop::Later),
+            _ => return Ok(()),
         };
         let verify = |message: &[u8], signature: &[u8]| {
             trust::verify_signature(&session.leaf, message, signature).is_ok()
@@ -266,14 +253,17 @@ async fn take(gateway: &Arc<Gateway>, session: &Arc<Session>, checked: Checked) 
         checked.fresh.iter().filter_map(|event| QueryId::from_slice(&event.query_id)).collect();
     ids.sort_unstable();
     ids.dedup();
+    let mut states = Vec::new();
     for some in ids.chunks(ask::AT_ONCE) {
         let request = proto::JobsRequest { query_ids: ask::bytes(some), ..proto::JobsRequest::default() };
-        let mut states = ask::ask_on(gateway, session, request).await.map_err(|_| Stop::Later)?;
-        // What the site has forgotten since: the event itself says how it ended.
-        states.retain(|state| state.status != i32::from(proto::JobStatus::JobUnknown));
-        jobs.take_in(site, states).await;
+        states.extend(ask::ask_on(gateway, session, request).await.map_err(|_| Stop::Later)?);
     }
-    let handed = tokio::task::spawn_blocking(move || jobs.hand_on(site, &checked)).await;
+    // What the site has forgotten since: the event itself says how it ended.
+    states.retain(|state| state.status != i32::from(proto::JobStatus::JobUnknown));
+    let _changing = jobs.0.changing.lock().await;
+    jobs.take_in(site, states).await;
+    let this = jobs.clone();
+    let handed = tokio::task::spawn_blocking(move || this.hand_on(site, &checked)).await;
     match handed {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => {
