@@ -16,7 +16,10 @@ use link_api::{Code, proto};
 use model::{Effect, QueryId, SiteId};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::{sync::Notify, time::Instant};
@@ -65,7 +68,15 @@ pub struct JobEvent {
 
 /// The followers under way.
 #[derive(Default)]
-pub(super) struct Followers(Mutex<HashMap<SiteId, Arc<Notify>>>);
+pub(super) struct Followers(Mutex<HashMap<SiteId, Arc<Follower>>>);
+
+#[derive(Default)]
+struct Follower {
+    /// Read now.
+    nudge: Notify,
+    /// It opens sessions itself just now, and reads on them.
+    reading: AtomicBool,
+}
 
 /// Follows a site until none of its jobs is open.
 pub(crate) fn watch(gateway: &Arc<Gateway>, site: SiteId) {
@@ -84,32 +95,36 @@ pub(crate) fn hint(gateway: &Arc<Gateway>, site: SiteId) {
 /// A session to the site is open again: what happened meanwhile?
 pub(crate) fn session_opened(gateway: &Arc<Gateway>, site: SiteId) {
     let jobs = &gateway.jobs;
-    let followed = jobs.0.followers.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&site);
-    if followed || jobs.has_journal(site) || jobs.open_sites().contains(&site) {
-        start(gateway, site, true);
+    let follower =
+        jobs.0.followers.0.lock().unwrap_or_else(PoisonError::into_inner).get(&site).map(Arc::clone);
+    match follower {
+        Some(follower) if follower.reading.load(Ordering::SeqCst) => {}
+        Some(follower) => follower.nudge.notify_one(),
+        None if jobs.has_journal(site) || jobs.open_sites().contains(&site) => start(gateway, site, true),
+        None => {}
     }
 }
 
 fn start(gateway: &Arc<Gateway>, site: SiteId, at_once: bool) {
     let mut followers = gateway.jobs.0.followers.0.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(nudge) = followers.get(&site) {
+    if let Some(follower) = followers.get(&site) {
         if at_once {
-            nudge.notify_one();
+            follower.nudge.notify_one();
         }
         return;
     }
-    let nudge = Arc::new(Notify::new());
-    followers.insert(site, Arc::clone(&nudge));
+    let follower = Arc::new(Follower::default());
+    followers.insert(site, Arc::clone(&follower));
     let (weak, stopped) = (Arc::downgrade(gateway), gateway.stopped());
     tokio::spawn(async move {
         tokio::select! {
             () = stopped => {}
-            () = follow(weak, site, nudge) => {}
+            () = follow(weak, site, follower) => {}
         }
     });
 }
 
-async fn follow(gateway: Weak<Gateway>, site: SiteId, nudge: Arc<Notify>) {
+async fn follow(gateway: Weak<Gateway>, site: SiteId, follower: Arc<Follower>) {
     let mut asked_all: Option<Duration> = None;
     let mut said: Option<Trouble> = None;
     let mut again = AGAIN;
@@ -118,15 +133,18 @@ async fn follow(gateway: Weak<Gateway>, site: SiteId, nudge: Arc<Notify>) {
         let Some(gateway) = gateway.upgrade() else { return };
         let jobs = &gateway.jobs;
         let now = jobs.monotonic();
+        follower.reading.store(true, Ordering::SeqCst);
         if jobs.doubts(site) || asked_all.is_none_or(|at| now.saturating_sub(at) >= ASK_ALL_EVERY) {
             asked_all = Some(now);
             ask_for_all(&gateway, site).await;
         }
         let mut until = began + if jobs.doubts(site) { DOUBTING } else { EVERY };
-        let read = read(&gateway, site, until).await;
+        let read = read(&gateway, site, &follower, until).await;
+        follower.reading.store(false, Ordering::SeqCst);
         let busy = jobs.open_sites().contains(&site);
         match read {
-            Ok(()) => {
+            Ok(Read::Nudged) => {}
+            Ok(Read::Quiet) => {
                 (said, again) = (None, AGAIN);
                 if !busy && jobs.leave(site) {
                     return;
@@ -146,7 +164,7 @@ async fn follow(gateway: Weak<Gateway>, site: SiteId, nudge: Arc<Notify>) {
             }
         }
         drop(gateway);
-        let _ = tokio::time::timeout_at(until, nudge.notified()).await;
+        let _ = tokio::time::timeout_at(until, follower.nudge.notified()).await;
         // Whoever invents hints must not make us ask without a pause.
         tokio::time::sleep_until(began + APART).await;
     }
@@ -161,6 +179,14 @@ async fn ask_for_all(gateway: &Arc<Gateway>, site: SiteId) {
     }
 }
 
+/// How a reading ended that found nothing wrong.
+enum Read {
+    /// All that is there was read.
+    Quiet,
+    /// Somebody wants it read anew.
+    Nudged,
+}
+
 enum Stop {
     /// No session, a broken one, or a site that has no journal: later.
     Later,
@@ -168,11 +194,16 @@ enum Stop {
 }
 
 /// Reads what is new and what comes, until then.
-async fn read(gateway: &Arc<Gateway>, site: SiteId, until: Instant) -> Result<(), Stop> {
+async fn read(
+    gateway: &Arc<Gateway>,
+    site: SiteId,
+    follower: &Follower,
+    until: Instant,
+) -> Result<Read, Stop> {
     let mut session = gateway.sessions.get(site, Lane::Prompt).await.map_err(|_| Stop::Later)?;
     let (mut begun_anew, mut tried) = (false, false);
     loop {
-        match read_from_cursor(gateway, &session, until).await {
+        match read_from_cursor(gateway, &session, follower, until).await {
             Err(Stop::Trouble(Trouble::OtherJournal)) if !begun_anew => {
                 begun_anew = true;
                 tracing::warn!(%site, "a site has another journal of events than before: it is read from its beginning, and what was told already is not told again");
@@ -201,8 +232,9 @@ async fn read(gateway: &Arc<Gateway>, site: SiteId, until: Instant) -> Result<()
 async fn read_from_cursor(
     gateway: &Arc<Gateway>,
     session: &Arc<Session>,
+    follower: &Follower,
     until: Instant,
-) -> Result<(), Stop> {
+) -> Result<Read, Stop> {
     let (jobs, site) = (&gateway.jobs, session.site);
     let mut cursor =
         jobs.on_disk(move |table| table.cursor(site)).await.map_err(|_| Stop::Later)?.unwrap_or_default();
@@ -223,12 +255,20 @@ async fn read_from_cursor(
         Err(_) => return Err(Stop::Later),
     };
     loop {
-        let reply = match tokio::time::timeout_at(until, replies.message()).await {
+        let next = tokio::select! {
+            biased;
+            next = tokio::time::timeout_at(until, replies.message()) => next,
+            () = follower.nudge.notified() => {
+                follower.nudge.notify_one();
+                return Ok(Read::Nudged);
+            }
+        };
+        let reply = match next {
             Ok(Ok(Some(reply))) => reply,
             Ok(Err(status)) if status.code() != Code::Unimplemented => return Err(Stop::Later),
             // A site that ends the stream without a word is asked again later.
             Ok(Ok(None)) => return Err(Stop::Later),
-            _ => return Ok(()),
+            _ => return Ok(Read::Quiet),
         };
         let verify = |message: &[u8], signature: &[u8]| {
             trust::verify_signature(&session.leaf, message, signature).is_ok()
