@@ -174,8 +174,16 @@ impl Gateway {
 
     /// Takes up what an earlier life of this process left: jobs that were being handed over, or run at their sites.
     pub fn resume(self: &Arc<Self>) {
-        for site in self.jobs.open_sites() {
-            follow::watch(self, site);
+        // One after the other: all of them at once would be a storm on the platform.
+        const APART: Duration = Duration::from_millis(20);
+        for (place, site) in (0_u32..).zip(self.jobs.open_sites()) {
+            let (gateway, wait) = (Arc::downgrade(self), APART * place);
+            tokio::spawn(async move {
+                tokio::time::sleep(wait).await;
+                if let Some(gateway) = gateway.upgrade() {
+                    follow::watch(&gateway, site);
+                }
+            });
         }
     }
 

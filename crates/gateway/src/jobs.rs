@@ -41,7 +41,10 @@ struct Inner {
     clock: Arc<dyn Clock>,
     table: Table,
     state: Mutex<State>,
-    /// One write of changes at a time, each of what is newest then.
+    /// One change at a time, from reading a record to having written it: what leaves memory in between would come back as it
+    /// was before.
+    changing: tokio::sync::Mutex<()>,
+    /// One write at a time, each of what is newest then.
     writing: Mutex<()>,
     pub(super) asks: ask::Asks,
     pub(super) followers: follow::Followers,
@@ -87,6 +90,7 @@ impl Jobs {
             clock,
             table,
             state,
+            changing: tokio::sync::Mutex::default(),
             writing: Mutex::new(()),
             asks: ask::Asks::default(),
             followers: follow::Followers::default(),
@@ -142,31 +146,43 @@ impl Jobs {
         self.on_disk(move |table| table.get(id)).await
     }
 
-    /// Changes a record; the new state is readable at once and on disk soon.
-    pub(crate) async fn change(&self, id: QueryId, change: impl FnOnce(&mut JobRecord)) {
-        let Ok(Some(record)) = self.look(id).await else { return };
-        {
-            let mut state = self.lock();
-            let entry = state.open.entry(id).or_insert_with(|| Entry::new(record, false));
-            let before = entry.record.clone();
-            change(&mut entry.record);
-            if entry.record == before {
-                return;
+    /// Changes a record; the new state is readable at once and on disk soon. Done to its end, also when the caller goes away.
+    pub(crate) async fn change(&self, id: QueryId, change: impl FnOnce(&mut JobRecord) + Send + 'static) {
+        let this = self.clone();
+        let task = tokio::spawn(async move {
+            let _changing = this.0.changing.lock().await;
+            let Ok(Some(record)) = this.look(id).await else { return };
+            if this.change_in_memory(record, change) {
+                this.write(vec![id]).await;
             }
-            entry.version += 1;
-        }
-        self.write(vec![id]).await;
+        });
+        let _ = task.await;
     }
 
-    /// Takes in what a site says of its jobs.
+    fn change_in_memory(&self, record: JobRecord, change: impl FnOnce(&mut JobRecord)) -> bool {
+        let mut state = self.lock();
+        let entry = state.open.entry(record.id).or_insert_with(|| Entry::new(record, false));
+        let before = entry.record.clone();
+        change(&mut entry.record);
+        let changed = entry.record != before;
+        entry.version += u64::from(changed);
+        changed
+    }
+
+    /// Takes in what a site says of its jobs, as [`Jobs::change`] does.
     pub(crate) async fn learn(&self, site: SiteId, states: Vec<proto::JobState>) {
-        let changed = self.take_in(site, states).await;
-        if !changed.is_empty() {
-            self.write(changed).await;
-        }
+        let this = self.clone();
+        let task = tokio::spawn(async move {
+            let _changing = this.0.changing.lock().await;
+            let changed = this.take_in(site, states).await;
+            if !changed.is_empty() {
+                this.write(changed).await;
+            }
+        });
+        let _ = task.await;
     }
 
-    /// The same in memory alone: which records have changed.
+    /// The same in memory alone: which records have changed. Whoever calls holds `changing` until they are written.
     async fn take_in(&self, site: SiteId, states: Vec<proto::JobState>) -> Vec<QueryId> {
         let now = self.0.clock.now().0;
         let mut changed = Vec::new();

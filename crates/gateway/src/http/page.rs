@@ -88,7 +88,7 @@ pub(super) async fn stream(
     let body = Body::from_stream(lines::body(to_caller));
     let size = page.page.unwrap_or_default().bytes.max(2);
     let answer = response(&page, size, body);
-    tokio::spawn(async move { pass_on(&gateway, reader, size, pieces).await });
+    tokio::spawn(async move { pass_on(&gateway, *reader, size, pieces).await });
     Ok(with_id(answer, record.id))
 }
 
@@ -166,7 +166,7 @@ fn nothing(record: &JobRecord, head: &proto::PageHead) -> Response {
 
 enum Opened {
     /// Its head: from here on it is known to be there.
-    Page(Reader, Box<proto::PageHead>),
+    Page(Box<Reader>, Box<proto::PageHead>),
     /// There was no result set: a head with what was returned beside.
     Nothing(Box<proto::PageHead>),
 }
@@ -177,7 +177,7 @@ async fn open(gateway: &Gateway, record: &JobRecord, number: u32) -> Result<Open
     let mut reader = Reader::open(gateway, record.site, ask, Lane::Bulk, Some(patience)).await?;
     match reader.next(gateway).await {
         Ok(Piece::Head(head)) if head.page.as_ref().is_some_and(|page| page.number == number) => {
-            Ok(Opened::Page(reader, head))
+            Ok(Opened::Page(Box::new(reader), head))
         }
         Ok(Piece::End(end)) => {
             let end = *end;

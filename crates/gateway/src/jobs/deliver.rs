@@ -174,7 +174,7 @@ impl Delivery {
         let effect = if given_up { Effect::Unknown } else { Effect::NotExecuted };
         let jobs = &self.gateway.jobs;
         jobs.handed_over(self.id);
-        jobs.change(self.id, |record| {
+        jobs.change(self.id, move |record| {
             let status = match record.schedule {
                 // The published words of a registered query have this one alone.
                 Some(_) => JobStatus::InitialisationFailedCacheError,

@@ -16,7 +16,10 @@ use link_api::{Code, proto};
 use model::{Effect, QueryId, SiteId};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::{sync::Notify, time::Instant};
@@ -25,6 +28,8 @@ use tokio::{sync::Notify, time::Instant};
 const EVERY: Duration = Duration::from_secs(60);
 /// While the site's second word on a job that may never have arrived is waited for.
 const DOUBTING: Duration = Duration::from_secs(4);
+/// Two readings begin at least so far apart, whatever hints come.
+const APART: Duration = Duration::from_secs(1);
 /// A site that can't be read is tried again after this long, and then less and less often;
 const AGAIN: Duration = Duration::from_secs(5);
 /// down to this when none of its jobs is open.
@@ -63,7 +68,15 @@ pub struct JobEvent {
 
 /// The followers under way.
 #[derive(Default)]
-pub(super) struct Followers(Mutex<HashMap<SiteId, Arc<Notify>>>);
+pub(super) struct Followers(Mutex<HashMap<SiteId, Arc<Follower>>>);
+
+#[derive(Default)]
+struct Follower {
+    /// Read now.
+    nudge: Notify,
+    /// It opens sessions itself just now, and reads on them.
+    reading: AtomicBool,
+}
 
 /// Follows a site until none of its jobs is open.
 pub(crate) fn watch(gateway: &Arc<Gateway>, site: SiteId) {
@@ -82,46 +95,52 @@ pub(crate) fn hint(gateway: &Arc<Gateway>, site: SiteId) {
 /// A session to the site is open again: what happened meanwhile?
 pub(crate) fn session_opened(gateway: &Arc<Gateway>, site: SiteId) {
     let jobs = &gateway.jobs;
-    let followed = jobs.0.followers.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&site);
-    if followed || jobs.has_journal(site) || jobs.open_sites().contains(&site) {
-        start(gateway, site, true);
+    let follower =
+        jobs.0.followers.0.lock().unwrap_or_else(PoisonError::into_inner).get(&site).map(Arc::clone);
+    match follower {
+        Some(follower) if follower.reading.load(Ordering::SeqCst) => {}
+        Some(follower) => follower.nudge.notify_one(),
+        None if jobs.has_journal(site) || jobs.open_sites().contains(&site) => start(gateway, site, true),
+        None => {}
     }
 }
 
 fn start(gateway: &Arc<Gateway>, site: SiteId, at_once: bool) {
     let mut followers = gateway.jobs.0.followers.0.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(nudge) = followers.get(&site) {
+    if let Some(follower) = followers.get(&site) {
         if at_once {
-            nudge.notify_one();
+            follower.nudge.notify_one();
         }
         return;
     }
-    let nudge = Arc::new(Notify::new());
-    followers.insert(site, Arc::clone(&nudge));
+    let follower = Arc::new(Follower::default());
+    followers.insert(site, Arc::clone(&follower));
     let (weak, stopped) = (Arc::downgrade(gateway), gateway.stopped());
     tokio::spawn(async move {
         tokio::select! {
             () = stopped => {}
-            () = follow(weak, site, nudge) => {}
+            () = follow(weak, site, follower) => {}
         }
     });
 }
 
-async fn follow(gateway: Weak<Gateway>, site: SiteId, nudge: Arc<Notify>) {
+async fn follow(gateway: Weak<Gateway>, site: SiteId, follower: Arc<Follower>) {
     let mut asked_all: Option<Duration> = None;
     let mut said: Option<Trouble> = None;
     let mut again = AGAIN;
     loop {
+        let began = Instant::now();
         let Some(gateway) = gateway.upgrade() else { return };
         let jobs = &gateway.jobs;
         let now = jobs.monotonic();
+        follower.reading.store(true, Ordering::SeqCst);
         if jobs.doubts(site) || asked_all.is_none_or(|at| now.saturating_sub(at) >= ASK_ALL_EVERY) {
             asked_all = Some(now);
             ask_for_all(&gateway, site).await;
         }
-        let pause = if jobs.doubts(site) { DOUBTING } else { EVERY };
-        let mut until = Instant::now() + pause;
-        let read = read(&gateway, site, &nudge, until).await;
+        let mut until = began + if jobs.doubts(site) { DOUBTING } else { EVERY };
+        let read = read(&gateway, site, &follower, until).await;
+        follower.reading.store(false, Ordering::SeqCst);
         let busy = jobs.open_sites().contains(&site);
         match read {
             Ok(Read::Nudged) => {}
@@ -145,16 +164,10 @@ async fn follow(gateway: Weak<Gateway>, site: SiteId, nudge: Arc<Notify>) {
             }
         }
         drop(gateway);
-        let _ = tokio::time::timeout_at(until, nudge.notified()).await;
+        let _ = tokio::time::timeout_at(until, follower.nudge.notified()).await;
+        // Whoever invents hints must not make us ask without a pause.
+        tokio::time::sleep_until(began + APART).await;
     }
-}
-
-/// How a reading ended that found nothing wrong.
-enum Read {
-    /// All that is there was read.
-    Quiet,
-    /// Somebody wants it read anew.
-    Nudged,
 }
 
 /// Brings every open job of the site up to date.
@@ -166,6 +179,14 @@ async fn ask_for_all(gateway: &Arc<Gateway>, site: SiteId) {
     }
 }
 
+/// How a reading ended that found nothing wrong.
+enum Read {
+    /// All that is there was read.
+    Quiet,
+    /// Somebody wants it read anew.
+    Nudged,
+}
+
 enum Stop {
     /// No session, a broken one, or a site that has no journal: later.
     Later,
@@ -173,11 +194,16 @@ enum Stop {
 }
 
 /// Reads what is new and what comes, until then.
-async fn read(gateway: &Arc<Gateway>, site: SiteId, nudge: &Notify, until: Instant) -> Result<Read, Stop> {
+async fn read(
+    gateway: &Arc<Gateway>,
+    site: SiteId,
+    follower: &Follower,
+    until: Instant,
+) -> Result<Read, Stop> {
     let mut session = gateway.sessions.get(site, Lane::Prompt).await.map_err(|_| Stop::Later)?;
     let (mut begun_anew, mut tried) = (false, false);
     loop {
-        match read_from_cursor(gateway, &session, nudge, until).await {
+        match read_from_cursor(gateway, &session, follower, until).await {
             Err(Stop::Trouble(Trouble::OtherJournal)) if !begun_anew => {
                 begun_anew = true;
                 tracing::warn!(%site, "a site has another journal of events than before: it is read from its beginning, and what was told already is not told again");
@@ -206,7 +232,7 @@ async fn read(gateway: &Arc<Gateway>, site: SiteId, nudge: &Notify, until: Insta
 async fn read_from_cursor(
     gateway: &Arc<Gateway>,
     session: &Arc<Session>,
-    nudge: &Notify,
+    follower: &Follower,
     until: Instant,
 ) -> Result<Read, Stop> {
     let (jobs, site) = (&gateway.jobs, session.site);
@@ -229,19 +255,20 @@ async fn read_from_cursor(
         Err(_) => return Err(Stop::Later),
     };
     loop {
-        let reply = tokio::select! {
+        let next = tokio::select! {
             biased;
-            reply = tokio::time::timeout_at(until, replies.message()) => match reply {
-                Ok(Ok(Some(reply))) => reply,
-                Ok(Err(status)) if status.code() != Code::Unimplemented => return Err(Stop::Later),
-                // A site that ends the stream without a word is asked again later.
-                Ok(Ok(None)) => return Err(Stop::Later),
-                _ => return Ok(Read::Quiet),
-            },
-            () = nudge.notified() => {
-                nudge.notify_one();
+            next = tokio::time::timeout_at(until, replies.message()) => next,
+            () = follower.nudge.notified() => {
+                follower.nudge.notify_one();
                 return Ok(Read::Nudged);
             }
+        };
+        let reply = match next {
+            Ok(Ok(Some(reply))) => reply,
+            Ok(Err(status)) if status.code() != Code::Unimplemented => return Err(Stop::Later),
+            // A site that ends the stream without a word is asked again later.
+            Ok(Ok(None)) => return Err(Stop::Later),
+            _ => return Ok(Read::Quiet),
         };
         let verify = |message: &[u8], signature: &[u8]| {
             trust::verify_signature(&session.leaf, message, signature).is_ok()
@@ -266,14 +293,17 @@ async fn take(gateway: &Arc<Gateway>, session: &Arc<Session>, checked: Checked) 
         checked.fresh.iter().filter_map(|event| QueryId::from_slice(&event.query_id)).collect();
     ids.sort_unstable();
     ids.dedup();
+    let mut states = Vec::new();
     for some in ids.chunks(ask::AT_ONCE) {
         let request = proto::JobsRequest { query_ids: ask::bytes(some), ..proto::JobsRequest::default() };
-        let mut states = ask::ask_on(gateway, session, request).await.map_err(|_| Stop::Later)?;
-        // What the site has forgotten since: the event itself says how it ended.
-        states.retain(|state| state.status != i32::from(proto::JobStatus::JobUnknown));
-        jobs.take_in(site, states).await;
+        states.extend(ask::ask_on(gateway, session, request).await.map_err(|_| Stop::Later)?);
     }
-    let handed = tokio::task::spawn_blocking(move || jobs.hand_on(site, &checked)).await;
+    // What the site has forgotten since: the event itself says how it ended.
+    states.retain(|state| state.status != i32::from(proto::JobStatus::JobUnknown));
+    let _changing = jobs.0.changing.lock().await;
+    jobs.take_in(site, states).await;
+    let this = jobs.clone();
+    let handed = tokio::task::spawn_blocking(move || this.hand_on(site, &checked)).await;
     match handed {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => {

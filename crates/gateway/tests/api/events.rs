@@ -44,6 +44,9 @@ async fn world() -> (World, Arc<Sink>) {
     (world, sink)
 }
 
+/// A change of what an honest site says.
+type Twist = fn(&mut proto::EventsReply);
+
 fn outbox(world: &World) -> i64 {
     let file = rusqlite::Connection::open(world.data.path().join("gateway.db")).unwrap();
     file.query_row("SELECT count(*) FROM test_outbox", [], |row| row.get(0)).unwrap_or(0)
@@ -111,7 +114,7 @@ async fn a_sink_that_fails_gets_the_event_again_and_nothing_of_it_stays() {
 
 #[tokio::test]
 async fn gaps_doubles_and_rewritten_histories_are_refused() {
-    let lies: [(&str, fn(&mut proto::EventsReply)); 6] = [
+    let lies: [(&str, Twist); 6] = [
         ("a gap", |reply| {
             reply.events.retain(|event| event.number != 2);
         }),

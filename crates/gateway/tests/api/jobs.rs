@@ -197,6 +197,21 @@ async fn many_polls_are_few_questions() {
 }
 
 #[tokio::test]
+async fn a_site_that_is_slow_to_say_makes_no_poller_wait_for_long() {
+    let world = World::new().await;
+    let id = world.submit("executing").await;
+    world.stands(&id, "executing").await;
+    world.site.jobs.dumb.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let within = Duration::from_secs(4);
+    let told = tokio::time::timeout(within, world.status_of(&id)).await.expect("a bounded wait");
+    assert_eq!(told["status"], "executing");
+    let batch = json!({ "queryIds": [id] });
+    let told = tokio::time::timeout(within, world.post_to("/status", &batch)).await.expect("a bounded wait");
+    assert_eq!(told.json()["results"][0]["query"]["status"], "executing");
+}
+
+#[tokio::test]
 async fn pages_come_one_by_one_while_it_runs_and_times_stay() {
     let world = World::new().await;
     let id = world.submit("executing").await;

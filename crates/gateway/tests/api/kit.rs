@@ -105,7 +105,7 @@ impl World {
 
     /// Waits until a query stands so.
     pub(crate) async fn stands(&self, id: &str, status: &str) -> Value {
-        for _ in 0..200 {
+        for _ in 0..400 {
             let told = self.status_of(id).await;
             if told["status"] == status {
                 return told;

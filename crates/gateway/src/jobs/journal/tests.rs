@@ -72,10 +72,10 @@ proptest! {
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(history.len())).collect();
         cuts.push(history.len());
         cuts.sort_unstable();
-        let (mut cursor, mut got, mut from) = (Cursor::default(), Vec::new(), 0);
+        let (mut cursor, mut got, mut from) = (Cursor::default(), Vec::new(), 0_usize);
         for to in cuts {
             // A double here and there.
-            let checked = check_it(&cursor, &reply(&history, from.min(from.saturating_sub(1)), to)).unwrap();
+            let checked = check_it(&cursor, &reply(&history, from.saturating_sub(1), to)).unwrap();
             got.extend(checked.fresh);
             cursor = checked.cursor;
             from = to;

@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 use tokio::sync::{Notify, mpsc};
@@ -41,6 +41,8 @@ pub(crate) struct FakeJobs {
     pub(crate) events: Mutex<Vec<proto::Event>>,
     pub(crate) journal: Mutex<Vec<u8>>,
     pub(crate) oldest: AtomicU64,
+    /// How jobs stand is not answered.
+    pub(crate) dumb: AtomicBool,
     pub(crate) lie: Mutex<Option<Lie>>,
     pub(crate) integrator: OnceLock<IntegratorId>,
     changed: Notify,

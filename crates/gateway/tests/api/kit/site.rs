@@ -434,6 +434,9 @@ impl Link for FakeLink {
     }
 
     async fn jobs(&self, request: Request<proto::JobsRequest>) -> Result<Response<proto::JobsReply>, Status> {
+        if self.site.jobs.dumb.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         Ok(Response::new(self.site.jobs.jobs(request.into_inner())))
     }
 
