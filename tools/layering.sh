@@ -19,7 +19,7 @@ forbid() {
     done
 }
 
-rooms="model machine trust tunnel link-api relay database directory practice mssql firebird update agent doctor gateway"
+rooms="model machine trust tunnel link-api relay database directory practice mssql firebird update agent doctor webhook gateway"
 forbid relay link-api gateway agent database practice directory
 forbid halo-cloud link-api gateway agent database practice
 forbid tunnel link-api relay database agent gateway directory
@@ -32,7 +32,10 @@ forbid directory link-api database agent gateway
 forbid agent gateway relay directory practice mssql doctor
 forbid doctor gateway relay directory practice mssql firebird
 forbid gateway agent relay directory database practice mssql
-forbid trust tunnel link-api relay database agent gateway directory
+forbid webhook trust tunnel link-api relay database practice agent gateway directory
+forbid trust tunnel link-api relay database agent gateway directory webhook
+forbid relay webhook
+forbid agent webhook
 for room in $rooms; do
     [ "$room" = model ] || forbid model "$room"
     # Beside `model`: nothing is below it.

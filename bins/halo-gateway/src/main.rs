@@ -28,12 +28,14 @@ A first start:
        [logins.\"Best Practice\"]                   # issued to you by the PMS vendor
        user          = \"acme\"
        password_file = \"bp.password\"
+       [webhooks]                                   # only to notify addresses inside your own network
+       allow_networks = [\"10.20.0.0/16\"]
      (relative paths start at the folder of gateway.toml)
   2. halo-gateway identity --config gateway.toml     prints your integrator id: have the platform admit it
   3. halo-gateway key add --name app --config gateway.toml     prints a subscription key, once
   4. halo-gateway run --config gateway.toml
      prints {\"ready\":true,\"listen\":\"…\"} on stdout when it serves; logs are JSON lines on stderr.
-  docs/api.md describes the API."
+  docs/api.md describes the API, docs/webhooks.md how it notifies your own endpoints."
 )]
 struct Arguments {
     #[command(subcommand)]

@@ -8,6 +8,7 @@ use gateway::{
     config::Config,
     identity, serve,
     store::Store,
+    webhooks::WebhookSettings,
 };
 use model::{Clock, SystemClock};
 use rand::{TryRngCore, rngs::OsRng};
@@ -52,6 +53,7 @@ async fn serve_all(config: Config) -> Result<()> {
         clock: Arc::clone(&clock),
         seed: OsRng.try_next_u64().map_err(|e| anyhow!("no randomness: {e}"))?,
     };
+    let webhooks = webhook_settings(&config)?;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
@@ -66,10 +68,15 @@ async fn serve_all(config: Config) -> Result<()> {
         tuning: link_api::Tuning::default(),
         clock,
         cloud: Arc::clone(&relay) as Arc<dyn Cloud>,
+        webhooks,
     };
     let gateway = Gateway::new(&config.data, options)?;
     tracing::info!(integrator = %gateway.integrator(), %address, "serving");
+    gateway.set_event_sink(gateway.outbox());
+    let hinting = tokio::spawn(follow_hints(relay.hints(), Arc::clone(&gateway)));
     let housekeeping = tokio::spawn(Arc::clone(&gateway).housekeeping());
+    let presence = tokio::spawn(Arc::clone(&gateway).watch_sites());
+    let notifying = tokio::spawn(Arc::clone(&gateway).notify());
     let watching = tokio::spawn(announce(relay.status(), format!("http://{address}")));
 
     let misplaced = misplaced(relay.status());
@@ -83,10 +90,15 @@ async fn serve_all(config: Config) -> Result<()> {
     serve::serve(listener, gateway::router(Arc::clone(&gateway)), over, GRACE).await;
     watching.abort();
     housekeeping.abort();
+    presence.abort();
+    hinting.abort();
     let left = gateway.drain(GRACE).await;
+    gateway.stop();
     if left > 0 {
         tracing::warn!(left, "stopping with commands under way: their ends can be asked for");
     }
+    // What an endpoint answered is written down, so that it does not get the same again.
+    let _ = tokio::time::timeout(GRACE, notifying).await;
     relay.close().await;
     if let Ok(why) = misplaced_why.try_recv() {
         bail!("{why}");
@@ -111,6 +123,28 @@ fn outer_tls(config: &Config) -> Result<Arc<rustls::ClientConfig>> {
     let Some(path) = &config.cloud_ca else { return Ok(tunnel::outer_client_tls(Roots::System)?) };
     let pem = std::fs::read(path).with_context(|| format!("`cloud.ca`: {}", path.display()))?;
     Ok(tunnel::outer_client_tls(Roots::Both(&pem))?)
+}
+
+/// Roots for the integrator's endpoints. That this computer has none keeps nothing else from working.
+fn webhook_settings(config: &Config) -> Result<WebhookSettings> {
+    let tls = match &config.webhook_ca {
+        None => tunnel::outer_client_tls(Roots::System),
+        Some(path) => {
+            let pem = std::fs::read(path).with_context(|| format!("`webhooks.ca`: {}", path.display()))?;
+            Ok(tunnel::outer_client_tls(Roots::Both(&pem)).context("`webhooks.ca`")?)
+        }
+    };
+    let tls =
+        tls.inspect_err(|error| tracing::warn!(%error, "notifications to endpoints can't be sent")).ok();
+    Ok(WebhookSettings { tls, policy: config.webhook_policy.clone(), ..WebhookSettings::default() })
+}
+
+/// What the platform hints at is looked at.
+async fn follow_hints(hints: Option<tunnel::Hints>, gateway: Arc<Gateway>) {
+    let Some(mut hints) = hints else { return };
+    while let Some(sites) = hints.next().await {
+        sites.into_iter().for_each(|site| gateway.hint(site));
+    }
 }
 
 /// Says once that all is up. How the outer connection fares is logged where it is kept.

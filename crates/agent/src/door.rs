@@ -72,7 +72,7 @@ impl Refused {
                     Refusal::NotPaired | Refusal::SwitchedOff => 403,
                     Refusal::UnknownCatalogue => 400,
                     Refusal::Repeated => 409,
-                    Refusal::Busy | Refusal::Unspecified => 503,
+                    Refusal::Busy | Refusal::NoRoom | Refusal::Unspecified => 503,
                 },
                 message: self.message.clone(),
                 ..proto::Error::default()

@@ -10,8 +10,8 @@ use futures::Stream;
 use link_api::{
     Code, Link, Request, Response, Status, Streaming, VERSION, convert,
     proto::{
-        HelloReply, HelloRequest, OutcomeReply, OutcomeRequest, PairReply, PairRequest, RowForm as WireForm,
-        RunEvent, RunRequest,
+        self, HelloReply, HelloRequest, OutcomeReply, OutcomeRequest, PairReply, PairRequest,
+        RowForm as WireForm, RunEvent, RunRequest,
     },
 };
 use model::SiteId;
@@ -107,6 +107,28 @@ impl Link for Server {
             receiver.recv().await.map(|reply| (Ok(reply), receiver))
         }));
         Ok(Response::new(replies))
+    }
+
+    type PagesStream = Answers<proto::PagesPiece>;
+    type EventsStream = Answers<proto::EventsReply>;
+
+    async fn submit(&self, _: Request<proto::SubmitRequest>) -> Result<Response<proto::JobState>, Status> {
+        Err(Status::unimplemented("not offered yet"))
+    }
+
+    async fn jobs(&self, _: Request<proto::JobsRequest>) -> Result<Response<proto::JobsReply>, Status> {
+        Err(Status::unimplemented("not offered yet"))
+    }
+
+    async fn pages(
+        &self,
+        _: Request<Streaming<proto::PagesAsk>>,
+    ) -> Result<Response<Self::PagesStream>, Status> {
+        Err(Status::unimplemented("not offered yet"))
+    }
+
+    async fn events(&self, _: Request<proto::EventsRequest>) -> Result<Response<Self::EventsStream>, Status> {
+        Err(Status::unimplemented("not offered yet"))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The published JSON of one query: built in one buffer, rows encoded into it as they arrive.
 
+pub(crate) mod job;
+
 use crate::{
     budget::{Budget, Exhausted, Reservation},
     mirror::{Record, Span},
@@ -85,24 +87,43 @@ impl Rows {
 
     /// The whole object of a command that yields rows.
     pub(crate) fn finish(
-        mut self,
+        self,
         head: impl FnOnce() -> Vec<u8>,
         record: &Record,
         outputs: &[proto::Parameter],
     ) -> Result<Bytes, Exhausted> {
-        self.push(head, b"")?;
-        self.encode(b"]")?;
-        let (carry, carried) = (self.carry, self.carried);
-        self.append(&carry[..carried]);
+        let (mut buffer, room) = self.close(head)?;
         let mut tail = Map::new();
         tail.insert("rows".into(), record.rows.into());
         tail.insert("size".into(), record.size.into());
         add_parameters(&mut tail, outputs);
-        self.buffer.extend_from_slice(b"\",");
-        self.buffer.extend_from_slice(inside(Value::Object(tail)).as_bytes());
-        self.buffer.push(b',');
-        self.buffer.extend_from_slice(inside(success_tail(record)).as_bytes());
-        Ok(held(self.buffer, Some(self.room)))
+        buffer.push(b',');
+        buffer.extend_from_slice(inside(Value::Object(tail)).as_bytes());
+        buffer.push(b',');
+        buffer.extend_from_slice(inside(success_tail(record)).as_bytes());
+        Ok(held(buffer, Some(room)))
+    }
+
+    /// The whole object of one page, or of a registered query's newest result: `tail` after the data.
+    pub(crate) fn finish_page(self, tail: Map<String, Value>) -> Result<Bytes, Exhausted> {
+        let (mut buffer, room) = self.close(open_page)?;
+        if tail.is_empty() {
+            buffer.push(b'}');
+        } else {
+            buffer.push(b',');
+            buffer.extend_from_slice(inside(Value::Object(tail)).as_bytes());
+        }
+        Ok(held(buffer, Some(room)))
+    }
+
+    /// The array's end and the string's.
+    fn close(mut self, head: impl FnOnce() -> Vec<u8>) -> Result<(Vec<u8>, Reservation), Exhausted> {
+        self.push(head, b"")?;
+        self.encode(b"]")?;
+        let (carry, carried) = (self.carry, self.carried);
+        self.append(&carry[..carried]);
+        self.buffer.push(b'"');
+        Ok((self.buffer, self.room))
     }
 }
 
@@ -153,6 +174,11 @@ pub(crate) fn open_rows(record: &Record, integrator: IntegratorId) -> Vec<u8> {
     text.pop();
     text.extend_from_slice(b",\"result\":{\"data\":\"");
     text
+}
+
+/// The head of a page.
+pub(crate) fn open_page() -> Vec<u8> {
+    b"{\"data\":\"".to_vec()
 }
 
 /// The whole object of a command that yields a count.
@@ -252,7 +278,7 @@ pub(crate) fn add_parameters(object: &mut Map<String, Value>, outputs: &[proto::
     }
 }
 
-fn parameter(output: &proto::Parameter) -> Value {
+pub(crate) fn parameter(output: &proto::Parameter) -> Value {
     let direction = match proto::Direction::try_from(output.direction) {
         Ok(proto::Direction::InputOutput) => "inputOutput",
         Ok(proto::Direction::ReturnValue) => "returnValue",

@@ -1,20 +1,25 @@
-//! The body of an immediate query: bytes in, a checked command out. Pure, so that it can be fuzzed.
+//! The bodies of requests: bytes in, a checked command out. Pure, so that it can be fuzzed.
 //!
 //! Unknown fields are ignored, as existing clients expect. No message quotes the body: it holds SQL and values.
 
+mod batch;
 mod loose;
+mod registered;
 
+pub use batch::parse as parse_batch;
 use loose::Loose;
 use model::{Command, CommandType, Direction, ExecutionMode, Hidden, Parameter, ParameterType, limit};
+pub use registered::{Registration, parse as parse_registered};
 use serde::Deserialize;
 use std::fmt::Write;
 
 /// A checked request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Immediate {
+pub struct Asked {
     /// What to run, and in which catalogue.
     pub command: Command,
-    /// How long it may wait for its turn, milliseconds: 0 to 60,000, default 30,000.
+    /// How long it may wait for its turn, milliseconds. Immediate: 0 to 60,000, default 30,000; async: 0 to 7,200,000, default
+    /// 3,600,000.
     pub max_time_in_queue: u32,
     /// Our extension `readOnly`: run it so that the database refuses writes. Default false.
     pub read_only: bool,
@@ -76,25 +81,38 @@ struct RawParameter<'a> {
 
 /// Reads the JSON body of `POST …/queries/immediate`. Whoever calls has limited its length already
 /// ([`limit::REQUEST_BODY_BYTES`]).
-pub fn parse(body: &[u8]) -> Result<Immediate, BodyError> {
+pub fn parse(body: &[u8]) -> Result<Asked, BodyError> {
+    asked(body, limit::IMMEDIATE_QUEUE_DEFAULT_MS, limit::IMMEDIATE_QUEUE_MAX_MS)
+}
+
+/// The same of `POST …/queries/async`.
+pub fn parse_async(body: &[u8]) -> Result<Asked, BodyError> {
+    asked(body, limit::ASYNC_QUEUE_DEFAULT_MS, limit::ASYNC_QUEUE_MAX_MS)
+}
+
+fn asked(body: &[u8], default: u32, most: u32) -> Result<Asked, BodyError> {
     let raw: RawBody<'_> = serde_json::from_slice(body).map_err(|e| invalid(json_problem(&e)))?;
     let Some(command) = raw.command else {
         return Err(invalid("The body has no `command`: {\"command\": {\"text\": \"…\"}}.".into()));
     };
-    let max_time_in_queue = match integer("maxTimeInQueue", &raw.max_time_in_queue)? {
-        None => limit::IMMEDIATE_QUEUE_DEFAULT_MS,
-        Some(n) => u32::try_from(n)
-            .ok()
-            .filter(|n| *n <= limit::IMMEDIATE_QUEUE_MAX_MS)
-            .ok_or_else(|| invalid("`maxTimeInQueue` must be from 0 to 60000 milliseconds.".into()))?,
-    };
-    let read_only = match raw.read_only {
-        Loose::Null => false,
-        Loose::Bool(b) => b,
-        _ => return Err(invalid("`readOnly` must be true or false.".into())),
-    };
+    let max_time_in_queue = queue(&raw.max_time_in_queue, most)?.unwrap_or(default);
+    let read_only = truth("readOnly", &raw.read_only)?.unwrap_or(false);
     let catalogue = name("catalogue", raw.catalogue)?;
-    Ok(Immediate { command: command_of(command, catalogue)?, max_time_in_queue, read_only })
+    Ok(Asked { command: command_of(command, catalogue)?, max_time_in_queue, read_only })
+}
+
+fn queue(raw: &Loose<'_>, most: u32) -> Result<Option<u32>, BodyError> {
+    let Some(n) = integer("maxTimeInQueue", raw)? else { return Ok(None) };
+    let fits = u32::try_from(n).ok().filter(|n| *n <= most);
+    fits.map(Some).ok_or_else(|| invalid(format!("`maxTimeInQueue` must be from 0 to {most} milliseconds.")))
+}
+
+fn truth(field: &str, raw: &Loose<'_>) -> Result<Option<bool>, BodyError> {
+    match raw {
+        Loose::Null => Ok(None),
+        Loose::Bool(b) => Ok(Some(*b)),
+        _ => Err(invalid(format!("`{field}` must be true or false."))),
+    }
 }
 
 fn command_of(raw: RawCommand<'_>, catalogue: Option<String>) -> Result<Command, BodyError> {

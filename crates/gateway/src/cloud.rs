@@ -58,17 +58,24 @@ pub struct Relay {
     /// Taken away when the gateway stops.
     dialer: Mutex<Option<Arc<tunnel::Dialer>>>,
     status: watch::Receiver<tunnel::Status>,
+    hints: Mutex<Option<tunnel::Hints>>,
 }
 
 impl Relay {
     /// Over a dialer that keeps the outer connection.
     pub fn new(dialer: tunnel::Dialer) -> Self {
-        Relay { status: dialer.status(), dialer: Mutex::new(Some(Arc::new(dialer))) }
+        let hints = Mutex::new(Some(dialer.hints()));
+        Relay { status: dialer.status(), hints, dialer: Mutex::new(Some(Arc::new(dialer))) }
     }
 
     /// Follows the outer connection.
     pub fn status(&self) -> watch::Receiver<tunnel::Status> {
         self.status.clone()
+    }
+
+    /// Which sites may have news for us, as the platform says: for one listener, so it can be had once.
+    pub fn hints(&self) -> Option<tunnel::Hints> {
+        self.hints.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Says goodbye to the platform. Whoever asks afterwards learns that it is down.

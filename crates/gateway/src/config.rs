@@ -8,6 +8,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
 };
+use webhook::{Network, Policy};
 
 /// The file is missing, malformed, or says something that cannot be.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,10 @@ pub struct Config {
     pub logins: HashMap<Pms, Login>,
     /// Figures.
     pub limits: Limits,
+    /// Which addresses notifications may go to, beside public ones over HTTPS.
+    pub webhook_policy: Policy,
+    /// Certificates to trust for them beside the system's, PEM.
+    pub webhook_ca: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +63,8 @@ struct File {
     logins: HashMap<String, FileLogin>,
     #[serde(default)]
     limits: FileLimits,
+    #[serde(default)]
+    webhooks: FileWebhooks,
 }
 
 #[derive(Deserialize)]
@@ -85,6 +92,16 @@ struct FileLimits {
     execution_ms: Option<u32>,
     stream_execution_ms: Option<u32>,
     stalled_caller_ms: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileWebhooks {
+    #[serde(default)]
+    allow_networks: Vec<String>,
+    #[serde(default)]
+    allow_plain_http: bool,
+    ca: Option<PathBuf>,
 }
 
 fn default_listen() -> SocketAddr {
@@ -121,6 +138,13 @@ impl Config {
             .into_iter()
             .map(|(name, login)| read_login(&name, login, folder))
             .collect::<Result<_, _>>()?;
+        let networks = file.webhooks.allow_networks.iter().map(|text| {
+            text.parse::<Network>().map_err(|error| format!("`webhooks.allow_networks`: {text}: {error}"))
+        });
+        let webhook_policy = Policy {
+            networks: networks.collect::<Result<_, _>>()?,
+            plain_http: file.webhooks.allow_plain_http,
+        };
         let default = Limits::default();
         let limits = Limits {
             immediate_result_bytes: file
@@ -149,6 +173,8 @@ impl Config {
             cloud_proxy: file.cloud.proxy,
             logins,
             limits,
+            webhook_policy,
+            webhook_ca: file.webhooks.ca.map(|path| folder.join(path)),
         })
     }
 }
@@ -201,6 +227,14 @@ mod tests {
         assert!(Config::parse(&SMALL.replace("user", "usr"), folder).unwrap_err().contains("line 7"));
         let broken = SMALL.replace("password_file = \"pw\"", "password = \"canary");
         assert!(!Config::parse(&broken, folder).unwrap_err().contains("canary"));
+        let network = format!("{SMALL}\n[webhooks]\nallow_networks = [\"10.0.0.1/8\"]");
+        assert!(Config::parse(&network, folder).unwrap_err().contains("10.0.0.0/8"));
+        let network = format!("{SMALL}\n[webhooks]\nallow_networks = [\"10.0.0.0/8\"]\nca = \"own.pem\"");
+        let network = network.replace("password_file = \"pw\"", "password = \"x\"");
+        let config = Config::parse(&network, Path::new("/etc/halo")).unwrap();
+        assert!(config.webhook_policy.check("10.1.2.3".parse().unwrap()).is_ok());
+        assert!(!config.webhook_policy.plain_http);
+        assert_eq!(config.webhook_ca.as_deref(), Some(Path::new("/etc/halo/own.pem")));
         let twice = SMALL.replace("password_file", "password = \"a\"\npassword_file");
         assert!(Config::parse(&twice, folder).unwrap_err().contains("either"));
     }

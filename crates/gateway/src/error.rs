@@ -83,6 +83,19 @@ impl ApiError {
         )
     }
 
+    /// 409.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, message)
+    }
+
+    /// 410: the result was there and is not kept any longer.
+    pub fn gone() -> Self {
+        Self::new(
+            StatusCode::GONE,
+            "Access to the target resource is permanently no longer available at the origin server: results are kept for 24 hours. Run the query again.",
+        )
+    }
+
     /// 503 with `Retry-After`.
     pub fn unavailable(message: impl Into<String>, retry_after: u32) -> Self {
         ApiError { retry_after: Some(retry_after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message) }

@@ -3,13 +3,15 @@
 use crate::{
     budget::Budget,
     cloud::Cloud,
+    jobs::{EventSink, Jobs, follow},
     keys::Keys,
     mirror::Mirror,
     session::Sessions,
     store::{Store, StoreError},
+    webhooks::{self, WebhookSettings},
 };
 use link_api::Tuning;
-use model::{Clock, Hidden, IntegratorId, Pms, limit};
+use model::{Clock, Hidden, IntegratorId, Pms, SiteId, limit};
 use std::{
     collections::HashMap,
     path::Path,
@@ -19,8 +21,9 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use trust::Operational;
+use webhook::Webhooks;
 
 /// Figures that the one who runs a gateway may change.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +40,12 @@ pub struct Limits {
     pub stream_execution_ms: u32,
     /// A caller who takes nothing of a stream for this long has gone away, milliseconds.
     pub stalled_caller_ms: u64,
+    /// Longest run of an async query in the database, milliseconds; 0: as long as the site allows.
+    pub async_execution_ms: u32,
+    /// The same of each run of a registered one.
+    pub registered_execution_ms: u32,
+    /// A site that says nothing for this long while a job is handed over counts as unreachable, milliseconds.
+    pub hand_over_ms: u64,
     /// Beyond queue and execution: how long the way there and back may take, milliseconds.
     pub transfer_slack_ms: u64,
 }
@@ -50,6 +59,9 @@ impl Default for Limits {
             execution_ms: limit::IMMEDIATE_EXECUTION_MS,
             stream_execution_ms: 60 * 60 * 1000,
             stalled_caller_ms: 60_000,
+            async_execution_ms: 0,
+            registered_execution_ms: 0,
+            hand_over_ms: 120_000,
             transfer_slack_ms: 15_000,
         }
     }
@@ -82,6 +94,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// The way to the sites.
     pub cloud: Arc<dyn Cloud>,
+    /// How notifications are sent.
+    pub webhooks: WebhookSettings,
 }
 
 /// One gateway. Handlers share it.
@@ -97,9 +111,12 @@ pub struct Gateway {
     pub(crate) store: Arc<Store>,
     pub(crate) keys: Keys,
     pub(crate) mirror: Mirror,
+    pub(crate) jobs: Jobs,
     pub(crate) sessions: Sessions,
     pub(crate) budget: Budget,
     pub(crate) under_way: UnderWay,
+    pub(crate) webhooks: Arc<Webhooks>,
+    stopping: watch::Sender<bool>,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -111,11 +128,13 @@ impl std::fmt::Debug for Gateway {
 impl Gateway {
     /// Over the data folder, where the database is opened or made.
     pub fn new(data: &Path, options: Options) -> Result<Arc<Gateway>, StoreError> {
-        let Options { own, integrator_name, environment, logins, limits, tuning, clock, cloud } = options;
+        let Options { own, integrator_name, environment, logins, limits, tuning, clock, cloud, webhooks } =
+            options;
         let store = Arc::new(Store::open(data)?);
         let peer = own.peer().clone();
         let sessions = Sessions::new(Arc::clone(&cloud), own, Arc::clone(&store), Arc::clone(&clock), tuning);
-        Ok(Arc::new(Gateway {
+        let jobs = Jobs::open(data, Arc::clone(&clock))?;
+        let gateway = Arc::new(Gateway {
             integrator: IntegratorId(peer.id),
             integrator_root: peer.root_spki,
             integrator_name,
@@ -124,13 +143,58 @@ impl Gateway {
             limits,
             keys: Keys::new(Arc::clone(&store), Arc::clone(&clock)),
             mirror: Mirror::open(data, Arc::clone(&clock))?,
+            jobs,
             sessions,
             budget: Budget::new(limits.answer_memory_bytes),
             under_way: UnderWay::default(),
+            webhooks: Arc::new(webhooks::open(data, webhooks, Arc::clone(&clock))?),
+            stopping: watch::Sender::new(false),
             clock,
             cloud,
             store,
-        }))
+        });
+        let weak = Arc::downgrade(&gateway);
+        gateway.sessions.on_open(move |site| {
+            if let Some(gateway) = weak.upgrade() {
+                follow::session_opened(&gateway, site);
+            }
+        });
+        Ok(gateway)
+    }
+
+    /// Whether this gateway knows a site as one that let it in.
+    pub fn is_paired(&self, site: SiteId) -> bool {
+        self.store.paired(site).is_some()
+    }
+
+    /// Hands each event of every site to `sink`, once. Set it before [`Gateway::resume`].
+    pub fn set_event_sink(&self, sink: Arc<dyn EventSink>) {
+        self.jobs.set_sink(sink);
+    }
+
+    /// Takes up what an earlier life of this process left: jobs that were being handed over, or run at their sites.
+    pub fn resume(self: &Arc<Self>) {
+        // One after the other: all of them at once would be a storm on the platform.
+        const APART: Duration = Duration::from_millis(20);
+        for (place, site) in (0_u32..).zip(self.jobs.open_sites()) {
+            let (gateway, wait) = (Arc::downgrade(self), APART * place);
+            tokio::spawn(async move {
+                tokio::time::sleep(wait).await;
+                if let Some(gateway) = gateway.upgrade() {
+                    follow::watch(&gateway, site);
+                }
+            });
+        }
+    }
+
+    /// Somebody says that a site has news. May be lost, doubled or invented: what there is says the site itself.
+    pub fn hint(self: &Arc<Self>, site: SiteId) {
+        follow::hint(self, site);
+    }
+
+    /// Endpoints and outbox: run it in a task.
+    pub fn webhooks(&self) -> Arc<Webhooks> {
+        Arc::clone(&self.webhooks)
     }
 
     /// Who this gateway speaks for.
@@ -138,12 +202,30 @@ impl Gateway {
         self.integrator
     }
 
-    /// Closes idle sessions, for ever. Run it in a task.
+    /// Takes up what was left, closes idle sessions and removes old records, for ever. Run it in a task.
     pub async fn housekeeping(self: Arc<Self>) {
+        self.resume();
         let mut tick = tokio::time::interval(Duration::from_secs(30));
-        loop {
+        for round in 0_u64.. {
             tick.tick().await;
             self.sessions.sweep();
+            if round % 20 == 0 {
+                self.jobs.sweep().await;
+            }
+        }
+    }
+
+    /// Ends what runs in the background: nothing is handed over or asked for any longer. What was under way is taken up by
+    /// the next life of this process.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Resolves when the gateway stops.
+    pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut stopping = self.stopping.subscribe();
+        async move {
+            let _ = stopping.wait_for(|stop| *stop).await;
         }
     }
 

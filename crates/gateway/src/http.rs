@@ -1,20 +1,33 @@
 //! The routes: one handler, one file. Here is what all of them share: keys, the log line, 404 and 405.
 
+mod async_query;
+mod batch;
+mod cancel;
 mod immediate;
+mod job_error;
+mod list;
+mod newest;
+mod page;
 mod pair_site;
 mod query;
+mod registered;
+mod request;
 mod sites;
+mod submit;
+mod webhooks;
+mod whole;
 
 use crate::{error::ApiError, gateway::Gateway};
 use axum::{
     Router,
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, Uri},
+    http::{HeaderName, StatusCode, Uri, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use model::{QueryId, SiteId};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// The published header.
@@ -29,13 +42,29 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/integrator/pairSite", post(pair_site::handle))
         .route("/integrator/sites", get(sites::find))
         .route("/integrator/sites/{siteId}", get(sites::look))
-        .route("/integrator/sites/{siteId}/queries/immediate", post(immediate::handle).get(wrong_method_post))
-        .route("/integrator/sites/{siteId}/queries/{queryId}", get(query::handle))
+        .nest("/integrator/sites/{siteId}/queries", queries())
+        .merge(webhooks::routes())
         .method_not_allowed_fallback(wrong_method)
         .route_layer(from_fn_with_state(Arc::clone(&gateway), authenticate))
         .fallback(unknown_path)
         .layer(from_fn_with_state(Arc::clone(&gateway), log))
         .with_state(gateway)
+}
+
+/// What is under a site's `queries`. Words that stand where an id could are no ids.
+fn queries() -> Router<Arc<Gateway>> {
+    Router::new()
+        .route("/", get(list::handle))
+        .route("/immediate", post(immediate::handle).get(wrong_method))
+        .route("/async", post(async_query::handle).get(wrong_method))
+        .route("/status", post(batch::handle).get(wrong_method))
+        .route("/registered", post(registered::create).get(registered::list))
+        .route("/registered/{queryId}", get(registered::look).delete(registered::cancel))
+        .route("/registered/{queryId}/results", get(newest::handle))
+        .route("/{queryId}", get(query::handle).delete(cancel::handle))
+        .route("/{queryId}/results", get(whole::handle))
+        .route("/{queryId}/results/{pageNumber}", get(page::handle))
+        .route("/{queryId}/results/{pageNumber}/stream", get(page::stream))
 }
 
 /// Refuses whoever has no key.
@@ -76,17 +105,29 @@ async fn unknown_path() -> ApiError {
 }
 
 async fn wrong_method(uri: Uri) -> ApiError {
-    let path = uri.path();
-    let posts =
-        path.ends_with("/pair-site") || path.ends_with("/pairSite") || path.ends_with("/queries/immediate");
-    let (allow, use_instead) = if posts { ("POST", "POST") } else { ("GET,HEAD", "GET") };
-    let message = format!("This resource takes {use_instead} alone.");
-    ApiError { allow: Some(allow), ..ApiError::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, message) }
+    let path = uri.path().trim_end_matches('/');
+    if let Some(allow) = webhooks::allowed(path) {
+        let message = format!("This resource takes {} alone.", allow.replace(',', ", "));
+        return ApiError { allow: Some(allow), ..ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message) };
+    }
+    let ends = |words: &[&str]| words.iter().any(|word| path.ends_with(word));
+    let under = |word: &str| path.rsplit_once('/').is_some_and(|(before, _)| before.ends_with(word));
+    let (allow, instead) = if path.ends_with("/queries/registered") {
+        ("POST,GET,HEAD", "POST or GET")
+    } else if ends(&["/pair-site", "/pairSite", "/queries/immediate", "/queries/async", "/queries/status"]) {
+        ("POST", "POST")
+    } else if under("/queries/registered") || under("/queries") {
+        ("GET,HEAD,DELETE", "GET or DELETE")
+    } else {
+        ("GET,HEAD", "GET")
+    };
+    let message = format!("This resource takes {instead} alone.");
+    ApiError { allow: Some(allow), ..ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message) }
 }
 
-/// `immediate` would otherwise be read as the id of a query.
-async fn wrong_method_post(uri: Uri) -> ApiError {
-    wrong_method(uri).await
+fn json_response(status: StatusCode, body: &Value) -> Response {
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    (status, json, body.to_string()).into_response()
 }
 
 fn site_id(text: &str) -> Result<SiteId, ApiError> {

@@ -1,6 +1,6 @@
 //! The integrator's identity on disk: the root key, made on first use, and this gateway's certificate under it.
 
-use model::{Clock, IntegratorId};
+use model::{Clock, Hidden, IntegratorId};
 use std::{
     io::{self, Write},
     path::Path,
@@ -26,24 +26,35 @@ pub enum IdentityError {
 
 /// Reads the root from the data folder, or makes it there, readable by its owner alone.
 pub fn load_or_make(data: &Path) -> Result<Root, IdentityError> {
-    let path = data.join(ROOT_FILE);
+    let fresh = || Ok(Root::generate(Kind::Integrator).map_err(io::Error::other)?.to_pkcs8());
+    let der = read_or_make(data, ROOT_FILE, fresh)?;
+    Ok(Root::from_pkcs8(Kind::Integrator, der.reveal())?)
+}
+
+/// Reads a key's file, or makes it, readable by its owner alone. What is there is never replaced.
+pub(crate) fn read_or_make(
+    data: &Path,
+    name: &str,
+    fresh: impl Fn() -> io::Result<Hidden<Vec<u8>>>,
+) -> io::Result<Hidden<Vec<u8>>> {
+    let path = data.join(name);
     match std::fs::read(&path) {
-        Ok(der) => Ok(Root::from_pkcs8(Kind::Integrator, &der)?),
+        Ok(key) => Ok(Hidden::new(key)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             std::fs::create_dir_all(data)?;
-            let root = Root::generate(Kind::Integrator)?;
+            let key = fresh()?;
             // Written aside and renamed: a crash must not leave half a key behind, and two at once must not both win.
-            let aside = data.join(format!("{ROOT_FILE}.{}", std::process::id()));
-            private(&aside)?.write_all(root.to_pkcs8().reveal())?;
+            let aside = data.join(format!("{name}.{}", std::process::id()));
+            private(&aside)?.write_all(key.reveal())?;
             let placed = std::fs::hard_link(&aside, &path);
             std::fs::remove_file(&aside)?;
             match placed {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => load_or_make(data),
-                Err(error) => Err(error.into()),
-                Ok(()) => Ok(root),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_or_make(data, name, fresh),
+                Err(error) => Err(error),
+                Ok(()) => Ok(key),
             }
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 

@@ -397,23 +397,24 @@ fn silent() -> link_api::Status {
     link_api::Status::deadline_exceeded("no answer in time")
 }
 
-/// What a caller is told when no session could be opened. Logs what somebody must act on.
+/// What a caller is told when no session could be opened for a command. Logs what somebody must act on.
 pub(crate) fn open_error(gateway: &Gateway, site: model::SiteId, error: &OpenError) -> ApiError {
+    no_session(gateway, site, error, "The command was not executed.")
+}
+
+/// The same for whatever else was to be done; `so` says what follows.
+pub(crate) fn no_session(gateway: &Gateway, site: model::SiteId, error: &OpenError, so: &str) -> ApiError {
     use crate::cloud::CloudError as C;
-    const NOT_DONE: &str = "The command was not executed.";
     let not_ready = |what: &str, after| {
-        ApiError::unavailable(
-            format!("The server is not ready to handle the request: {what}. {NOT_DONE}"),
-            after,
-        )
+        ApiError::unavailable(format!("The server is not ready to handle the request: {what}. {so}"), after)
     };
     match error {
         OpenError::Cloud(C::Offline) => not_ready("the site is offline", 30),
         OpenError::Cloud(C::Unreachable) => not_ready("the site is unreachable", 30),
         OpenError::Cloud(C::UnknownSite) => ApiError::unknown_site(),
-        OpenError::Cloud(C::NotEntitled) => ApiError::forbidden(format!(
-            "The platform does not let this integrator reach the site. {NOT_DONE}"
-        )),
+        OpenError::Cloud(C::NotEntitled) => {
+            ApiError::forbidden(format!("The platform does not let this integrator reach the site. {so}"))
+        }
         OpenError::Cloud(C::Busy) => not_ready("the platform is busy", 2),
         OpenError::Cloud(C::Down) => not_ready("this gateway has no connection to Halo Cloud", 5),
         OpenError::NotPaired => {
@@ -434,7 +435,7 @@ pub(crate) fn open_error(gateway: &Gateway, site: model::SiteId, error: &OpenErr
         }
         OpenError::Internal(why) => {
             tracing::error!(%site, why, integrator = %gateway.integrator, "a session could not be opened");
-            ApiError::internal(format!("The gateway could not open a session to the site. {NOT_DONE}"))
+            ApiError::internal(format!("The gateway could not open a session to the site. {so}"))
         }
     }
 }

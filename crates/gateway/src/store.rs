@@ -19,6 +19,18 @@ pub const FILE: &str = "gateway.db";
 #[error("the gateway's database {0}")]
 pub struct StoreError(String);
 
+impl StoreError {
+    /// A file beside it.
+    pub(crate) fn file(name: &str, error: &std::io::Error) -> Self {
+        StoreError(format!("needs {name}: {error}"))
+    }
+
+    /// A part of it that another room keeps.
+    pub(crate) fn other(error: &dyn std::fmt::Display) -> Self {
+        StoreError(error.to_string())
+    }
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         StoreError(error.to_string())
@@ -33,6 +45,15 @@ CREATE TABLE site_serials (site BLOB PRIMARY KEY, serial INTEGER NOT NULL) STRIC
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE queries (id BLOB PRIMARY KEY, created INTEGER NOT NULL, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX queries_by_age ON queries (created);
+", "
+CREATE INDEX queries_by_site ON queries (record ->> '$.site', created, id);
+CREATE TABLE jobs (id BLOB PRIMARY KEY, site BLOB NOT NULL, kind INTEGER NOT NULL, created INTEGER NOT NULL, status TEXT NOT NULL, open INTEGER NOT NULL,
+    keep_until INTEGER NOT NULL, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX jobs_by_site ON jobs (site, created, id);
+CREATE INDEX jobs_open ON jobs (open) WHERE open = 1;
+CREATE TABLE journals (site BLOB PRIMARY KEY, journal BLOB NOT NULL, number INTEGER NOT NULL, chain BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE idempotency (key BLOB PRIMARY KEY, digest BLOB NOT NULL, query BLOB NOT NULL, created INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_by_age ON idempotency (created);
 "];
 
 /// Opens the file with the settings that every connection needs, and brings its tables up to date.
@@ -99,6 +120,11 @@ impl Store {
     /// Whether this site is known to have let us in.
     pub fn paired(&self, site: SiteId) -> Option<Paired> {
         self.paired.read().unwrap_or_else(PoisonError::into_inner).get(&site).copied()
+    }
+
+    /// All sites that are known to have let us in.
+    pub fn paired_sites(&self) -> Vec<SiteId> {
+        self.paired.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
     /// Remembers that a site let us in.

@@ -40,6 +40,28 @@ impl Link for Rows {
     ) -> Result<Response<Self::PairStream>, Status> {
         Ok(Response::new(Box::pin(ReceiverStream::new(tokio::sync::mpsc::channel(1).1))))
     }
+
+    type PagesStream = Boxed<proto::PagesPiece>;
+    type EventsStream = Boxed<proto::EventsReply>;
+
+    async fn submit(&self, _: Request<proto::SubmitRequest>) -> Result<Response<proto::JobState>, Status> {
+        Err(Status::unimplemented("not offered yet"))
+    }
+
+    async fn jobs(&self, _: Request<proto::JobsRequest>) -> Result<Response<proto::JobsReply>, Status> {
+        Err(Status::unimplemented("not offered yet"))
+    }
+
+    async fn pages(
+        &self,
+        _: Request<Streaming<proto::PagesAsk>>,
+    ) -> Result<Response<Self::PagesStream>, Status> {
+        Err(Status::unimplemented("not offered yet"))
+    }
+
+    async fn events(&self, _: Request<proto::EventsRequest>) -> Result<Response<Self::EventsStream>, Status> {
+        Err(Status::unimplemented("not offered yet"))
+    }
 }
 
 async fn session(tuning: Tuning) -> LinkClient<client::Channel> {

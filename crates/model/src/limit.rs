@@ -14,6 +14,16 @@ pub const NAME_BYTES: usize = 512;
 pub const IMMEDIATE_QUEUE_DEFAULT_MS: u32 = 30_000;
 /// Maximum of `maxTimeInQueue` for immediate queries.
 pub const IMMEDIATE_QUEUE_MAX_MS: u32 = 60_000;
+/// Default of `maxTimeInQueue` for async queries.
+pub const ASYNC_QUEUE_DEFAULT_MS: u32 = 3_600_000;
+/// Maximum of `maxTimeInQueue` for async queries, and for each run of a registered one.
+pub const ASYNC_QUEUE_MAX_MS: u32 = 7_200_000;
+/// Shortest time between two runs of a registered query, seconds. The published document's is 60.
+pub const REGISTERED_FREQUENCY_MIN_S: u64 = 5;
+/// Longest life of a registered query, seconds: 400 days. The published document's is 86,400.
+pub const REGISTERED_DURATION_MAX_S: u64 = 400 * 86_400;
+/// The result of a registered query carries at most this much row JSON.
+pub const REGISTERED_RESULT_BYTES: usize = 8 * 1024 * 1024;
 /// An immediate statement may run this long. Source: published facts, C6.
 pub const IMMEDIATE_EXECUTION_MS: u32 = 60_000;
 /// How long the gateway's mirror keeps a query's metadata and status.

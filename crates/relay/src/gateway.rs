@@ -1,6 +1,8 @@
 //! A gateway's connection: each of its streams is a question, and one kind of question becomes a splice.
 
-use crate::{Counted, DRAIN, Fault, Limits, Shared, presence::LinkConnection, splice::splice};
+use crate::{
+    Counted, DRAIN, Fault, Limits, Shared, hints::Listeners, presence::LinkConnection, splice::splice,
+};
 use model::{Availability, IntegratorId, SiteId};
 use std::{
     sync::{Arc, Mutex, PoisonError, Weak, atomic::Ordering::Relaxed},
@@ -47,7 +49,7 @@ pub(crate) async fn admit(shared: &Shared, integrator: IntegratorId) -> Result<E
 }
 
 /// Whether the integrator is admitted, as last seen; it decides how many streams the connection may carry.
-struct Standing {
+pub(crate) struct Standing {
     joined: Joined,
     entry: Mutex<Entry>,
     limits: (usize, usize),
@@ -60,6 +62,13 @@ impl Standing {
             joined.limit_streams(limits.1);
         }
         Standing { joined, entry: Mutex::new(entry), limits }
+    }
+
+    /// A site may have news for it. Who is not admitted gets nothing, not even this.
+    pub(crate) fn hint(&self, site: SiteId) {
+        if matches!(*self.entry.lock().unwrap_or_else(PoisonError::into_inner), Entry::Admitted) {
+            self.joined.hint(site);
+        }
     }
 
     /// The registry has said yes: the connection's place among the unadmitted is free again.
@@ -83,6 +92,7 @@ pub(crate) fn start(shared: &Arc<Shared>, integrator: IntegratorId, joined: Join
 async fn live(shared: Arc<Shared>, integrator: IntegratorId, standing: Arc<Standing>) {
     let joined = &standing.joined;
     let _counted = Counted::new(&shared, |s| &s.gateways);
+    let _listening = Listeners::enter(&shared, integrator, &standing);
     let places = Arc::new(Semaphore::new(shared.options.limits.streams_per_gateway));
     let streams = TaskTracker::new();
     loop {

@@ -7,6 +7,7 @@ mod accept;
 mod doorman;
 mod gateway;
 mod guests;
+mod hints;
 mod link;
 mod meter;
 mod own;
@@ -20,6 +21,7 @@ pub use meter::Usage;
 pub use registry::{Claim, Fault, JoinRefused, Registry};
 
 use doorman::Doorman;
+use hints::Listeners;
 use meter::Meter;
 use model::Clock;
 use presence::Presence;
@@ -113,6 +115,7 @@ struct Shared {
     options: Options,
     desk: Desk,
     presence: Presence,
+    listeners: Listeners,
     meter: Meter,
     doorman: Doorman,
     /// Cancelled when the relay begins to drain.
@@ -132,6 +135,7 @@ impl Relay {
         let shared = Shared {
             desk: Desk::new(registry),
             presence: Presence::new(),
+            listeners: Listeners::default(),
             meter: Meter::default(),
             doorman: Doorman::new(options.limits.door.clone()),
             draining: CancellationToken::new(),

@@ -1,7 +1,7 @@
 //! A Link's connection: its claims, the fence, and its quiet life.
 
 use crate::{
-    Counted, DRAIN, Shared, own,
+    Counted, DRAIN, Shared, hints, own,
     presence::LinkConnection,
     registry::{Claim, Desk, Fault, JoinRefused},
 };
@@ -155,6 +155,7 @@ async fn until_closed(shared: &Arc<Shared>, connection: &Arc<LinkConnection>) ->
             tokio::select! {
                 how = joined.closed() => return how,
                 Some(_) = own.join_next() => {}
+                Some(news) = joined.hints() => hints::pass_on(shared, connection, &news),
                 stream = joined.accept() => match stream {
                     Some(stream) if own.len() < own::STREAMS => {
                         own.spawn(own::answer(shared.clone(), connection.clone(), stream));

@@ -199,8 +199,16 @@ pub fn head(data: &[u8]) {
     let _ = head::parse::<Answer>(data);
 }
 
-/// The JSON body of an immediate query.
+/// The JSON bodies of requests: of an immediate query, and whatever else it may be read as.
 pub fn http_body(data: &[u8]) {
+    let _ = gateway::body::parse_batch(data);
+    let read = [
+        gateway::body::parse_async(data).map(|asked| asked.command),
+        gateway::body::parse_registered(data).map(|asked| asked.command),
+    ];
+    for command in read.into_iter().flatten() {
+        assert_eq!(convert::command_from_proto(convert::command_to_proto(&command)), Ok(command));
+    }
     if let Ok(request) = gateway::body::parse(data) {
         assert!(request.max_time_in_queue <= limit::IMMEDIATE_QUEUE_MAX_MS);
         // Whatever the public API lets in, the site's contract can carry.

@@ -2,6 +2,7 @@
 //!
 //! `docs/protocol/outer-leg.md` is the normative text; `tests/vectors/control.json` holds one example of each.
 
+use crate::hint::Hint;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -38,6 +39,11 @@ pub enum Message {
     },
     /// Either way: I close on purpose.
     Goodbye,
+    /// Link to relay, and on to the gateways of the integrators it names: ask this site for events.
+    Hint {
+        /// The first 128 are looked at.
+        news: Vec<Hint>,
+    },
     /// A type that this version does not know: ignored after `welcome`, a fault before it.
     #[serde(other, skip_serializing)]
     Unknown,

@@ -5,6 +5,7 @@ use crate::{
     connect::{ConnectError, Seen, connect},
     control::{Message, RefusedReason},
     hello::{Rejected, prove},
+    hint::{Hint, Incoming, Outgoing},
     jitter::Jitter,
     line::{Inbound, Line},
     machine::{self, ConnectionId, DialerAction, DialerEvent, DialerState, Report},
@@ -13,7 +14,7 @@ use crate::{
     wire::{WebSocket, Wire},
 };
 use futures::future::BoxFuture;
-use model::{Clock, SiteFacts};
+use model::{Clock, IntegratorId, SiteFacts, SiteId};
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::{
     sync::{Notify, watch},
@@ -111,6 +112,8 @@ pub struct Dialer {
 struct Front {
     line: Line,
     inbound: Inbound,
+    hints: Outgoing,
+    hinted: Incoming,
     /// Tells connections that finish their streams after a drain to stop.
     stop: Notify,
 }
@@ -153,6 +156,16 @@ impl Dialer {
         Opener(self.front.clone())
     }
 
+    /// Tells the relay of news, for as long as this dialer lives. For a Link.
+    pub fn hinter(&self) -> Hinter {
+        Hinter(self.front.clone())
+    }
+
+    /// Hears of news from the relay, until this dialer ends. For a gateway, and for one listener.
+    pub fn hints(&self) -> Hints {
+        Hints(self.front.clone())
+    }
+
     /// The next stream that the relay opened; waits through reconnects. `None` after the end.
     pub async fn accept(&self) -> Option<Stream> {
         self.front.inbound.next().await
@@ -190,6 +203,42 @@ impl Opener {
     }
 }
 
+/// Tells the relay that a site has news for an integrator; does not keep the connection alive.
+#[derive(Clone)]
+pub struct Hinter(Arc<Front>);
+
+impl fmt::Debug for Hinter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hinter")
+    }
+}
+
+impl Hinter {
+    /// Soon, and together with others: never waits, may be lost.
+    pub fn hint(&self, site: SiteId, integrator: IntegratorId) {
+        self.0.hints.add(Hint { site, integrator: Some(integrator) });
+        self.0.line.work.notify_one();
+    }
+}
+
+/// Hears which sites may have news; does not keep the connection alive.
+pub struct Hints(Arc<Front>);
+
+impl fmt::Debug for Hints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hints")
+    }
+}
+
+impl Hints {
+    /// Sites that were hinted at since the last call, each once; waits for one, also through reconnects. `None` after the end.
+    pub async fn next(&mut self) -> Option<Vec<SiteId>> {
+        let mut sites: Vec<SiteId> = self.0.hinted.next().await?.into_iter().map(|hint| hint.site).collect();
+        sites.dedup();
+        Some(sites)
+    }
+}
+
 impl Drop for Dialer {
     fn drop(&mut self) {
         self.task.abort();
@@ -201,6 +250,7 @@ impl Front {
     fn end(&self) {
         self.line.end();
         self.inbound.end();
+        self.hinted.end();
     }
 }
 
@@ -260,6 +310,7 @@ impl Driver {
                 self.perform(action).await;
             }
             self.serve_openings();
+            self.send_hints();
             if self.machine.state() == DialerState::Closed {
                 break;
             }
@@ -283,7 +334,7 @@ impl Driver {
     }
 
     async fn next_event(&mut self) -> Option<DialerEvent> {
-        let wait = self.machine.wait().unwrap_or(Duration::MAX);
+        let wait = self.machine.wait().unwrap_or(Duration::MAX).min(self.hints_wait());
         let id = self.machine.current();
         tokio::select! {
             event = self.stage.next() => self.on_stage(id, event),
@@ -328,6 +379,10 @@ impl Driver {
             }
             StageEvent::Session(SessionEvent::Control(Message::Goodbye)) => {
                 Some(DialerEvent::Lost(id, "the relay closed the connection".to_owned()))
+            }
+            StageEvent::Session(SessionEvent::Control(Message::Hint { news })) => {
+                self.front.hinted.push(news, self.options.clock.monotonic());
+                None
             }
             StageEvent::Session(SessionEvent::Control(_)) => None,
             StageEvent::Session(SessionEvent::Ended(why)) => Some(DialerEvent::Lost(id, why)),
@@ -382,6 +437,21 @@ impl Driver {
             }
             _ => self.waiting.drain(..).for_each(|opening| drop(opening.send(Err(OpenError::Offline)))),
         }
+    }
+
+    fn send_hints(&mut self) {
+        if let (Stage::Live(session), DialerState::Online) = (&mut self.stage, self.machine.state())
+            && let Some(news) = self.front.hints.take(self.options.clock.monotonic())
+        {
+            session.send(&Message::Hint { news });
+        }
+    }
+
+    /// While there is no connection hints wait for one.
+    fn hints_wait(&self) -> Duration {
+        let online = self.machine.state() == DialerState::Online;
+        let wait = online.then(|| self.front.hints.wait(self.options.clock.monotonic()));
+        wait.flatten().unwrap_or(Duration::MAX)
     }
 
     fn report(&self, report: Report) {

@@ -5,13 +5,14 @@ use crate::{
     control::{self, Message, RefusedReason},
     date,
     hello::{self, Fault},
+    hint::{Hint, Incoming, Outgoing},
     jitter::Jitter,
     line::{Inbound, Line},
     machine::{Acceptor, AcceptorAction, AcceptorEvent, AcceptorState},
     session::{Session, SessionEvent},
     wire::{Heard, WebSocket, Wire, websocket_config},
 };
-use model::{Clock, SiteFacts, Timestamp};
+use model::{Clock, SiteFacts, SiteId, Timestamp};
 use std::{
     fmt, io,
     sync::{Arc, OnceLock},
@@ -148,6 +149,8 @@ pub struct Joined {
 struct Shared {
     line: Line,
     inbound: Inbound,
+    hints: Outgoing,
+    hinted: Incoming,
     kind: OnceLock<CloseKind>,
     closed: Notify,
 }
@@ -190,6 +193,7 @@ where
         rng,
         shared: Ending(shared.clone()),
         clock: options.clock.clone(),
+        takes_hints: matches!(party, Party::Link { .. }),
         // Shared by all connections of a relay that clones its options once.
         tuning: options.tuning.clone(),
     };
@@ -210,6 +214,17 @@ impl Joined {
     /// The next stream that the client opened; `None` when the connection is over.
     pub async fn accept(&self) -> Option<Stream> {
         self.shared.inbound.next().await
+    }
+
+    /// Tells a gateway that a site may have news for it: soon, and together with others. May be lost.
+    pub fn hint(&self, site: SiteId) {
+        self.shared.hints.add(Hint { site, integrator: None });
+        self.shared.line.work.notify_one();
+    }
+
+    /// The hints of a Link since the last call, as they came: waits for one. `None` when the connection is over. For one caller.
+    pub async fn hints(&self) -> Option<Vec<Hint>> {
+        self.shared.hinted.next().await
     }
 
     /// Tells the client to finish what runs and to dial again; the connection closes when its streams are done, at the
@@ -314,6 +329,7 @@ impl Drop for Ending {
     fn drop(&mut self) {
         self.0.line.end();
         self.0.inbound.end();
+        self.0.hinted.end();
         self.0.kind.get_or_init(|| CloseKind::Lost);
         self.0.closed.notify_waiters();
     }
@@ -326,12 +342,15 @@ struct Driver {
     rng: Jitter,
     shared: Ending,
     clock: Arc<dyn Clock>,
+    /// A gateway has none to give.
+    takes_hints: bool,
     tuning: Tuning,
 }
 
 impl Driver {
     async fn run(mut self: Box<Self>) {
         let (kind, action) = loop {
+            self.send_hints();
             let event = self.next_event().await;
             self.handle(AcceptorEvent::Heard(self.session.heard()));
             let action = event.and_then(|event| self.handle(event));
@@ -369,7 +388,7 @@ impl Driver {
         if draining && places.is_empty() {
             return Some(AcceptorEvent::Idle);
         }
-        let wait = self.machine.wait().unwrap_or(Duration::ZERO);
+        let wait = self.machine.wait().unwrap_or(Duration::ZERO).min(self.hints_wait());
         tokio::select! {
             event = self.session.next() => match event {
                 SessionEvent::Inbound(stream) => {
@@ -377,6 +396,10 @@ impl Driver {
                     None
                 }
                 SessionEvent::Control(Message::Goodbye) => Some(AcceptorEvent::Goodbye),
+                SessionEvent::Control(Message::Hint { news }) if self.takes_hints => {
+                    self.shared.0.hinted.push(news, self.clock.monotonic());
+                    None
+                }
                 SessionEvent::Control(_) => None,
                 SessionEvent::Ended(why) => {
                     tracing::debug!(why, "connection lost");
@@ -387,6 +410,20 @@ impl Driver {
             () = places.freed.notified(), if draining => None,
             () = tokio::time::sleep(wait) => Some(AcceptorEvent::Tick),
         }
+    }
+
+    fn send_hints(&mut self) {
+        if self.machine.state() == AcceptorState::Online
+            && let Some(news) = self.shared.0.hints.take(self.clock.monotonic())
+        {
+            self.session.send(&Message::Hint { news });
+        }
+    }
+
+    fn hints_wait(&self) -> Duration {
+        let online = self.machine.state() == AcceptorState::Online;
+        let wait = online.then(|| self.shared.0.hints.wait(self.clock.monotonic()));
+        wait.flatten().unwrap_or(Duration::MAX)
     }
 
     fn requested(&mut self) -> Option<AcceptorEvent> {

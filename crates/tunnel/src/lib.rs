@@ -8,6 +8,7 @@ mod connect;
 mod date;
 mod dial;
 mod hello;
+mod hint;
 mod jitter;
 mod join;
 mod line;
@@ -25,7 +26,8 @@ pub mod proxy;
 
 pub use address::{AddressError, PATH, Proxy, RelayAddress, SUBPROTOCOL};
 pub use connect::{ConnectError, TlsWrong, dial_tls, tune_socket};
-pub use dial::{Credentials, DialOptions, Dialer, Opener, SiteIdentity, Status};
+pub use dial::{Credentials, DialOptions, Dialer, Hinter, Hints, Opener, SiteIdentity, Status};
+pub use hint::Hint;
 pub use join::{AcceptOptions, CloseKind, Denied, JoinError, Joined, JoinedSite, Party, join};
 pub use line::OpenError;
 pub use probe::{ProbeError, Probed, probe};

@@ -91,3 +91,53 @@ proptest! {
         prop_assert_eq!(read.command.parameters[0].value.as_ref().unwrap().reveal(), &value);
     }
 }
+
+#[test]
+fn an_async_query_has_its_own_default_and_most() {
+    let read = parse_async(br#"{"command":{"text":"SELECT 1"}}"#).unwrap();
+    assert_eq!(read.max_time_in_queue, 3_600_000);
+    let body = |n: u32| format!(r#"{{"command":{{"text":"x"}},"maxTimeInQueue":{n}}}"#);
+    assert!(parse_async(body(7_200_000).as_bytes()).is_ok());
+    assert!(parse_async(body(7_200_001).as_bytes()).is_err());
+}
+
+fn registration(more: &str) -> String {
+    format!(
+        r#"{{"name":"n","registeredQueryType":"query","frequency":60,"duration":120,"registerCommand":{{"command":{{"text":"x"}}}}{more}}}"#
+    )
+}
+
+#[test]
+fn a_registration_waits_for_its_turn_until_the_next_run_unless_it_says_otherwise() {
+    let read = |body: String| parse_registered(body.as_bytes()).unwrap();
+    assert_eq!(read(registration("")).max_time_in_queue, 60_000);
+    assert_eq!(read(registration(r#","maxTimeInQueue":0"#)).max_time_in_queue, 0);
+    let seldom = registration("").replace(r#""frequency":60"#, r#""frequency":34560000"#);
+    assert_eq!(read(seldom).max_time_in_queue, 7_200_000, "the most");
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_the_others_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = (parse_async(&bytes), parse_registered(&bytes), parse_batch(&bytes));
+    }
+
+    #[test]
+    fn whatever_a_registration_says_is_within_the_limits(frequency: i64, duration: i64, queue: i64) {
+        let body = format!(
+            r#"{{"name":"n","registeredQueryType":"query","frequency":{frequency},"duration":{duration},"maxTimeInQueue":{queue},
+                "registerCommand":{{"command":{{"text":"x"}}}}}}"#
+        );
+        if let Ok(read) = parse_registered(body.as_bytes()) {
+            prop_assert!((5..=34_560_000).contains(&read.frequency) && (1..=34_560_000).contains(&read.duration));
+            prop_assert!(read.max_time_in_queue <= 7_200_000);
+        }
+    }
+
+    #[test]
+    fn a_batch_keeps_order_and_doubles(ids in proptest::collection::vec(any::<u128>(), 0..50)) {
+        let ids: Vec<model::QueryId> = ids.into_iter().map(|id| model::QueryId(uuid::Uuid::from_u128(id))).collect();
+        let body = serde_json::json!({ "queryIds": ids });
+        prop_assert_eq!(parse_batch(body.to_string().as_bytes()).unwrap(), ids);
+    }
+}

@@ -1,11 +1,16 @@
 //! `POST /integrator/sites/{siteId}/queries/immediate`.
 
-use super::{QUERY_ID, site_id};
+use super::{
+    request::{body_error, check_content_type, check_known, named, read, with_id},
+    site_id,
+};
 use crate::{
-    body::{self, BodyError, Immediate},
+    answer,
+    body::{self, Asked},
     budget::Reservation,
     error::ApiError,
     gateway::Gateway,
+    idempotency::{self, Start},
     lines,
     mirror::{MirrorError, QueryStatus, Record, Span, Timing},
     run::{self, Form, Job},
@@ -13,18 +18,12 @@ use crate::{
 use axum::{
     body::Body,
     extract::{Path, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures::StreamExt;
-use model::{QueryId, SiteId};
-use std::{sync::Arc, time::Duration};
+use model::{Direction, Effect, ExecutionMode, QueryId, SiteId};
+use std::sync::Arc;
 use uuid::Uuid;
-
-/// A body must arrive within this time.
-const BODY_WITHIN: Duration = Duration::from_secs(60);
-/// Parsed and packed for the site, a body takes up to this many times its size.
-const COPIES: usize = 3;
 
 pub(super) async fn handle(
     State(gateway): State<Arc<Gateway>>,
@@ -36,24 +35,81 @@ pub(super) async fn handle(
     check_content_type(&headers)?;
     let named = named(&headers)?;
     let (body, room) = read(&gateway, &headers, body).await?;
-    let request = body::parse(&body).map_err(|e| match e {
-        BodyError::Invalid(message) => ApiError::bad_request(message),
-        BodyError::TooLarge(message) => ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message),
-    })?;
+    let request = body::parse(&body).map_err(body_error)?;
+    let start = idempotency::start(&gateway, &headers, &format!("immediate {site}"), &body).await?;
+    if let Start::Known { query: id, .. } = &start
+        && let Some(answer) = answered_before(&gateway, *id, &request).await?
+    {
+        return Ok(with_id(answer, *id));
+    }
     check_known(&gateway, site).await?;
     let id = named.unwrap_or_else(|| QueryId(Uuid::new_v4()));
+    claim(&gateway, &start, id).await?;
     let form = wanted_form(&headers);
-    let mut response = match begin(&gateway, site, id, named.is_some(), request, body.len(), form, room).await {
+    let response = match begin(&gateway, site, id, named.is_some(), request, body.len(), form, room).await {
         Ok(told) => told.await.unwrap_or_else(|_| {
             let message = "The gateway failed; whether the command was executed is not known: ask for the query's status.";
             ApiError::internal(message).into_response()
         }),
-        Err(error) => error.into_response(),
+        Err(error) => {
+            unclaim(&gateway, &start).await;
+            error.into_response()
+        }
     };
-    response
-        .headers_mut()
-        .insert(QUERY_ID, HeaderValue::from_str(&id.to_string()).expect("a UUID's text is a header value"));
-    Ok(response)
+    Ok(with_id(response, id))
+}
+
+/// The answer to a request that was made before with the same key; `None`: nothing was changed by it, so it is run (again).
+async fn answered_before(
+    gateway: &Gateway,
+    id: QueryId,
+    request: &Asked,
+) -> Result<Option<Response>, ApiError> {
+    let known = gateway.mirror.look(id).await.map_err(|error| {
+        tracing::error!(%error, "the status mirror cannot be read");
+        ApiError::internal(
+            "The gateway cannot read its status mirror now. The command was not executed again.",
+        )
+    })?;
+    // Without a record nothing was sent: the intent is on disk before.
+    let Some(known) = known else { return Ok(None) };
+    let record = known.record;
+    if known.running {
+        let message = format!(
+            "Query {id}, sent with this `Idempotency-Key`, is still running. It was not sent again; ask for its status."
+        );
+        let error = ApiError { retry_after: Some(1), ..ApiError::conflict(message) };
+        return Ok(Some(error.into_response()));
+    }
+    let nothing_changed = record.effect == Some(Effect::NotExecuted) || request.read_only;
+    if nothing_changed && record.status != QueryStatus::Executing {
+        return Ok(None);
+    }
+    let no_values = request.command.parameters.iter().all(|p| p.direction == Direction::Input);
+    if record.status == QueryStatus::Successful && record.mode == ExecutionMode::NonQuery && no_values {
+        let body = answer::count(&record, gateway.integrator, &[]);
+        return Ok(Some(([(header::CONTENT_TYPE, "application/json")], body).into_response()));
+    }
+    let message = format!(
+        "Query {id} was sent with this `Idempotency-Key` and was not sent again. Its rows and values are not kept; ask for its status \
+         to learn how it ended."
+    );
+    Ok(Some(ApiError::conflict(message).into_response()))
+}
+
+async fn claim(gateway: &Gateway, start: &Start, id: QueryId) -> Result<(), ApiError> {
+    let Some(key) = start.key() else { return Ok(()) };
+    let now = gateway.clock.now().0;
+    gateway.jobs.on_disk(move |table| table.claim(&key, id, now)).await.map_err(|error| {
+        tracing::error!(%error, "an idempotency key cannot be written");
+        ApiError::internal("The gateway could not record the command. The command was not executed.")
+    })
+}
+
+async fn unclaim(gateway: &Gateway, start: &Start) {
+    let Some(key) = start.key() else { return };
+    // When that fails the key stays used for a query that has no record: then it is run.
+    let _ = gateway.jobs.on_disk(move |table| table.unclaim(&key)).await;
 }
 
 #[expect(clippy::too_many_arguments, reason = "each is one fact about the request, used once")]
@@ -62,7 +118,7 @@ async fn begin(
     site: SiteId,
     id: QueryId,
     named: bool,
-    request: Immediate,
+    request: Asked,
     request_size: usize,
     form: Form,
     room: Reservation,
@@ -70,7 +126,7 @@ async fn begin(
     let began = gateway.clock.monotonic();
     let created = gateway.clock.now().0;
     // What we know of the pairing does not count: it may have changed, and the site enforces only what we ask for.
-    let Immediate { command, max_time_in_queue, read_only } = request;
+    let Asked { command, max_time_in_queue, read_only } = request;
     let record = Record {
         id,
         site,
@@ -91,7 +147,16 @@ async fn begin(
         error: None,
         effect: None,
     };
-    let running = gateway.mirror.begin(record.clone(), named, !read_only).await.map_err(|e| match e {
+    if named && !matches!(gateway.jobs.look(id).await, Ok(None)) {
+        return Err(not_recorded(MirrorError::Used));
+    }
+    let running = gateway.mirror.begin(record.clone(), named, !read_only).await.map_err(not_recorded)?;
+    Ok(run::start(gateway, Job { command, record, running, form, read_only, room, began }))
+}
+
+/// Why a command was not begun.
+pub(super) fn not_recorded(error: MirrorError) -> ApiError {
+    match error {
         MirrorError::Used => ApiError::new(
             StatusCode::CONFLICT,
             "`Halo-Query-Id` was used before. This command was not executed; ask for the status of the earlier one, or choose a new id.",
@@ -99,46 +164,11 @@ async fn begin(
         MirrorError::Disk => {
             ApiError::internal("The gateway could not record the command. The command was not executed.")
         }
-        MirrorError::Full => {
-            ApiError::unavailable("The gateway has too many commands under way. The command was not executed.", 1)
-        }
-    })?;
-    Ok(run::start(gateway, Job { command, record, running, form, read_only, room, began }))
-}
-
-/// A site that we know to have let us in, or one that the platform knows at all (another gateway of ours may have paired
-/// with it: the site itself will say).
-async fn check_known(gateway: &Gateway, site: SiteId) -> Result<(), ApiError> {
-    if gateway.store.paired(site).is_some() {
-        return Ok(());
+        MirrorError::Full => ApiError::unavailable(
+            "The gateway has too many commands under way. The command was not executed.",
+            1,
+        ),
     }
-    match gateway.cloud.look(site).await {
-        Ok(Some(_)) => Ok(()),
-        Ok(None) => Err(ApiError::unknown_site()),
-        Err(error) => Err(run::open_error(gateway, site, &error.into())),
-    }
-}
-
-fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    // A client that names no type is taken at the published word: JSON.
-    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
-    let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
-    let mut parts = text.split(';').map(str::trim);
-    let json = parts.next().is_some_and(|media| media == "application/json" || media.ends_with("+json"));
-    let utf8 = parts.all(|p| p.strip_prefix("charset=").is_none_or(|c| c.trim_matches('"') == "utf-8"));
-    match json && utf8 {
-        true => Ok(()),
-        false => Err(ApiError::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "The body must be JSON in UTF-8: send `Content-Type: application/json`. The command was not executed.",
-        )),
-    }
-}
-
-fn named(headers: &HeaderMap) -> Result<Option<QueryId>, ApiError> {
-    let Some(value) = headers.get(QUERY_ID) else { return Ok(None) };
-    let id = value.to_str().ok().and_then(|text| text.parse().ok());
-    id.map(Some).ok_or_else(|| ApiError::bad_request("`Halo-Query-Id` must be a UUID."))
 }
 
 fn wanted_form(headers: &HeaderMap) -> Form {
@@ -150,53 +180,4 @@ fn wanted_form(headers: &HeaderMap) -> Form {
         })
     });
     if lines { Form::Lines } else { Form::Whole }
-}
-
-/// Reads the body under its limit and under the gateway's memory budget.
-async fn read(
-    gateway: &Gateway,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<(Vec<u8>, Reservation), ApiError> {
-    let limit = gateway.limits.request_body_bytes;
-    let too_large = || {
-        ApiError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("The request's body is larger than {limit} bytes. The command was not executed."),
-        )
-    };
-    let no_room = |_| {
-        ApiError::unavailable("The gateway holds too many requests at once. The command was not executed.", 1)
-    };
-    let said = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.parse::<usize>().ok());
-    if said.is_some_and(|length| length > limit) {
-        return Err(too_large());
-    }
-    let mut room = gateway.budget.reserve(said.unwrap_or(0) * COPIES).map_err(no_room)?;
-    let mut bytes = Vec::with_capacity(said.unwrap_or(0));
-    let reading = async {
-        let mut pieces = body.into_data_stream();
-        while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|_| ApiError::bad_request("The request's body broke off."))?;
-            if bytes.len() + piece.len() > limit {
-                return Err(too_large());
-            }
-            room.grow_to((bytes.len() + piece.len()) * COPIES).map_err(no_room)?;
-            bytes.extend_from_slice(&piece);
-        }
-        Ok(())
-    };
-    match tokio::time::timeout(BODY_WITHIN, reading).await {
-        Ok(read) => read?,
-        Err(_) => {
-            return Err(ApiError::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "The request's body did not arrive in time. The command was not executed.",
-            ));
-        }
-    }
-    Ok((bytes, room))
 }

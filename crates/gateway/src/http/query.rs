@@ -1,21 +1,29 @@
-//! `GET /integrator/sites/{siteId}/queries/{queryId}`: what became of an immediate query.
+//! `GET /integrator/sites/{siteId}/queries/{queryId}`: how an async query stands, or what became of an immediate one.
 
-use super::{query_id, site_id};
+use super::{
+    job_error::{find, mirror_unreadable},
+    json_response, query_id,
+    registered::fresh,
+    request::with_id,
+    site_id,
+};
 use crate::{
     answer,
     error::ApiError,
     gateway::Gateway,
+    jobs::{JobRecord, Kind, Why, ask},
     mirror::{QueryStatus, Record},
     session::{Lane, call},
     verdict::{End, judge},
 };
 use axum::{
     extract::{Path, State},
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use link_api::proto;
 use model::{Effect, ErrorType, ExecutionMode};
+use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
 /// The site is asked for an outcome for at most this long.
@@ -28,10 +36,11 @@ pub(super) async fn handle(
     Path((site, query)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     let (site, query) = (site_id(&site)?, query_id(&query)?);
-    let known = gateway.mirror.look(query).await.map_err(|error| {
-        tracing::error!(%error, "the status mirror cannot be read");
-        ApiError::internal("The gateway cannot read its status mirror now.")
-    })?;
+    if gateway.jobs.look(query).await.map_err(mirror_unreadable)?.is_some() {
+        let record = fresh(&gateway, find(&gateway, site, query, Kind::Async).await?).await?;
+        return Ok(with_id(json_response(StatusCode::OK, &shown(&gateway, &record).await), query));
+    }
+    let known = gateway.mirror.look(query).await.map_err(mirror_unreadable)?;
     let Some(known) = known.filter(|known| known.record.site == site) else {
         return Err(ApiError::not_found(
             "The server cannot find the requested resource: no query of this id was sent to the site within 24 hours.",
@@ -45,6 +54,18 @@ pub(super) async fn handle(
     };
     let body = answer::status(&record, gateway.integrator);
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// An async query's status, with the database's own words where they can be had without dialling.
+pub(super) async fn shown(gateway: &Arc<Gateway>, record: &JobRecord) -> Value {
+    let jobs = &gateway.jobs;
+    if matches!(record.why, Some(Why::Said(..)))
+        && jobs.words(record.id).is_none()
+        && gateway.sessions.is_warm(record.site, Lane::Prompt)
+    {
+        ask::refresh(gateway, record.site, &[record.id]).await;
+    }
+    answer::job::status(record, gateway.integrator, jobs.words(record.id))
 }
 
 async fn ask_the_site(gateway: &Gateway, record: Record) -> Record {

@@ -6,6 +6,7 @@ use crate::{
 };
 use link_api::{Tuning, client::Channel, convert, proto};
 use model::{Clock, Hidden, SiteFacts, SiteId};
+use rustls::pki_types::CertificateDer;
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 use trust::{Operational, Peer};
@@ -43,8 +44,10 @@ pub enum OpenError {
 pub struct Session {
     /// Whose it is.
     pub site: SiteId,
-    /// The site's certificate.
+    /// The site's certificate, as it was read.
     pub peer: Peer,
+    /// The same, as it was sent: signatures are checked with it.
+    pub leaf: CertificateDer<'static>,
     /// What the site says of itself; `None` unless paired.
     pub facts: Option<SiteFacts>,
     /// Whether the site says that this integrator is paired and switched on.
@@ -93,11 +96,14 @@ impl Opener {
             Some(error) => OpenError::NotTheSite(error.to_string()),
             None => OpenError::NoAnswer("it broke off during the handshake"),
         })?;
-        let (peer, exporter) = {
+        let (peer, leaf, exporter) = {
             let connection = tls.get_ref().1;
+            let leaf =
+                connection.peer_certificates().and_then(<[_]>::first).map(|leaf| leaf.clone().into_owned());
             let not_the_site = |e: trust::TrustError| OpenError::NotTheSite(e.to_string());
             (
                 trust::inner::peer_of_client(connection).map_err(not_the_site)?,
+                leaf.ok_or_else(|| OpenError::NotTheSite("it sent no certificate".into()))?,
                 trust::inner::exporter(connection).map_err(not_the_site)?,
             )
         };
@@ -109,7 +115,7 @@ impl Opener {
             let _ = connection.await;
         });
         // From here on a drop closes the connection, whatever goes wrong.
-        let mut session = Session { site, peer, facts: None, paired: false, exporter, channel, driver };
+        let mut session = Session { site, peer, leaf, facts: None, paired: false, exporter, channel, driver };
         let hello = client.hello(proto::HelloRequest { version: link_api::VERSION });
         let hello = match tokio::time::timeout(HELLO_WITHIN, hello).await {
             Ok(Ok(hello)) => hello.into_inner(),

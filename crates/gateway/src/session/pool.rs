@@ -1,6 +1,9 @@
 //! The warm sessions: concurrent callers share one attempt, idle ones are closed.
 
-use super::open::{OpenError, Opener, Session};
+use super::{
+    call::CallError,
+    open::{OpenError, Opener, Session},
+};
 use crate::{cloud::Cloud, store::Store};
 use futures::{
     FutureExt,
@@ -10,7 +13,7 @@ use link_api::Tuning;
 use model::{Clock, SiteFacts, SiteId};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 use trust::Operational;
@@ -46,6 +49,7 @@ pub struct Sessions {
 struct Inner {
     opener: Opener,
     slots: Mutex<Slots>,
+    opened: OnceLock<Box<dyn Fn(SiteId) + Send + Sync>>,
 }
 
 #[derive(Default)]
@@ -76,7 +80,7 @@ impl Sessions {
         tuning: Tuning,
     ) -> Self {
         let opener = Opener { cloud, own, store, clock, tuning };
-        Sessions { inner: Arc::new(Inner { opener, slots: Mutex::default() }) }
+        Sessions { inner: Arc::new(Inner { opener, slots: Mutex::default(), opened: OnceLock::new() }) }
     }
 
     /// A session that the site says is paired: a warm one, or a new one.
@@ -119,6 +123,28 @@ impl Sessions {
         {
             slots.by_key.remove(&key);
         }
+    }
+
+    /// The same when the error says that the connection is at fault.
+    pub fn discard_broken(&self, session: &Arc<Session>, lane: Lane, error: &CallError) {
+        use link_api::Code as C;
+        let fine = matches!(error, CallError::Failed(status) if matches!(
+            status.code(),
+            C::InvalidArgument | C::PermissionDenied | C::Unauthenticated | C::ResourceExhausted | C::Unimplemented | C::DeadlineExceeded | C::NotFound
+        ));
+        if !fine {
+            self.discard(session, lane);
+        }
+    }
+
+    /// Whether a site can be asked without dialling it.
+    pub fn is_warm(&self, site: SiteId, lane: Lane) -> bool {
+        matches!(self.inner.lock().by_key.get(&(site, lane)), Some(Slot::Open { session, .. }) if !session.is_closed())
+    }
+
+    /// Calls back whenever a session in the prompt lane has been opened. Once only.
+    pub fn on_open(&self, tell: impl Fn(SiteId) + Send + Sync + 'static) {
+        let _ = self.inner.opened.set(Box::new(tell));
     }
 
     /// Forgets what is known of a site (it paired us, or no longer knows us). Calls under way finish.
@@ -166,6 +192,10 @@ impl Sessions {
                     Some(slot) => slots.by_key.insert((site, lane), slot),
                     None => slots.by_key.remove(&(site, lane)),
                 };
+            }
+            drop(slots);
+            if let (Ok(_), Lane::Prompt, Some(tell)) = (&answer, lane, inner.opened.get()) {
+                tell(site);
             }
             answer
         });

@@ -132,11 +132,11 @@ async fn streams_and_plain_answers_have_a_session_each() {
 }
 
 pub(crate) async fn until(mut done: impl FnMut() -> bool) {
-    for _ in 0..500 {
+    for _ in 0..2000 {
         if done() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("it did not happen within five seconds");
+    panic!("it did not happen within twenty seconds");
 }

@@ -9,12 +9,17 @@
 )]
 
 mod bad_input;
+mod beyond;
 mod contract;
+mod events;
 mod gone;
 mod immediate;
+mod jobs;
 mod kit;
 mod lines;
 mod pairing;
 mod query;
+mod registered;
 mod served;
 mod sites;
+mod webhooks;

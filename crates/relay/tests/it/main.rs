@@ -3,6 +3,7 @@
 
 mod bytes;
 mod guests;
+mod hints;
 mod kit;
 mod life;
 mod own;

@@ -1,5 +1,6 @@
 //! A site whose Link does what the command's text tells it to.
 
+use super::FakeJobs;
 use futures::{Stream, StreamExt, stream};
 use link_api::{Link, Request, Response, Status, Streaming, Tuning, convert, pack::Packer, proto};
 use model::{Availability, Catalogue, Clock, Pms, SiteFacts, SiteId, SiteStatus, SystemClock};
@@ -52,6 +53,7 @@ pub(crate) struct FakeSite {
     /// Lets a command `wait` go on.
     pub(crate) release: Notify,
     pub(crate) arrived: Notify,
+    pub(crate) jobs: Arc<FakeJobs>,
     /// Breaks all connections.
     cut: Notify,
     die_once: AtomicBool,
@@ -98,6 +100,7 @@ impl FakeSite {
             cancelled: AtomicUsize::new(0),
             release: Notify::new(),
             arrived: Notify::new(),
+            jobs: Arc::default(),
             cut: Notify::new(),
             die_once: AtomicBool::new(true),
         })
@@ -126,6 +129,10 @@ impl FakeSite {
         let other = Root::generate(Kind::Site).unwrap();
         *self.own.lock().unwrap() =
             other.issue("other", 10, SystemClock.now(), Duration::from_secs(3600)).unwrap();
+    }
+
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.own.lock().unwrap().sign(message).unwrap()
     }
 
     pub(crate) fn break_connections(&self) {
@@ -411,6 +418,41 @@ impl Link for FakeLink {
         tokio::spawn(async move { site.pair(&peer, &exporter, &mut hear, &say).await });
         let replies = stream::unfold(said, |mut said| async move { Some((Ok(said.recv().await?), said)) });
         Ok(Response::new(replies.boxed()))
+    }
+
+    type PagesStream = super::jobs::Pages;
+    type EventsStream = super::jobs::Events;
+
+    async fn submit(
+        &self,
+        request: Request<proto::SubmitRequest>,
+    ) -> Result<Response<proto::JobState>, Status> {
+        match self.site.jobs.submit(&self.site, request.into_inner())? {
+            Some(state) => Ok(Response::new(state)),
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn jobs(&self, request: Request<proto::JobsRequest>) -> Result<Response<proto::JobsReply>, Status> {
+        if self.site.jobs.dumb.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        Ok(Response::new(self.site.jobs.jobs(request.into_inner())))
+    }
+
+    async fn pages(
+        &self,
+        request: Request<Streaming<proto::PagesAsk>>,
+    ) -> Result<Response<Self::PagesStream>, Status> {
+        let pages = self.site.jobs.pages(Arc::clone(&self.site), request.into_inner()).await;
+        Ok(Response::new(pages))
+    }
+
+    async fn events(
+        &self,
+        request: Request<proto::EventsRequest>,
+    ) -> Result<Response<Self::EventsStream>, Status> {
+        Ok(Response::new(self.site.jobs.follow(Arc::clone(&self.site), request.into_inner())))
     }
 }
 

@@ -1,0 +1,188 @@
+//! Hands a job to its site: again and again over broken connections, for two minutes. The command is in memory only.
+
+use super::record::{JobRecord, JobStatus, Why};
+use crate::{
+    budget::Reservation,
+    gateway::{Gateway, OneMore},
+    session::{CallError, Lane, OpenError, call},
+};
+use link_api::{Code, Status, proto};
+use model::{Effect, QueryId, SiteId};
+use rand::Rng;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::oneshot;
+
+/// One attempt, once a session is open.
+const ATTEMPT: Duration = Duration::from_secs(30);
+/// First and longest pause between two attempts.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+
+/// Starts the handing over in a task of its own. The receiver resolves when the job is with the site, or never will be.
+pub(crate) fn start(
+    gateway: &Arc<Gateway>,
+    record: &JobRecord,
+    request: proto::SubmitRequest,
+    room: Reservation,
+) -> oneshot::Receiver<()> {
+    let (tell, told) = oneshot::channel();
+    let one_more = OneMore::begin(gateway);
+    let delivery = Delivery {
+        gateway: Arc::clone(gateway),
+        id: record.id,
+        site: record.site,
+        request,
+        maybe_there: false,
+    };
+    tokio::spawn(async move {
+        let gateway = Arc::clone(&delivery.gateway);
+        let site = delivery.site;
+        tokio::select! {
+            () = delivery.run() => {}
+            () = gateway.stopped() => {}
+        }
+        drop((room, one_more));
+        let _ = tell.send(());
+        super::follow::watch(&gateway, site);
+    });
+    told
+}
+
+struct Delivery {
+    gateway: Arc<Gateway>,
+    id: QueryId,
+    site: SiteId,
+    request: proto::SubmitRequest,
+    /// Some attempt may have arrived.
+    maybe_there: bool,
+}
+
+/// What came of one attempt.
+enum Attempt {
+    /// The site has it, or said why not.
+    Told(Box<proto::JobState>),
+    /// It never will.
+    Never(JobStatus, Why),
+    /// Perhaps the next time.
+    Again,
+}
+
+impl Delivery {
+    async fn run(mut self) {
+        let gateway = Arc::clone(&self.gateway);
+        let within = Duration::from_millis(gateway.limits.hand_over_ms);
+        let began = gateway.clock.monotonic();
+        let mut pause = PAUSES.0;
+        loop {
+            if self.is_cancelled().await && !self.maybe_there {
+                return self.fail(JobStatus::ExecutionFailed, Why::Cancelled).await;
+            }
+            let left = within.saturating_sub(gateway.clock.monotonic().saturating_sub(began));
+            let attempt = match tokio::time::timeout(left, self.attempt()).await {
+                Ok(attempt) => attempt,
+                Err(_) => Attempt::Again,
+            };
+            match attempt {
+                Attempt::Told(state) => return self.told(*state).await,
+                Attempt::Never(status, why) => return self.fail(status, why).await,
+                Attempt::Again => {}
+            }
+            let over = gateway.clock.monotonic().saturating_sub(began);
+            if over >= within {
+                let status = JobStatus::InitialisationFailedSiteUnreachable;
+                return self.fail(status, Why::Unreachable).await;
+            }
+            // Full jitter: jobs that failed together do not come back together.
+            let wait = rand::rng().random_range(pause / 4..=pause);
+            tokio::time::sleep(wait.min(within - over)).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    async fn attempt(&mut self) -> Attempt {
+        use crate::cloud::CloudError as C;
+        let session = match self.gateway.sessions.get(self.site, Lane::Prompt).await {
+            Ok(session) => session,
+            Err(error) => {
+                return match error {
+                    OpenError::NotPaired => Attempt::Never(JobStatus::ExecutionFailed, Why::NotPaired),
+                    // When it may be there already, it is worth while to wait for the site.
+                    OpenError::Cloud(C::Offline) if !self.maybe_there => {
+                        Attempt::Never(JobStatus::InitialisationFailedSiteOffline, Why::Offline)
+                    }
+                    OpenError::Cloud(C::UnknownSite | C::NotEntitled) => {
+                        Attempt::Never(JobStatus::ExecutionFailed, Why::NoWay)
+                    }
+                    OpenError::Version(_) => Attempt::Never(JobStatus::ExecutionFailed, Why::TooOld),
+                    _ => Attempt::Again,
+                };
+            }
+        };
+        let request = self.request.clone();
+        // From here on it may arrive, also when this attempt is given up in the middle.
+        let before = std::mem::replace(&mut self.maybe_there, true);
+        let answer = call(&session, async move |mut client| {
+            tokio::time::timeout(ATTEMPT, client.submit(request))
+                .await
+                .map_err(|_| Status::deadline_exceeded("no answer in time"))?
+        })
+        .await;
+        let error = match answer {
+            Ok(state) => return Attempt::Told(Box::new(state.into_inner())),
+            Err(error) => error,
+        };
+        self.gateway.sessions.discard_broken(&session, Lane::Prompt, &error);
+        let CallError::Failed(status) = error else {
+            self.maybe_there = before;
+            return Attempt::Again;
+        };
+        // The site answers these before it has looked at the job.
+        match status.code() {
+            Code::Unimplemented => Attempt::Never(JobStatus::ExecutionFailed, Why::TooOld),
+            Code::InvalidArgument => Attempt::Never(JobStatus::ExecutionFailed, Why::Refused),
+            Code::PermissionDenied | Code::Unauthenticated => {
+                self.gateway.sessions.forget(self.site);
+                Attempt::Never(JobStatus::ExecutionFailed, Why::NotPaired)
+            }
+            _ => Attempt::Again,
+        }
+    }
+
+    async fn is_cancelled(&self) -> bool {
+        self.gateway.jobs.look(self.id).await.ok().flatten().is_some_and(|record| record.cancel)
+    }
+
+    async fn told(self, state: proto::JobState) {
+        let jobs = &self.gateway.jobs;
+        jobs.handed_over(self.id);
+        jobs.learn(self.site, vec![state]).await;
+        if self.is_cancelled().await {
+            let request = proto::JobsRequest {
+                query_ids: super::ask::bytes(&[self.id]),
+                cancel: true,
+                ..proto::JobsRequest::default()
+            };
+            if let Ok(states) = super::ask::ask(&self.gateway, self.site, request).await {
+                jobs.learn(self.site, states).await;
+            }
+        }
+    }
+
+    async fn fail(self, status: JobStatus, why: Why) {
+        let now = self.gateway.clock.now().0;
+        // An answer that says no is a word of the site; silence is none.
+        let given_up = self.maybe_there && why == Why::Unreachable;
+        let effect = if given_up { Effect::Unknown } else { Effect::NotExecuted };
+        let jobs = &self.gateway.jobs;
+        jobs.handed_over(self.id);
+        jobs.change(self.id, move |record| {
+            let status = match record.schedule {
+                // The published words of a registered query have this one alone.
+                Some(_) => JobStatus::InitialisationFailedCacheError,
+                None => status,
+            };
+            record.fail(status, why, effect, now);
+            record.given_up = given_up;
+        })
+        .await;
+    }
+}
