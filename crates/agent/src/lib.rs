@@ -1,6 +1,6 @@
 //! What happens at the site: the door, pairing, execution, the ledger and the audit.
 //!
-//! `store` remembers, `door` decides, `executor` runs, `server` answers gateways, `host` is all of it for the sites of
+//! `store` remembers, `door` decides, `executor` runs, `jobs` is what runs without its caller, `server` answers gateways, `host` is all of it for the sites of
 //! one Link, `link` connects it to Halo Cloud, `control` is how the Utility at the same server talks to it.
 
 pub mod config;
@@ -12,6 +12,7 @@ pub mod executor;
 mod files;
 pub mod host;
 mod identity;
+pub mod jobs;
 mod journal;
 pub mod link;
 pub mod pairing;

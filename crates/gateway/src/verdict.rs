@@ -190,7 +190,8 @@ fn refused(ended: &proto::Ended, record: &Record) -> Verdict {
                 record.id
             ),
         ),
-        Ok(R::Unspecified) | Err(_) => {
+        // Jobs alone are refused so.
+        Ok(R::NoRoom | R::Unspecified) | Err(_) => {
             ApiError::forbidden("The site refused the command. The command was not executed.")
         }
     })
