@@ -176,7 +176,7 @@ impl Door {
     ///
     /// # Errors
     /// As [`Door::enter`].
-    pub(crate) fn take(
+    pub(crate) fn take_on(
         &self,
         peer: &Peer,
         site: SiteId,
@@ -332,10 +332,6 @@ impl Door {
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
-    }
-
-    pub(crate) fn journal(&self) -> &Journal {
-        &self.journal
     }
 
     pub(crate) fn note(&self, line: AuditLine) {
