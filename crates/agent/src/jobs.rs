@@ -49,6 +49,10 @@ const HINTS: usize = 256;
 /// What a Link may be asked to do on its own.
 const LIMITS: JobLimits = JobLimits { kept: 10_000, waiting: 1_000, schedules: 1_000 };
 
+/// Hears where a thread is.
+#[cfg(test)]
+type Fault = Arc<dyn Fn(&'static str) + Send + Sync>;
+
 /// All jobs of a Link.
 pub struct Jobs {
     door: Arc<Door>,
@@ -71,7 +75,7 @@ pub struct Jobs {
     hints: broadcast::Sender<(SiteId, IntegratorId)>,
     signers: RwLock<HashMap<SiteId, Operational>>,
     #[cfg(test)]
-    pub(crate) faults: Mutex<Option<Arc<dyn Fn(&'static str) + Send + Sync>>>,
+    faults: Mutex<Option<Fault>>,
 }
 
 impl std::fmt::Debug for Jobs {

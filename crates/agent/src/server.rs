@@ -215,7 +215,7 @@ impl Feed {
 
     async fn feed(&mut self) {
         // From before the first look, so that nothing is missed between two.
-        let mut wait = self.jobs.wait_for_events(self.ask.site, self.ask.integrator);
+        let mut news = self.jobs.listen(self.ask.site, self.ask.integrator);
         let mut first = true;
         loop {
             let (door, jobs) = (self.door.clone(), self.jobs.clone());
@@ -241,7 +241,7 @@ impl Feed {
             }
             first = false;
             if !page.more {
-                wait().await;
+                news.wait().await;
             }
         }
     }

@@ -5,6 +5,7 @@ use crate::store::{EventRow, JournalHead};
 use link_api::proto;
 use model::{IntegratorId, SiteId};
 use std::{sync::PoisonError, time::Duration};
+use tokio::{sync::watch, time::timeout};
 
 /// Most events in one message.
 const AT_ONCE: u32 = 500;
@@ -29,6 +30,16 @@ pub(crate) struct Page {
     pub(crate) after: u64,
     /// There are more now.
     pub(crate) more: bool,
+}
+
+/// Waits for news.
+pub(crate) struct Listener(watch::Receiver<()>);
+
+impl Listener {
+    /// Until there may be more.
+    pub(crate) async fn wait(&mut self) {
+        let _ = timeout(AGAIN, self.0.changed()).await;
+    }
 }
 
 impl Jobs {
@@ -65,16 +76,9 @@ impl Jobs {
         Ok(Page { reply, after, more })
     }
 
-    /// Waits until there may be more for an integrator.
-    pub(crate) fn wait_for_events(
-        &self,
-        site: SiteId,
-        integrator: IntegratorId,
-    ) -> impl AsyncFnMut() + use<> {
-        let mut told = self.told.listen((site, integrator));
-        async move || {
-            let _ = tokio::time::timeout(AGAIN, told.changed()).await;
-        }
+    /// Hears from now on when there may be more for an integrator.
+    pub(crate) fn listen(&self, site: SiteId, integrator: IntegratorId) -> Listener {
+        Listener(self.told.listen((site, integrator)))
     }
 
     /// Whether a cursor belongs to this journal as it is now: a site whose disk was set back has another past.

@@ -105,8 +105,8 @@ impl Jobs {
             _ => Unsettled::Job { id: item.job, attempt: None, ended },
         };
         self.settle_or_keep(end);
-        if let Some(last) = last {
-            self.queue().ran(item.job, last);
+        if let Some(run) = item.run {
+            self.queue().over(item.job, run);
             self.wake.notify_one();
         }
     }

@@ -162,7 +162,7 @@ impl Sender {
             let reading = tokio::task::spawn_blocking(move || {
                 let mut out = Vec::new();
                 let more =
-                    reader.next().map(|piece| piece.map(|piece| reform.push(piece, &mut out)).is_some());
+                    reader.piece().map(|piece| piece.map(|piece| reform.push(piece, &mut out)).is_some());
                 (reader, reform, out, more)
             });
             let read = reading.await.map_err(|_| Stop::Failed(Status::internal("the site failed")))?;

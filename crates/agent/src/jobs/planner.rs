@@ -102,7 +102,7 @@ mod tests {
         let end = plan.taken + plan.duration as i64 + 2 * plan.frequency as i64 + takes as i64;
         for now in plan.taken..=end {
             let since = (now - plan.taken) as u64;
-            if since % plan.frequency == 0 {
+            if since.is_multiple_of(plan.frequency) {
                 // A new period: what was wanted in the one before is not wanted any more.
                 let n = since / plan.frequency;
                 wanted = (since <= plan.duration && now >= busy_until).then_some(n);

@@ -79,16 +79,20 @@ impl Queue {
         items.remove(at)
     }
 
-    /// The newest run that has come due, once `ran` has ended.
-    pub(super) fn after_run(&self, job: i64, ran: u64, now: i64) -> u64 {
-        self.schedules.get(&job).map_or(ran, |scheduled| scheduled.plan.after_run(now, ran))
+    /// A run has ended now, and is to be written down: those that came due meanwhile are left out. Answers the newest that
+    /// began or was left out. None is due until it is [`Queue::over`].
+    pub(super) fn after_run(&mut self, job: i64, ran: u64, now: i64) -> u64 {
+        let Some(scheduled) = self.schedules.get_mut(&job) else { return ran };
+        let last = scheduled.plan.after_run(now, ran);
+        scheduled.last = scheduled.last.max(Some(last));
+        last
     }
 
-    /// A run is over; `last` is the newest that began or was left out.
-    pub(super) fn ran(&mut self, job: i64, last: u64) {
+    /// A run is over and written down: the next may come.
+    pub(super) fn over(&mut self, job: i64, ran: u64) {
         if let Some(scheduled) = self.schedules.get_mut(&job) {
             scheduled.going = false;
-            scheduled.last = Some(scheduled.last.map_or(last, |before| before.max(last)));
+            scheduled.last = scheduled.last.max(Some(ran));
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
     settle::{Result as Kept, Unsettled},
 };
 use crate::{
-    door::{Admission, Permit, Taken},
+    door::{Admission, Permit, Refused, Taken},
     executor::{
         Turn,
         bulk::{NotKept, Reins},
@@ -90,8 +90,7 @@ impl Jobs {
         }
         self.reins().remove(&item.job);
         if let Some(run) = item.run {
-            let last = self.queue().after_run(item.job, run, self.time.now().0);
-            self.queue().ran(item.job, last);
+            self.queue().over(item.job, run);
             self.wake.notify_one();
         }
     }
@@ -138,7 +137,10 @@ impl Jobs {
             Ok(sealed) => sealed,
             Err(error) => {
                 tracing::error!(%error, "a page's key can't be sealed");
-                return admission.give_up(&proto::Ended::default());
+                let how = "Halo Link could not make a key for its result.";
+                let refused = Refused::new(proto::Refusal::Busy, how).ended();
+                admission.give_up(&refused);
+                return self.end_unrun(&item, refused);
             }
         };
         // Before it begins: a cancel that comes just after must find it.
@@ -181,6 +183,9 @@ impl Jobs {
                 Ok(all) => kept = all,
                 Err(why) => ended = unkept(ended, why),
             }
+        } else {
+            // With the page that it was writing.
+            drop(keep);
         }
         self.fault("before end");
         let end = Unsettled::Job { id: job.id, attempt: Some(job.attempt), ended: ended.clone() };

@@ -2,7 +2,7 @@
 
 use super::{Jobs, StoreError};
 use crate::store::{Page, RunEnd};
-use link_api::proto;
+use link_api::proto::{self, JobStatus};
 use model::Timestamp;
 use rusqlite::Transaction;
 use std::sync::PoisonError;
@@ -71,7 +71,11 @@ impl Jobs {
         let Some(job) = self.store.job_in(t, *id)? else { return Ok(false) };
         match end {
             Unsettled::Job { attempt, ended, .. } => {
-                if attempt.is_some_and(|attempt| attempt != job.attempt) {
+                let ours = match attempt {
+                    Some(attempt) => *attempt == job.attempt,
+                    None => job.state == JobStatus::JobQueued,
+                };
+                if !ours {
                     return Ok(false);
                 }
                 let Result { last, columns, answered } = result;

@@ -67,7 +67,7 @@ impl Jobs {
     pub(crate) fn submit(&self, caller: &Caller, wanted: Wanted) -> Result<JobState, StoreError> {
         let (peer, site) = (&caller.peer, caller.site);
         let key = LedgerKey { site, integrator: IntegratorId(peer.id), query: wanted.query };
-        let taken = match self.door.take(peer, site, &wanted.command, wanted.request.read_only) {
+        let taken = match self.door.take_on(peer, site, &wanted.command, wanted.request.read_only) {
             Ok(taken) => taken,
             Err(refused) => {
                 // Taken before, it may have run since: a repeat must not be told that it did not.

@@ -6,7 +6,7 @@ mod row;
 pub(super) use row::purpose;
 pub(crate) use row::{Job, Page};
 
-use super::{LedgerKey, Moment, NewEvent, Started, Store, StoreError, clock_high};
+use super::{LedgerKey, Moment, Started, Store, StoreError, clock_high};
 use link_api::proto::{self, EventKind, JobKind, JobStatus};
 use model::Timestamp;
 use prost::Message;

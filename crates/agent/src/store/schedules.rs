@@ -2,7 +2,7 @@
 
 use super::{
     Job, LedgerKey, Moment, Page, Store, StoreError, clock_high,
-    jobs::{event_of, purpose},
+    jobs::{by_id, event_of, purpose},
 };
 use link_api::proto::{self, EventKind, JobStatus};
 use model::Timestamp;
@@ -94,6 +94,8 @@ impl Store {
         if end.began.is_some() && (!before.running || end.began != before.last_run) {
             return Ok(());
         }
+        // One that was cancelled meanwhile has said its last.
+        let enabled = by_id(t, job.id)?.is_some_and(|job| job.state == JobStatus::JobEnabled);
         let last_run = before.last_run.map_or(end.run, |last| last.max(end.run)).cast_signed();
         let ended = &end.ended;
         if ended.status() == proto::Status::Successful {
@@ -117,13 +119,14 @@ impl Store {
                      last_run_ms = ?4, error = ?5 WHERE job = ?1",
             )?
             .execute(params![job.id, last_run, local.0, ended.run_ms, sealed])?;
-            let kind = event_of(ended);
             // The first failure in a row is told, and each that may have written.
-            if kind == EventKind::EventOutcomeUnknown || before.sealed_error.is_none() {
-                job.event(kind, None).write(t, now)?;
+            if event_of(ended) == EventKind::EventOutcomeUnknown {
+                job.event(EventKind::EventOutcomeUnknown, None).write(t, now)?;
+            } else if before.sealed_error.is_none() && enabled {
+                job.event(EventKind::EventFailed, None).write(t, now)?;
             }
         }
-        if let Some(kept) = &end.kept {
+        if let Some(kept) = end.kept.as_ref().filter(|_| enabled) {
             let sealed_ended = self.seal_ended(&job.key, ended)?;
             let columns = self.seal_columns(&job.key, &kept.columns)?;
             t.execute(
@@ -190,7 +193,7 @@ impl Store {
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
         let cut: Vec<(i64, u64)> = rows.collect::<Result<_, _>>()?;
         for (id, run) in &cut {
-            let Some(job) = super::jobs::by_id(t, *id)? else { continue };
+            let Some(job) = by_id(t, *id)? else { continue };
             let query = crate::jobs::run_id(job.key.query, *run);
             let read_only = super::ledger::ran_read_only(t, &LedgerKey { query, ..job.key })?;
             let ended = proto::Ended {

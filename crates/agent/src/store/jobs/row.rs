@@ -6,8 +6,9 @@ use model::{IntegratorId, QueryId, SiteId};
 use rusqlite::{Row, Transaction, params};
 use std::sync::Arc;
 
-pub(super) const SELECT: &str = "SELECT id, site, integrator, query, kind, state, digest, instance, read_only, revision, queue_ms,
-    keep_ms, taken_at, began_at, answered_at, ended_at, cancel, attempt, key, columns, ended, expired FROM job";
+pub(super) const SELECT: &str =
+    "SELECT id, site, integrator, query, kind, state, digest, instance, read_only, revision, queue_ms,
+    taken_at, began_at, answered_at, ended_at, cancel, attempt, key, columns, ended, expired FROM job";
 
 /// A job, without what was asked for.
 #[derive(Clone)]
@@ -21,7 +22,6 @@ pub(crate) struct Job {
     pub(crate) read_only: bool,
     pub(crate) revision: u64,
     pub(crate) queue_ms: i64,
-    pub(crate) keep_ms: i64,
     pub(crate) taken_at: i64,
     pub(crate) began_at: Option<i64>,
     pub(crate) answered_at: Option<i64>,
@@ -42,7 +42,6 @@ impl std::fmt::Debug for Job {
 }
 
 impl Job {
-    #[expect(clippy::type_complexity, reason = "what rusqlite wants of a reader, and what we want")]
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Result<Job, StoreError>> {
         let site = SiteId::from_slice(&row.get::<_, Vec<u8>>(1)?);
         let integrator = IntegratorId::from_slice(&row.get::<_, Vec<u8>>(2)?);
@@ -65,17 +64,16 @@ impl Job {
             read_only: row.get(8)?,
             revision: row.get::<_, i64>(9)?.cast_unsigned(),
             queue_ms: row.get(10)?,
-            keep_ms: row.get(11)?,
-            taken_at: row.get(12)?,
-            began_at: row.get(13)?,
-            answered_at: row.get(14)?,
-            ended_at: row.get(15)?,
-            cancel: row.get(16)?,
-            attempt: row.get(17)?,
-            sealed_key: row.get(18)?,
-            sealed_columns: row.get(19)?,
-            sealed_ended: row.get(20)?,
-            expired: row.get(21)?,
+            taken_at: row.get(11)?,
+            began_at: row.get(12)?,
+            answered_at: row.get(13)?,
+            ended_at: row.get(14)?,
+            cancel: row.get(15)?,
+            attempt: row.get(16)?,
+            sealed_key: row.get(17)?,
+            sealed_columns: row.get(18)?,
+            sealed_ended: row.get(19)?,
+            expired: row.get(20)?,
         }))
     }
 
