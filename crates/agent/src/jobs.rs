@@ -167,7 +167,7 @@ impl Jobs {
             let expired = self.store.expire_jobs(self.moment())?;
             for job in &expired {
                 self.forget(&job.key);
-                self.ring(job.id, &job.key);
+                self.ring(job.id, &job.key, true);
             }
             if expired.is_empty() {
                 break;
@@ -206,9 +206,12 @@ impl Jobs {
         }
     }
 
-    /// Something about a job has changed, and perhaps its integrator's journal.
-    fn ring(&self, id: i64, of: &LedgerKey) {
+    /// Something about a job has changed; `told`: and its integrator's journal too.
+    fn ring(&self, id: i64, of: &LedgerKey, told: bool) {
         self.changed.ring(&id);
+        if !told {
+            return;
+        }
         let whose = (of.site, of.integrator);
         self.told.ring(&whose);
         let _ = self.hints.send(whose);

@@ -117,11 +117,11 @@ impl Journal {
 
     /// Puts entries on disk together with what `work` writes. When that fails, the entries are written later, and what `work`
     /// would have written is the caller's to try again. Blocks on the disk.
-    pub(crate) fn settle(
+    pub(crate) fn settle<T>(
         &self,
         entries: Vec<Entry>,
-        work: impl FnOnce(&Transaction<'_>) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let store = &self.shared.store;
         let settled = self.shared.commit(|t| {
             entries.iter().try_for_each(|entry| entry.write(t, store))?;

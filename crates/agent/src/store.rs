@@ -16,7 +16,7 @@ pub(crate) use codes::{CodeState, TRIES as CODE_TRIES};
 pub(crate) use events::{EventRow, JournalHead, Moment, NewEvent};
 #[cfg(test)]
 pub(crate) use jobs::event_of;
-pub(crate) use jobs::{Cancelled, Job, JobLimits, NewJob, Page, Submitted};
+pub(crate) use jobs::{Cancelled, Job, JobLimits, NewJob, Page, Submitted, View};
 pub(crate) use ledger::{Finished, Known, LedgerKey, Started};
 pub(crate) use pairings::NewPairing;
 pub use pairings::{PairingRecord, RightsRecord};

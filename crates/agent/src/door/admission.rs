@@ -183,11 +183,11 @@ impl Permit {
 
     /// It ended like this, on disk together with what `work` writes. When that fails, how it ended is written down later, and
     /// `work` is the caller's to try again. Blocks on the disk.
-    pub(crate) fn settle(
+    pub(crate) fn settle<T>(
         mut self,
         ended: &proto::Ended,
-        work: impl FnOnce(&Transaction<'_>) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let ticket = self.0.take().expect("taken only by methods that consume the permit");
         let settled = ticket.door.journal.settle(ticket.last_words(ended, true), work);
         lock(&ticket.door.running).remove(&ticket.started.key);

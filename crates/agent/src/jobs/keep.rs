@@ -1,6 +1,6 @@
 //! Where the rows of a job go: into pages as they come, or, of a schedule, into memory until it is known whether they are new.
 
-use super::{Jobs, owner, settle::Result as Kept};
+use super::{Jobs, owner, settle::Kept};
 use crate::{
     executor::bulk::{Keep, NotKept},
     store::{Job, Page},

@@ -1,6 +1,10 @@
 //! Who drives: one task per site takes turns in the bulk lane, one for all looks at the time.
 
-use super::{Jobs, StoreError, queue::Item, settle::Unsettled};
+use super::{
+    Jobs, StoreError,
+    queue::Item,
+    settle::{Kept, Unsettled},
+};
 use crate::store::RunEnd;
 use link_api::proto::{self, JobStatus};
 use model::SiteId;
@@ -102,7 +106,7 @@ impl Jobs {
                 let run = RunEnd { began: None, run, ended, hash: None, kept: None };
                 Unsettled::Run { id: item.job, run }
             }
-            _ => Unsettled::Job { id: item.job, attempt: None, ended },
+            _ => Unsettled::Job { id: item.job, attempt: None, ended, kept: Kept::default() },
         };
         self.settle_or_keep(end);
         if let Some(run) = item.run {
@@ -116,7 +120,7 @@ impl Jobs {
         if let Some(job) = self.store.job_by_id(id)? {
             let now = self.moment();
             self.store.transaction(|t| self.store.close_schedule(t, &job, JobStatus::JobCompleted, now))?;
-            self.ring(id, &job.key);
+            self.ring(id, &job.key, true);
         }
         self.queue().remove(id);
         Ok(())

@@ -3,7 +3,7 @@
 use super::{Jobs, StoreError, owner, pacer::Pacer, state::page_facts};
 use crate::{
     pairing::Caller,
-    store::{Job, LedgerKey, Page},
+    store::{Job, LedgerKey, Page, View},
 };
 use database::json::{Reform, RowForm};
 use link_api::{
@@ -49,6 +49,8 @@ pub(crate) struct Sender {
     ask: Ask,
     pieces: mpsc::Sender<Result<PagesPiece, Status>>,
     pacer: Pacer,
+    /// Pages begun.
+    sent: u32,
 }
 
 impl Jobs {
@@ -61,7 +63,8 @@ impl Jobs {
         pieces: mpsc::Sender<Result<PagesPiece, Status>>,
     ) {
         let all = ask.count == 0;
-        let mut sender = Sender { jobs: self, caller, ask, pieces: pieces.clone(), pacer: Pacer::new(read) };
+        let mut sender =
+            Sender { jobs: self, caller, ask, pieces: pieces.clone(), pacer: Pacer::new(read), sent: 0 };
         let gone = pieces.clone();
         let stop = tokio::select! {
             stop = sender.send_all() => stop,
@@ -89,22 +92,24 @@ impl Sender {
 
     /// Never ends well: it ends with an outcome.
     async fn try_send_all(&mut self) -> Result<std::convert::Infallible, Stop> {
-        let first = self.job().await?.ok_or(Stop::Outcome(PagesOutcome::PagesNoJob))?;
-        let mut changed = self.jobs.changed.listen(first.id);
-        if first.kind == JobKind::Registered {
-            return Err(self.send_newest(&first).await);
+        let first = self.view(0).await?;
+        let mut changed = self.jobs.changed.listen(first.job.id);
+        if first.job.kind == JobKind::Registered {
+            return Err(self.send_newest().await);
         }
         let (mut next, mut left) = (self.ask.first.max(1), self.ask.count);
         loop {
-            let job = self.job().await?.ok_or(Stop::Outcome(PagesOutcome::PagesNoJob))?;
-            if job.expired {
+            let view = self.view(next - 1).await?;
+            if view.job.expired {
                 return Err(Stop::Outcome(PagesOutcome::PagesExpired));
             }
-            for page in self.pages(&job, next - 1).await? {
+            let over = view.job.state == JobStatus::JobEnded;
+            for (i, page) in view.pages.iter().enumerate() {
                 if page.number != next {
                     break;
                 }
-                self.send_page(&job, page, job.state == JobStatus::JobEnded).await?;
+                let last = over && i + 1 == view.pages.len();
+                self.send_page(&view, *page, last).await?;
                 next += 1;
                 if left > 0 {
                     left -= 1;
@@ -113,49 +118,69 @@ impl Sender {
                     }
                 }
             }
-            if job.state == JobStatus::JobEnded {
-                // Pages that came after the list was read are in the next one.
-                let whole = self.ask.count == 0;
+            let whole = self.ask.count == 0;
+            if over || !whole {
                 let outcome = if whole { PagesOutcome::PagesSent } else { PagesOutcome::PagesNoPage };
                 return Err(Stop::Outcome(outcome));
-            }
-            if self.ask.count > 0 {
-                return Err(Stop::Outcome(PagesOutcome::PagesNoPage));
             }
             // An error means that the bell is gone, and it never is while we have it.
             let _ = changed.changed().await;
         }
     }
 
-    async fn send_newest(&mut self, job: &Job) -> Stop {
-        if job.expired {
-            return Stop::Outcome(PagesOutcome::PagesExpired);
-        }
-        let sent = async {
-            let (jobs, id) = (self.jobs.clone(), job.id);
-            let row = on_disk(move || jobs.store.schedule(id)).await?;
-            let hash = row.and_then(|row| row.hash).ok_or(Stop::Outcome(PagesOutcome::PagesNoPage))?;
-            if hash == self.ask.have_hash {
-                return Err(Stop::Outcome(PagesOutcome::PagesUnchanged));
+    async fn send_newest(&mut self) -> Stop {
+        let mut tries = 0;
+        loop {
+            let (sent, attempt) = self.try_send_newest().await;
+            let stop = match sent {
+                Ok(()) => return Stop::Outcome(PagesOutcome::PagesSent),
+                Err(stop) => stop,
+            };
+            tries += 1;
+            // A newer result took its place before anything was sent.
+            let newer = match self.view(0).await {
+                Ok(view) => attempt.is_some_and(|attempt| view.job.attempt != attempt),
+                Err(stop) => return stop,
+            };
+            if tries >= 3 || !newer || !matches!(stop, Stop::Outcome(PagesOutcome::PagesNoPage)) {
+                return stop;
             }
-            let page = self.pages(job, 0).await?.into_iter().next();
-            let page = page.ok_or(Stop::Outcome(PagesOutcome::PagesNoPage))?;
-            self.send_page(job, page, true).await
-        };
-        match sent.await {
-            Ok(()) => Stop::Outcome(PagesOutcome::PagesSent),
-            Err(stop) => stop,
         }
     }
 
-    async fn send_page(&mut self, job: &Job, page: Page, over: bool) -> Result<(), Stop> {
+    /// Answers also which attempt's result it was, while nothing of it was sent.
+    async fn try_send_newest(&mut self) -> (Result<(), Stop>, Option<u32>) {
+        let view = match self.view(0).await {
+            Ok(view) => view,
+            Err(stop) => return (Err(stop), None),
+        };
+        let no = |outcome| (Err(Stop::Outcome(outcome)), None);
+        if view.job.expired {
+            return no(PagesOutcome::PagesExpired);
+        }
+        let hash = view.schedule.as_ref().and_then(|row| row.hash.as_ref());
+        let (Some(hash), Some(page)) = (hash, view.pages.first().copied()) else {
+            return no(PagesOutcome::PagesNoPage);
+        };
+        if *hash == self.ask.have_hash {
+            return no(PagesOutcome::PagesUnchanged);
+        }
+        let before = self.sent;
+        let sent = self.send_page(&view, page, true).await;
+        (sent, Some(view.job.attempt).filter(|_| self.sent == before))
+    }
+
+    async fn send_page(&mut self, view: &View, page: Page, last: bool) -> Result<(), Stop> {
         // Asked for each: whoever is switched off gets no more.
         if let Err(refused) = self.jobs.door.check(&self.caller.peer, self.caller.site) {
             return Err(Stop::Failed(Status::permission_denied(refused.message)));
         }
+        let job = &view.job;
         let (jobs, of) = (self.jobs.clone(), job.clone());
-        let opened = on_disk(move || jobs.open_page(&of, page, over)).await?;
+        let hash = view.schedule.as_ref().and_then(|row| row.hash.clone()).unwrap_or_default();
+        let opened = on_disk(move || jobs.open_page(&of, page, last, hash)).await?;
         let Some((head, mut reader)) = opened else { return Err(self.vanished(job).await) };
+        self.sent += 1;
         self.send(What::Head(head), 0).await?;
         let (mut packer, mut reform) = (Packer::default(), Reform::into(self.ask.form));
         loop {
@@ -216,9 +241,10 @@ impl Sender {
         on_disk(move || jobs.store.job(&key)).await
     }
 
-    async fn pages(&self, job: &Job, after: u32) -> Result<Vec<Page>, Stop> {
-        let (jobs, id) = (self.jobs.clone(), job.id);
-        on_disk(move || jobs.store.job_pages(id, after)).await
+    async fn view(&self, after: u32) -> Result<View, Stop> {
+        let (jobs, key) = (self.jobs.clone(), self.key());
+        let view = on_disk(move || jobs.store.job_view(&key, after)).await?;
+        view.ok_or(Stop::Outcome(PagesOutcome::PagesNoJob))
     }
 
     async fn job_state(&self) -> Option<proto::JobState> {
@@ -240,20 +266,20 @@ type Opened = (proto::PageHead, PageReader<std::fs::File>);
 
 impl Jobs {
     /// Opens a page and says what is in it; `None` when it is not there, or not whole at its very beginning.
-    fn open_page(&self, job: &Job, page: Page, over: bool) -> Result<Option<Opened>, StoreError> {
+    fn open_page(
+        &self,
+        job: &Job,
+        page: Page,
+        last: bool,
+        hash: Vec<u8>,
+    ) -> Result<Option<Opened>, StoreError> {
         let Some(key) = self.store.job_key(job)? else { return Ok(None) };
         let Ok(reader) = self.spool.page(owner(&job.key), job.attempt, page.number, &key) else {
             return Ok(None);
         };
-        let registered = job.kind == JobKind::Registered;
-        let last = registered || (over && self.store.job_pages(job.id, page.number)?.is_empty());
         let outputs = match self.store.job_ended(job)? {
             Some(ended) if last => ended.outputs,
             _ => Vec::new(),
-        };
-        let hash = match registered {
-            true => self.store.schedule(job.id)?.and_then(|row| row.hash).unwrap_or_default(),
-            false => Vec::new(),
         };
         let head = proto::PageHead {
             page: Some(page_facts(&page)),

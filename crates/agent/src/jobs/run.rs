@@ -6,7 +6,7 @@ use super::{
     owner,
     queue::Item,
     run_id,
-    settle::{Result as Kept, Unsettled},
+    settle::{Kept, Unsettled},
 };
 use crate::{
     door::{Admission, Permit, Refused, Taken},
@@ -188,23 +188,17 @@ impl Jobs {
             drop(keep);
         }
         self.fault("before end");
-        let end = Unsettled::Job { id: job.id, attempt: Some(job.attempt), ended: ended.clone() };
-        let settled = permit.settle(&ended, |t| self.write_end(t, &end, &kept).map(drop));
+        let end = Unsettled::Job { id: job.id, attempt: Some(job.attempt), ended: ended.clone(), kept };
+        let settled = permit.settle(&ended, |t| self.write_end(t, &end));
         self.fault("ended");
         match settled {
-            Ok(()) => {
+            Ok(told) => {
                 if let Err(error) = self.forget_unkept(job.id) {
                     tracing::warn!(%error, "result pages could not be removed; the next start tries again");
                 }
-                self.ring(job.id, &job.key);
+                self.ring(job.id, &job.key, told);
             }
-            // Without its last page it is no good end any more.
-            Err(_) => self.settle_or_keep(match end {
-                Unsettled::Job { id, attempt, ended } => {
-                    Unsettled::Job { id, attempt, ended: unkept(ended, NotKept::NoRoom) }
-                }
-                run => run,
-            }),
+            Err(_) => self.keep_trying(end),
         }
     }
 
@@ -235,20 +229,16 @@ impl Jobs {
             hash = Some(new).filter(|_| ended.status() == proto::Status::Successful);
         }
         self.fault("before end");
-        let mut end = RunEnd { began: Some(run), run: last, ended, hash, kept };
+        let end = RunEnd { began: Some(run), run: last, ended, hash, kept };
         let settled = permit.settle(&end.ended.clone(), |t| self.store.end_run(t, job, &end, self.moment()));
         self.fault("ended");
-        if settled.is_err() {
-            if end.kept.take().is_some() {
-                end.ended = unkept(end.ended, NotKept::NoRoom);
-                end.hash = None;
-            }
-            return self.settle_or_keep(Unsettled::Run { id: job.id, run: end });
-        }
+        let Ok(told) = settled else {
+            return self.keep_trying(Unsettled::Run { id: job.id, run: end });
+        };
         if let Err(error) = self.forget_unkept(job.id) {
             tracing::warn!(%error, "result pages could not be removed; the next start tries again");
         }
-        self.ring(job.id, &job.key);
+        self.ring(job.id, &job.key, told);
     }
 
     fn keep_result(&self, job: &Job, keep: &Newest, key: &Key) -> Result<(), NotKept> {
@@ -261,7 +251,8 @@ impl Jobs {
     async fn end_without_it(self: Arc<Self>, item: Item, attempt: u32, ended: proto::Ended) {
         let end = move || match item.run {
             None => {
-                self.settle_or_keep(Unsettled::Job { id: item.job, attempt: Some(attempt), ended });
+                let kept = Kept::default();
+                self.settle_or_keep(Unsettled::Job { id: item.job, attempt: Some(attempt), ended, kept });
             }
             Some(n) => {
                 let run = self.queue().after_run(item.job, n, self.time.now().0);

@@ -135,21 +135,19 @@ impl Jobs {
     }
 
     fn cancel(&self, job: &Job, force: bool) -> Result<(), StoreError> {
-        match self.store.cancel_job(job, self.moment())? {
-            Cancelled::Over => return Ok(()),
-            Cancelled::Now => {
-                self.queue().remove(job.id);
-                if let Some(reins) = self.reins().get(&job.id) {
-                    reins.cancel(force);
-                }
-            }
-            Cancelled::Running => {
-                if let Some(reins) = self.reins().get(&job.id) {
-                    reins.cancel(force);
-                }
-            }
+        let cancelled = self.store.cancel_job(job, self.moment())?;
+        if cancelled == Cancelled::Over {
+            return Ok(());
         }
-        self.ring(job.id, &job.key);
+        let over = cancelled == Cancelled::Now;
+        if over {
+            self.queue().remove(job.id);
+        }
+        // A run of a schedule may be going on.
+        if let Some(reins) = self.reins().get(&job.id) {
+            reins.cancel(force);
+        }
+        self.ring(job.id, &job.key, over);
         Ok(())
     }
 }

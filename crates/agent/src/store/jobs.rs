@@ -6,7 +6,7 @@ mod row;
 pub(super) use row::purpose;
 pub(crate) use row::{Job, Page};
 
-use super::{LedgerKey, Moment, Started, Store, StoreError, clock_high};
+use super::{LedgerKey, Moment, ScheduleRow, Started, Store, StoreError, clock_high};
 use link_api::proto::{self, EventKind, JobKind, JobStatus};
 use model::Timestamp;
 use prost::Message;
@@ -37,6 +37,14 @@ pub(crate) struct NewJob {
     pub(crate) request: proto::SubmitRequest,
     pub(crate) queue_ms: u32,
     pub(crate) keep_ms: u64,
+}
+
+/// A job as it is at one moment.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) job: Job,
+    pub(crate) pages: Vec<Page>,
+    pub(crate) schedule: Option<ScheduleRow>,
 }
 
 /// What became of one that was to be taken.
@@ -203,12 +211,16 @@ impl Store {
 
     /// The pages that can be had, after page `after`.
     pub(crate) fn job_pages(&self, id: i64, after: u32) -> Result<Vec<Page>, StoreError> {
+        pages(&self.lock(), id, after)
+    }
+
+    /// A job with its pages after page `after`, and what belongs to a schedule: all as of one moment.
+    pub(crate) fn job_view(&self, of: &LedgerKey, after: u32) -> Result<Option<View>, StoreError> {
         let connection = self.lock();
-        let mut statement = connection.prepare_cached(
-            "SELECT number, first_row, rows, bytes FROM job_page WHERE job = ?1 AND number > ?2 ORDER BY number",
-        )?;
-        let rows = statement.query_map(params![id, after], Page::read)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let Some(job) = find(&connection, of)? else { return Ok(None) };
+        let schedule = super::schedules::schedule(&connection, job.id)?;
+        let pages = pages(&connection, job.id, after)?;
+        Ok(Some(View { job, pages, schedule }))
     }
 
     /// A new attempt's key, sealed.
@@ -353,6 +365,21 @@ impl Store {
 
     /// Takes the keys and page lists of results that were kept long enough, with their events. Answers whose files may go.
     pub(crate) fn expire_jobs(&self, now: Moment) -> Result<Vec<Job>, StoreError> {
+        // Looked at before anything is written: mostly there is nothing to do.
+        let due = self
+            .lock()
+            .prepare_cached(
+                "SELECT 1 FROM job WHERE state IN (?2, ?3, ?4) AND expired = 0 AND ended_at <= ?1 - keep_ms",
+            )?
+            .exists(params![
+                now.local.0,
+                JobStatus::JobEnded as i32,
+                JobStatus::JobCompleted as i32,
+                JobStatus::JobCancelled as i32
+            ])?;
+        if !due {
+            return Ok(Vec::new());
+        }
         self.transaction(|t| {
             let local = clock_high(t, now.local)?;
             let over = [JobStatus::JobEnded, JobStatus::JobCompleted, JobStatus::JobCancelled];
@@ -439,6 +466,14 @@ fn find(connection: &rusqlite::Connection, of: &LedgerKey) -> Result<Option<Job>
     let mut statement =
         connection.prepare_cached(&format!("{SELECT} WHERE site = ?1 AND integrator = ?2 AND query = ?3"))?;
     statement.query_row(key(of), Job::read).optional()?.transpose()
+}
+
+fn pages(connection: &rusqlite::Connection, id: i64, after: u32) -> Result<Vec<Page>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT number, first_row, rows, bytes FROM job_page WHERE job = ?1 AND number > ?2 ORDER BY number",
+    )?;
+    let rows = statement.query_map(params![id, after], Page::read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn by_id(connection: &rusqlite::Connection, id: i64) -> Result<Option<Job>, StoreError> {

@@ -80,20 +80,21 @@ impl Store {
         Ok(changed == 1)
     }
 
-    /// A run has ended, or was not let in. What changed is told.
+    /// A run has ended, or was not let in. What changed is told: answers whether anything was.
     pub(crate) fn end_run(
         &self,
         t: &Transaction<'_>,
         job: &Job,
         end: &RunEnd,
         now: Moment,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let local = clock_high(t, now.local)?;
-        let Some(before) = schedule(t, job.id)? else { return Ok(()) };
+        let Some(before) = schedule(t, job.id)? else { return Ok(false) };
         // It had ended before: without it, when it did not end in time.
         if end.began.is_some() && (!before.running || end.began != before.last_run) {
-            return Ok(());
+            return Ok(false);
         }
+        let mut told = None;
         // One that was cancelled meanwhile has said its last.
         let enabled = by_id(t, job.id)?.is_some_and(|job| job.state == JobStatus::JobEnabled);
         let last_run = before.last_run.map_or(end.run, |last| last.max(end.run)).cast_signed();
@@ -121,9 +122,9 @@ impl Store {
             .execute(params![job.id, last_run, local.0, ended.run_ms, sealed])?;
             // The first failure in a row is told, and each that may have written.
             if event_of(ended) == EventKind::EventOutcomeUnknown {
-                job.event(EventKind::EventOutcomeUnknown, None).write(t, now)?;
+                told = Some(job.event(EventKind::EventOutcomeUnknown, None));
             } else if before.sealed_error.is_none() && enabled {
-                job.event(EventKind::EventFailed, None).write(t, now)?;
+                told = Some(job.event(EventKind::EventFailed, None));
             }
         }
         if let Some(kept) = end.kept.as_ref().filter(|_| enabled) {
@@ -139,10 +140,11 @@ impl Store {
                 "UPDATE schedule SET hash = ?2, changes = changes + 1 WHERE job = ?1",
                 params![job.id, end.hash],
             )?;
-            job.event(EventKind::EventResultChanged, end.hash.clone()).write(t, now)?;
+            told = Some(job.event(EventKind::EventResultChanged, end.hash.clone()));
         }
         t.execute("UPDATE job SET revision = revision + 1 WHERE id = ?1", [job.id])?;
-        Ok(())
+        told.iter().try_for_each(|event| event.write(t, now))?;
+        Ok(told.is_some())
     }
 
     /// No run comes any more.
@@ -213,7 +215,10 @@ impl Store {
     }
 }
 
-fn schedule(connection: &rusqlite::Connection, id: i64) -> Result<Option<ScheduleRow>, StoreError> {
+pub(super) fn schedule(
+    connection: &rusqlite::Connection,
+    id: i64,
+) -> Result<Option<ScheduleRow>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT frequency_ms, duration_ms, last_run, succeeded, failed, changes, last_succeeded_at, last_failed_at,
              last_run_ms, bytes_sum, rows, bytes, hash, error, running, name FROM schedule WHERE job = ?1",

@@ -116,6 +116,39 @@ async fn a_cancel_that_was_acknowledged_outlives_the_process() {
     assert_eq!(count(&bench, "slow"), 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_the_disk_does_not_take_is_written_as_soon_as_it_does() {
+    let bench = bench(Access::ReadWrite);
+    let link_db = bench.folder.path().join("link.db");
+    let (done, fired) = (Mutex::new(None), AtomicBool::new(false));
+    let hook = move |at: &'static str| {
+        if at == "before end" && !fired.swap(true, Ordering::SeqCst) {
+            let other = rusqlite::Connection::open(&link_db).unwrap();
+            other.execute_batch("BEGIN IMMEDIATE").unwrap();
+            // Longer than the store waits for others.
+            let keeper = std::thread::spawn(move || {
+                std::thread::park_timeout(Duration::from_secs(6));
+                other.execute_batch("ROLLBACK").unwrap();
+            });
+            *done.lock().unwrap() = Some(keeper);
+        }
+    };
+    *bench.host.jobs().faults.lock().unwrap() = Some(Arc::new(hook));
+    submit(&bench, request(1, "rows 3"));
+    // The door opens again once the disk takes the audit.
+    for _ in 0..20 {
+        if state(&bench, 1).status() == JobStatus::JobEnded {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let (end, _) = ended(&bench, 1).await;
+    assert_eq!((end.status(), end.rows), (proto::Status::Successful, 3));
+    assert_eq!(fetch(&bench, 1, 1, 0, RowForm::Array).await.pages[0].0.page.unwrap().rows, 3);
+    assert_eq!(events(&bench).len(), 1);
+    assert_eq!(count(&bench, "rows 3"), 1);
+}
+
 /// What the reference knows of a job.
 #[derive(Clone, Debug)]
 struct Known {
