@@ -19,7 +19,7 @@ forbid() {
     done
 }
 
-rooms="model machine trust tunnel link-api relay database directory practice mssql firebird update agent doctor webhook gateway"
+rooms="model machine trust tunnel link-api relay database directory practice mssql firebird update spool agent doctor webhook gateway"
 forbid relay link-api gateway agent database practice directory
 forbid halo-cloud link-api gateway agent database practice
 forbid tunnel link-api relay database agent gateway directory
@@ -28,6 +28,8 @@ forbid database trust tunnel link-api relay agent gateway directory
 forbid tds trust tunnel link-api relay agent gateway directory
 forbid practice trust tunnel link-api relay agent gateway directory
 forbid update link-api relay database practice mssql firebird agent gateway directory machine
+# A leaf: it knows neither rows nor jobs.
+forbid spool trust tunnel link-api relay database agent gateway directory machine
 forbid directory link-api database agent gateway
 forbid agent gateway relay directory practice mssql doctor
 forbid doctor gateway relay directory practice mssql firebird
@@ -48,7 +50,7 @@ for program in halo-cloud halo-link halo-gateway; do
 done
 # Engines stay at the site: whoever can't have a database login needs no driver.
 for program in halo-cloud halo-gateway; do
-    forbid "$program" mssql firebird practice mssql-tds native-tls
+    forbid "$program" spool mssql firebird practice mssql-tds native-tls
 done
 forbid mssql trust tunnel link-api relay agent gateway directory practice tds
 forbid firebird trust tunnel link-api relay agent gateway directory practice tds

@@ -150,7 +150,8 @@ async fn start(config: Config) -> Result<(PathBuf, Link)> {
     let files = PmsFiles::load(config.pms.folder.as_deref()).map_err(|wrong| anyhow!(wrong))?;
     let sites =
         config.sites.iter().map(|site| open_site(site, &config, &files)).collect::<Result<Vec<_>>>()?;
-    let (data, environment, limits) = (config.data, config.environment, config.limits.limits());
+    let limits = config.limits();
+    let (data, environment) = (config.data, config.environment);
     let host = {
         let (data, clock) = (data.clone(), clock.clone());
         let open = move || {

@@ -16,6 +16,17 @@ pub(crate) fn text(status: &StatusAnswer) -> String {
         status.at_once,
         status.waiting
     );
+    if let Some(jobs) = status.jobs {
+        let mib = |bytes: u64| bytes.div_ceil(1024 * 1024);
+        text += &format!(
+            "\nJobs: {} running, {} waiting, {} registered; results take {} of {} MiB",
+            jobs.running,
+            jobs.waiting,
+            jobs.schedules,
+            mib(jobs.spool_used),
+            mib(jobs.spool_most)
+        );
+    }
     for site in &status.sites {
         text += &site_text(site);
         if site.integrators.is_empty() {

@@ -40,6 +40,9 @@ pub struct Config {
     /// How much runs at once.
     #[serde(default)]
     pub limits: LimitsConfig,
+    /// How much of the disk results may take.
+    #[serde(default)]
+    pub spool: SpoolConfig,
     /// What databases are asked about themselves.
     #[serde(default)]
     pub pms: PmsConfig,
@@ -178,12 +181,48 @@ impl Database {
     }
 }
 
+/// How much of the disk result pages may take.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpoolConfig {
+    /// All pages together, MiB.
+    pub budget_mb: Option<u64>,
+    /// So much always stays free on the disk, MiB.
+    pub free_mb: Option<u64>,
+}
+
+impl SpoolConfig {
+    /// Most MiB of either setting: 16 TiB.
+    const MOST: u64 = 16 * 1024 * 1024;
+
+    fn check(&self) -> Result<(), String> {
+        if self.budget_mb.is_some_and(|mb| !(1..=Self::MOST).contains(&mb)) {
+            return Err(format!("[spool]: budget_mb must be 1 to {}", Self::MOST));
+        }
+        if self.free_mb.is_some_and(|mb| mb > Self::MOST) {
+            return Err(format!("[spool]: free_mb must be at most {}", Self::MOST));
+        }
+        Ok(())
+    }
+
+    fn limits(&self) -> spool::Limits {
+        let default = Limits::default().spool;
+        let bytes = |mb: Option<u64>, default| mb.map_or(default, |mb| mb * 1024 * 1024);
+        spool::Limits {
+            budget: bytes(self.budget_mb, default.budget),
+            keep_free: bytes(self.free_mb, default.keep_free),
+        }
+    }
+}
+
 /// Overrides of [`Limits`].
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LimitsConfig {
     /// Commands in one site's database at once, at most.
     pub running: Option<usize>,
+    /// Of which async and registered queries, at most; they never take the last place.
+    pub bulk: Option<usize>,
     /// Commands waiting for their turn.
     pub waiting: Option<usize>,
     /// Longest run of a command whose answer is kept whole, s.
@@ -201,6 +240,7 @@ impl LimitsConfig {
         let millis = |seconds: Option<u32>, default| seconds.map_or(default, |s| s.clamp(1, 86_400) * 1000);
         Limits {
             running: self.running.unwrap_or(default.running).clamp(1, 256),
+            bulk: self.bulk.unwrap_or(default.bulk).clamp(1, 256),
             waiting: self.waiting.unwrap_or(default.waiting).min(100_000),
             run_ms: millis(self.run_seconds, default.run_ms),
             stream_ms: millis(self.stream_seconds, default.stream_ms),
@@ -211,6 +251,11 @@ impl LimitsConfig {
 }
 
 impl Config {
+    /// How much is done at once, and kept.
+    pub fn limits(&self) -> Limits {
+        Limits { spool: self.spool.limits(), ..self.limits.limits() }
+    }
+
     /// Reads and checks a file.
     ///
     /// # Errors
@@ -255,6 +300,7 @@ impl Config {
             return Err("environment must be \"production\", \"stage\" or \"demo\"".to_owned());
         }
         config.cloud.choose(&config.environment)?;
+        config.spool.check()?;
         if config.sites.len() > SITES {
             return Err(format!("more than {SITES} sites"));
         }
@@ -394,6 +440,18 @@ mod tests {
         assert!(!Config::parse(&secret).unwrap_err().contains("hunter2"));
         let twice = format!("{GOOD}{}", &GOOD[GOOD.find("[[site]]").unwrap()..]);
         assert!(Config::parse(&twice).unwrap_err().contains("site 2"));
+    }
+
+    #[test]
+    fn the_spool_has_a_budget_and_a_wrong_one_is_named() {
+        let with =
+            |text: &str| Config::parse(&GOOD.replacen("[[site]]", &format!("[spool]\n{text}\n[[site]]"), 1));
+        let limits = with("budget_mb = 100\nfree_mb = 0").unwrap().limits();
+        assert_eq!(limits.spool, spool::Limits { budget: 100 << 20, keep_free: 0 });
+        assert_eq!(Config::parse(GOOD).unwrap().limits().spool, Limits::default().spool);
+        assert!(with("budget_mb = 0").unwrap_err().contains("budget_mb must be 1 to"));
+        assert!(with("free_mb = 99999999").unwrap_err().contains("free_mb"));
+        assert!(with("budget = 5").unwrap_err().contains("budget"));
     }
 
     #[test]

@@ -46,6 +46,17 @@ pub struct Request {
     pub read_only: bool,
 }
 
+/// Work that was let in to run later, and as whom.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    pub(crate) site: SiteId,
+    pub(crate) integrator: IntegratorId,
+    /// Which of the integrator's gateways brought it.
+    pub(crate) instance: Arc<str>,
+    /// Asked for, or all that the pairing allowed.
+    pub(crate) read_only: bool,
+}
+
 /// Why it may not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
@@ -157,7 +168,43 @@ impl Door {
         request: Request,
     ) -> Result<Admission, Refused> {
         let pairing = self.known(peer, site)?;
-        self.admit(pairing, peer, site, request)
+        self.admit(pairing, peer.name.as_str().into(), site, request)
+    }
+
+    /// Asks what must be asked before work may be taken that runs later, without its caller. All of it is asked again at
+    /// its turn.
+    ///
+    /// # Errors
+    /// As [`Door::enter`].
+    pub(crate) fn take_on(
+        &self,
+        peer: &Peer,
+        site: SiteId,
+        command: &Command,
+        read_only: bool,
+    ) -> Result<Taken, Refused> {
+        let pairing = self.known(peer, site)?;
+        self.may_enter(&pairing, site, command)?;
+        let read_only = read_only || pairing.access == Access::ReadOnly;
+        let instance = peer.name.as_str().into();
+        Ok(Taken { site, integrator: pairing.integrator, instance, read_only })
+    }
+
+    /// Lets in what was taken before: its caller need not be there any more, its integrator must still be let in. It may do
+    /// no more than when it was taken, and no more than now.
+    ///
+    /// # Errors
+    /// As [`Door::enter`].
+    pub(crate) fn enter_taken(
+        self: &Arc<Self>,
+        taken: &Taken,
+        query: QueryId,
+        command: Arc<Command>,
+    ) -> Result<Admission, Refused> {
+        let pairing = read(&self.pairings).get(&(taken.site, taken.integrator)).cloned();
+        let pairing = pairing.ok_or_else(not_paired)?;
+        let request = Request { query, command, read_only: taken.read_only };
+        self.admit(pairing, taken.instance.clone(), taken.site, request)
     }
 
     /// Whether `peer` is let in now.
@@ -294,7 +341,7 @@ impl Door {
     fn admit(
         self: &Arc<Self>,
         pairing: Arc<PairingRecord>,
-        peer: &Peer,
+        instance: Arc<str>,
         site: SiteId,
         request: Request,
     ) -> Result<Admission, Refused> {
@@ -302,7 +349,7 @@ impl Door {
             // Only integrators that the practice let in leave a line: nobody else can fill its disk.
             self.note(AuditLine {
                 integrator: Some(pairing.integrator),
-                instance: Some(peer.name.as_str().into()),
+                instance: Some(instance.clone()),
                 query: Some(request.query),
                 status: Some(refused.refusal.as_str_name()),
                 effect: Some(effect_name(Effect::NotExecuted)),
@@ -310,33 +357,44 @@ impl Door {
             });
             Err(refused)
         };
-        if !self.is_on(site) {
-            return refuse(site_off());
-        }
-        if !pairing.on {
-            return refuse(switched_off());
-        }
-        if !self.journal.is_well() {
-            return refuse(Refused::new(
-                Refusal::Busy,
-                "The site can't write its audit log, so it runs nothing. The practice must look at its server's disk.",
-            ));
-        }
-        if let Err(refused) = self.sites.get(&site).map_or(Ok(()), |site| site.is_own()) {
-            return refuse(refused);
-        }
-        let Some(catalogue) = self.catalogue(site, request.command.catalogue.as_deref()) else {
-            return refuse(Refused::new(
-                Refusal::UnknownCatalogue,
-                "This site has no such catalogue; its site record lists those it has.",
-            ));
+        let catalogue = match self.may_enter(&pairing, site, &request.command) {
+            Ok(catalogue) => catalogue,
+            Err(refused) => return refuse(refused),
         };
         let access = if request.read_only { Access::ReadOnly } else { pairing.access };
         let key = LedgerKey { site, integrator: pairing.integrator, query: request.query };
         if !lock(&self.running).insert(key) {
             return refuse(repeated());
         }
-        Ok(Admission::new(self.clone(), pairing, peer, key, access, catalogue, request.command))
+        Ok(Admission::new(self.clone(), pairing, instance, key, access, catalogue, request.command))
+    }
+
+    /// Whether a paired integrator may run this now, and in which catalogue.
+    fn may_enter(
+        &self,
+        pairing: &PairingRecord,
+        site: SiteId,
+        command: &Command,
+    ) -> Result<Arc<str>, Refused> {
+        if !self.is_on(site) {
+            return Err(site_off());
+        }
+        if !pairing.on {
+            return Err(switched_off());
+        }
+        if !self.journal.is_well() {
+            return Err(Refused::new(
+                Refusal::Busy,
+                "The site can't write its audit log, so it runs nothing. The practice must look at its server's disk.",
+            ));
+        }
+        self.sites.get(&site).map_or(Ok(()), |site| site.is_own())?;
+        self.catalogue(site, command.catalogue.as_deref()).ok_or_else(|| {
+            Refused::new(
+                Refusal::UnknownCatalogue,
+                "This site has no such catalogue; its site record lists those it has.",
+            )
+        })
     }
 
     /// The name of a catalogue as the engine has it; the default for none.
@@ -352,11 +410,6 @@ impl Door {
 
     /// The pairing of a peer whose certificate is not retired.
     fn known(&self, peer: &Peer, site: SiteId) -> Result<Arc<PairingRecord>, Refused> {
-        let not_paired = || {
-            let how =
-                "The integrator is not paired with this site. Ask the practice for a pairing code and pair.";
-            Refused::new(Refusal::NotPaired, how)
-        };
         if peer.kind != Kind::Integrator {
             return Err(not_paired());
         }
@@ -405,6 +458,11 @@ impl Door {
             self.store.pairings()?.into_iter().map(|p| ((p.site, p.integrator), Arc::new(p))).collect();
         Ok(())
     }
+}
+
+fn not_paired() -> Refused {
+    let how = "The integrator is not paired with this site. Ask the practice for a pairing code and pair.";
+    Refused::new(Refusal::NotPaired, how)
 }
 
 fn repeated() -> Refused {

@@ -1,8 +1,9 @@
-//! The immediate lane of each site: takes commands in turn, runs each on a blocking thread, and streams what comes.
+//! The lanes of each site: takes commands in turn, runs each on a blocking thread, and streams what comes.
 //!
 //! The thread that runs a command owns its [`Permit`](crate::door::Permit) and writes its end down before anybody is
 //! told of it. The task beside it packs and sends, keeps the time, and notices a caller that goes away.
 
+pub(crate) mod bulk;
 mod cap;
 mod ending;
 mod flow;
@@ -17,6 +18,7 @@ use crate::door::{Admission, Door};
 use cap::Cap;
 use database::{Session, Terms, pick::Sets};
 use flow::{Flow, News, Stop};
+pub(crate) use lane::Turn;
 use lane::{Lane, NoTurn};
 use link_api::{
     pack::Packer,
@@ -44,11 +46,15 @@ const LAST_WORD: Duration = Duration::from_secs(60);
 /// Messages on their way to one caller.
 const IN_FLIGHT: usize = 2;
 
-/// How much the lane of one site does at once.
+const MIB: u64 = 1024 * 1024;
+
+/// How much the lanes of one site do at once, and how much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Commands in the database at once, at most: fewer while its server is slow.
     pub running: usize,
+    /// Of which jobs, at most; they never take the last place.
+    pub bulk: usize,
     /// Commands waiting for their turn; one more is refused.
     pub waiting: usize,
     /// A command whose answer is kept whole may not run longer, whatever it asks for, ms.
@@ -59,17 +65,21 @@ pub struct Limits {
     pub lock_ms: u32,
     /// A session that was not used for this long is closed, ms.
     pub idle_ms: u32,
+    /// How much of the disk results may take, of all sites together.
+    pub spool: spool::Limits,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Limits {
             running: 8,
+            bulk: 2,
             waiting: 256,
             run_ms: limit::IMMEDIATE_EXECUTION_MS,
             stream_ms: 60 * 60 * 1000,
             lock_ms: 5_000,
             idle_ms: 60_000,
+            spool: spool::Limits { budget: 10_240 * MIB, keep_free: 2_048 * MIB },
         }
     }
 }
@@ -95,7 +105,7 @@ struct Place {
 
 impl Place {
     fn new(limits: Limits) -> Arc<Self> {
-        let lane = Lane::new(limits.running, limits.waiting);
+        let lane = Lane::new(limits.running, limits.bulk, limits.waiting);
         Arc::new(Place { lane, cap: Mutex::new(Cap::new(limits.running)) })
     }
 

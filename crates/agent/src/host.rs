@@ -10,11 +10,12 @@ use crate::{
     enrich,
     executor::{Executor, Limits},
     identity,
+    jobs::{Jobs, time::SiteTime},
     pairing::{Caller, Presence},
     pms::PmsFile,
     protect::Protector,
     server::Server,
-    store::{CodeRecord, Counter, NewCode, Store, StoreError},
+    store::{CodeRecord, Counter, Moment, NewCode, Store, StoreError},
 };
 use database::Engine;
 use link_api::Tuning;
@@ -134,6 +135,7 @@ const RETRY: Duration = Duration::from_millis(500);
 pub struct Host {
     door: Arc<Door>,
     executor: Arc<Executor>,
+    jobs: Arc<Jobs>,
     server: Arc<Server>,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
@@ -192,12 +194,26 @@ impl Host {
             doors.push(SiteDoor::new(id, engine, file, words, store.said(id)?));
             sites.push((id, root));
         }
+        let time = SiteTime::from(store.latest(clock.now())?, clock.clone());
+        // Before the door puts the ledger right: it says under which access a job ran.
+        let cut = store.recover_jobs(Moment { local: time.now(), wall: clock.now() })?;
+        if cut > 0 {
+            tracing::warn!(
+                cut,
+                "jobs were running when the service ended; what may not have written runs again"
+            );
+        }
         let door = Door::new(store.clone(), doors, clock.clone())?;
         let executor = Executor::new(&door, limits);
-        let server = Server::new(door.clone(), executor.clone(), presences);
+        let folder = data.join("spool");
+        crate::files::private_folder(&folder)?;
+        let spool = spool::Spool::open(&folder, limits.spool, machine::facts::disk_free)?;
+        let jobs = Jobs::open(door.clone(), executor.clone(), store.clone(), spool, time)?;
+        let server = Server::new(door.clone(), executor.clone(), jobs.clone(), presences);
         Ok(Arc::new(Host {
             door,
             executor,
+            jobs,
             server,
             store,
             clock,
@@ -227,6 +243,7 @@ impl Host {
         for (id, root) in &self.sites {
             let operational = issue(root, "Halo Link site")?;
             configs.insert(*id, inner::server(&operational, self.clock.clone())?);
+            self.jobs.sign_with(*id, operational.clone());
             let facts = self.door.facts(*id).expect("the door was made with these sites");
             sites.push(SiteIdentity { operational, facts: (*facts).clone(), epoch: self.epoch });
         }
@@ -252,6 +269,11 @@ impl Host {
     /// The lane.
     pub fn executor(&self) -> &Arc<Executor> {
         &self.executor
+    }
+
+    /// What runs without its caller.
+    pub fn jobs(&self) -> &Arc<Jobs> {
+        &self.jobs
     }
 
     /// `production`, `stage` or `demo`.

@@ -3,6 +3,7 @@
 //! One order for all: entries are committed as they were handed in, so an end never stands before its begin.
 
 use crate::store::{AuditLine, Finished, Started, Store, StoreError};
+use rusqlite::Transaction;
 use std::{
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -32,6 +33,8 @@ pub(crate) enum Entry {
 pub(crate) enum NotBegun {
     /// The same query was here before.
     Repeated,
+    /// Whoever wanted it does not any more.
+    Unwanted,
     /// Its intent can't be made durable. Why was logged.
     Store,
 }
@@ -87,21 +90,57 @@ impl Journal {
 
     /// Puts the intent of a possible write on disk, after all that was handed in before it. Blocks on the disk.
     pub(crate) fn begin(&self, started: &Started, line: AuditLine) -> Result<(), NotBegun> {
-        match self.shared.commit(Some((started, line))) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(NotBegun::Repeated),
-            Err(_) => Err(NotBegun::Store),
+        self.begin_with(started, line, |_| Ok(true))
+    }
+
+    /// The same, together with what `work` writes: it answers `false`, having written nothing, when the command is not
+    /// wanted any more. A read counts as no repeat.
+    pub(crate) fn begin_with(
+        &self,
+        started: &Started,
+        line: AuditLine,
+        work: impl FnOnce(&Transaction<'_>) -> Result<bool, StoreError>,
+    ) -> Result<(), NotBegun> {
+        let begun = self.shared.commit(|t| {
+            if !started.read_only && started.is_repeat(t)? {
+                return Ok(Err(NotBegun::Repeated));
+            }
+            if !work(t)? {
+                return Ok(Err(NotBegun::Unwanted));
+            }
+            line.write(t)?;
+            started.write(t)?;
+            Ok(Ok(()))
+        });
+        begun.unwrap_or(Err(NotBegun::Store))
+    }
+
+    /// Puts entries on disk together with what `work` writes. When that fails, the entries are written later, and what `work`
+    /// would have written is the caller's to try again. Blocks on the disk.
+    pub(crate) fn settle<T>(
+        &self,
+        entries: Vec<Entry>,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let store = &self.shared.store;
+        let settled = self.shared.commit(|t| {
+            entries.iter().try_for_each(|entry| entry.write(t, store))?;
+            work(t)
+        });
+        if settled.is_err() {
+            self.append(entries);
         }
+        settled
     }
 
     /// Puts all that was handed in on disk. Blocks on the disk.
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
-        self.shared.commit(None).map(drop)
+        self.shared.flush()
     }
 }
 
 impl Entry {
-    fn write(&self, t: &rusqlite::Transaction<'_>, store: &Store) -> Result<(), StoreError> {
+    fn write(&self, t: &Transaction<'_>, store: &Store) -> Result<(), StoreError> {
         match self {
             Entry::Audit(line) => line.write(t),
             Entry::Started(started) => started.write(t),
@@ -136,33 +175,33 @@ impl Shared {
             } else {
                 drop(waiting);
             }
-            let failed = self.commit(None).is_err();
+            let failed = self.flush().is_err();
             if self.stop.load(Ordering::Relaxed) && (failed || lock(&self.waiting).is_empty()) {
                 return;
             }
         }
     }
 
-    /// Commits what waits and, when it is not a repeat, the intent. Answers whether the intent went in.
-    fn commit(&self, intent: Option<(&Started, AuditLine)>) -> Result<bool, StoreError> {
+    /// Commits what waits.
+    fn flush(&self) -> Result<(), StoreError> {
+        if lock(&self.waiting).is_empty() {
+            // What somebody else is committing now must be on disk too.
+            drop(lock(&self.committing));
+            return Ok(());
+        }
+        self.commit(|_| Ok(()))
+    }
+
+    /// Commits what waits and, after it, what `work` writes, in one transaction.
+    fn commit<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let _order = lock(&self.committing);
         let entries = std::mem::take(&mut *lock(&self.waiting));
-        if entries.is_empty() && intent.is_none() {
-            return Ok(true);
-        }
         let answer = self.store.transaction(|t| {
-            for entry in &entries {
-                entry.write(t, &self.store)?;
-            }
-            match &intent {
-                Some((started, _)) if started.is_repeat(t)? => return Ok(false),
-                Some((started, line)) => {
-                    line.write(t)?;
-                    started.write(t)?;
-                }
-                None => {}
-            }
-            Ok(true)
+            entries.iter().try_for_each(|entry| entry.write(t, &self.store))?;
+            work(t)
         });
         let was_ailing = self.ailing.swap(answer.is_err(), Ordering::Relaxed);
         if let Err(error) = &answer {

@@ -1,6 +1,6 @@
 //! What happens at the site: the door, pairing, execution, the ledger and the audit.
 //!
-//! `store` remembers, `door` decides, `executor` runs, `server` answers gateways, `host` is all of it for the sites of
+//! `store` remembers, `door` decides, `executor` runs, `jobs` is what runs without its caller, `server` answers gateways, `host` is all of it for the sites of
 //! one Link, `link` connects it to Halo Cloud, `control` is how the Utility at the same server talks to it.
 
 pub mod config;
@@ -13,6 +13,7 @@ mod files;
 pub mod forget;
 pub mod host;
 mod identity;
+pub mod jobs;
 mod journal;
 pub mod link;
 pub mod pairing;

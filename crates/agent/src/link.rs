@@ -63,6 +63,7 @@ pub struct Link {
     stop: watch::Sender<bool>,
     running: JoinHandle<()>,
     tidying: JoinHandle<()>,
+    driving: JoinHandle<()>,
     looking: JoinSet<()>,
 }
 
@@ -89,7 +90,8 @@ impl Link {
         let tells = Tells { report, opens };
         let running = tokio::spawn(run(host.clone(), outer, clock, (first, changes), tells, stopping));
         let tidying = tokio::spawn(tidy(host.clone()));
-        Ok(Link { host, status, self_test, stop, running, tidying, looking })
+        let driving = tokio::spawn(host.jobs().clone().drive());
+        Ok(Link { host, status, self_test, stop, running, tidying, driving, looking })
     }
 
     /// Its sites.
@@ -115,6 +117,8 @@ impl Link {
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
         self.tidying.abort();
+        // What waits goes on waiting; what runs ends, if it does so in time.
+        self.driving.abort();
         self.looking.abort_all();
         let _ = timeout(STOP, self.running).await;
         let host = self.host.clone();
@@ -266,6 +270,9 @@ async fn tidy(host: Arc<Host>) {
         let host = host.clone();
         let done = tokio::task::spawn_blocking(move || {
             host.executor().close_idle();
+            if let Err(error) = host.jobs().tidy() {
+                tracing::error!(%error, "results that expired can't be removed; tried again");
+            }
             if forget && let Err(error) = host.door().forget_outcomes() {
                 tracing::error!(%error, "old outcomes can't be forgotten");
             }

@@ -3,7 +3,9 @@
 use crate::{
     door::{Door, Request as DoorRequest},
     executor::{Executor, Order},
+    jobs::{self, Jobs},
     pairing::{self, Exchange, Presence},
+    store::StoreError,
 };
 use database::{json::RowForm, pick::Sets};
 use futures::Stream;
@@ -14,7 +16,7 @@ use link_api::{
         RowForm as WireForm, RunEvent, RunRequest,
     },
 };
-use model::SiteId;
+use model::{IntegratorId, SiteId};
 pub use pairing::Caller;
 use std::{
     collections::HashMap,
@@ -22,20 +24,29 @@ use std::{
     sync::{Arc, atomic::AtomicBool, atomic::Ordering},
     task::{Context, Poll},
 };
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 
 /// Answers gateways, for all sites of a Link.
 #[derive(Debug)]
 pub struct Server {
     door: Arc<Door>,
     executor: Arc<Executor>,
+    jobs: Arc<Jobs>,
     sites: HashMap<SiteId, Presence>,
 }
 
 impl Server {
     /// A server for the sites behind `door`.
-    pub fn new(door: Arc<Door>, executor: Arc<Executor>, sites: HashMap<SiteId, Presence>) -> Arc<Self> {
-        Arc::new(Server { door, executor, sites })
+    pub fn new(
+        door: Arc<Door>,
+        executor: Arc<Executor>,
+        jobs: Arc<Jobs>,
+        sites: HashMap<SiteId, Presence>,
+    ) -> Arc<Self> {
+        Arc::new(Server { door, executor, jobs, sites })
     }
 }
 
@@ -83,7 +94,7 @@ impl Link for Server {
         let door = self.door.clone();
         blocking(move || {
             if !door.is_paired(&caller.peer, caller.site) {
-                return Err(Status::permission_denied("not paired with this site"));
+                return Err(not_paired());
             }
             let ended = door.outcome(&caller.peer, caller.site, query).map_err(|error| {
                 tracing::error!(%error, "an outcome could not be read");
@@ -112,24 +123,158 @@ impl Link for Server {
     type PagesStream = Answers<proto::PagesPiece>;
     type EventsStream = Answers<proto::EventsReply>;
 
-    async fn submit(&self, _: Request<proto::SubmitRequest>) -> Result<Response<proto::JobState>, Status> {
-        Err(Status::unimplemented("not offered yet"))
+    async fn submit(
+        &self,
+        request: Request<proto::SubmitRequest>,
+    ) -> Result<Response<proto::JobState>, Status> {
+        let caller = caller(&request)?;
+        let wanted = jobs::Wanted::read(request.into_inner()).map_err(Status::invalid_argument)?;
+        let jobs = self.jobs.clone();
+        blocking(move || Ok(Response::new(jobs.submit(&caller, wanted).map_err(disk)?))).await
     }
 
-    async fn jobs(&self, _: Request<proto::JobsRequest>) -> Result<Response<proto::JobsReply>, Status> {
-        Err(Status::unimplemented("not offered yet"))
+    async fn jobs(&self, request: Request<proto::JobsRequest>) -> Result<Response<proto::JobsReply>, Status> {
+        let caller = caller(&request)?;
+        let ask = jobs::StateAsk::read(&caller, request.into_inner()).map_err(Status::invalid_argument)?;
+        let (door, jobs) = (self.door.clone(), self.jobs.clone());
+        blocking(move || {
+            if !door.is_paired(&caller.peer, caller.site) {
+                return Err(not_paired());
+            }
+            Ok(Response::new(proto::JobsReply { jobs: jobs.states(&ask).map_err(disk)? }))
+        })
+        .await
     }
 
     async fn pages(
         &self,
-        _: Request<Streaming<proto::PagesAsk>>,
+        request: Request<Streaming<proto::PagesAsk>>,
     ) -> Result<Response<Self::PagesStream>, Status> {
-        Err(Status::unimplemented("not offered yet"))
+        let caller = caller(&request)?;
+        let mut said = request.into_inner();
+        let first =
+            said.message().await?.ok_or_else(|| Status::invalid_argument("no pages were asked for"))?;
+        let ask = jobs::PagesAsk {
+            query: convert::query_id(&first.query_id).map_err(invalid)?,
+            form: row_form(first.form())?,
+            first: first.first,
+            count: first.count,
+            have_hash: first.have_hash,
+        };
+        let (acknowledge, read) = watch::channel(Some(0));
+        let (pieces, receiver) = mpsc::channel(4);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = acknowledged(said, &acknowledge) => {}
+                () = acknowledge.closed() => {}
+            }
+        });
+        tokio::spawn(self.jobs.clone().send_pages(caller, ask, read, pieces));
+        Ok(Response::new(answers(receiver)))
     }
 
-    async fn events(&self, _: Request<proto::EventsRequest>) -> Result<Response<Self::EventsStream>, Status> {
-        Err(Status::unimplemented("not offered yet"))
+    async fn events(
+        &self,
+        request: Request<proto::EventsRequest>,
+    ) -> Result<Response<Self::EventsStream>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let (once, site, integrator) = (request.once, caller.site, IntegratorId(caller.peer.id));
+        let ask = jobs::EventsAsk {
+            site,
+            integrator,
+            journal: request.journal,
+            after: request.after,
+            chain: request.chain,
+        };
+        let (replies, receiver) = mpsc::channel(1);
+        let feed = Feed { door: self.door.clone(), jobs: self.jobs.clone(), caller, ask, once, replies };
+        tokio::spawn(feed.run());
+        Ok(Response::new(answers(receiver)))
     }
+}
+
+/// Events on their way to one gateway.
+struct Feed {
+    door: Arc<Door>,
+    jobs: Arc<Jobs>,
+    caller: Caller,
+    ask: jobs::EventsAsk,
+    once: bool,
+    replies: mpsc::Sender<Result<proto::EventsReply, Status>>,
+}
+
+impl Feed {
+    async fn run(mut self) {
+        let replies = self.replies.clone();
+        tokio::select! {
+            () = self.feed() => {}
+            () = replies.closed() => {}
+        }
+    }
+
+    async fn feed(&mut self) {
+        // From before the first look, so that nothing is missed between two.
+        let mut news = self.jobs.listen(self.ask.site, self.ask.integrator);
+        let mut first = true;
+        loop {
+            let (door, jobs) = (self.door.clone(), self.jobs.clone());
+            let (ask, peer, site) = (self.ask.clone(), self.caller.peer.clone(), self.caller.site);
+            let looked = blocking(move || {
+                if !door.is_paired(&peer, site) {
+                    return Err(not_paired());
+                }
+                jobs.events(&ask).map_err(disk)
+            });
+            let page = match looked.await {
+                Ok(page) => page,
+                Err(status) => return drop(self.replies.send(Err(status)).await),
+            };
+            let over = page.reply.other_journal || (self.once && !page.more);
+            if first || !page.reply.events.is_empty() || over {
+                self.ask.after = page.after;
+                self.ask.journal.clone_from(&page.reply.journal);
+                self.ask.chain = page.reply.events.last().map_or(Vec::new(), |event| event.chain.clone());
+                if self.replies.send(Ok(page.reply)).await.is_err() || over {
+                    return;
+                }
+            }
+            first = false;
+            if !page.more {
+                news.wait().await;
+            }
+        }
+    }
+}
+
+/// Passes on what a reader of pages acknowledges.
+async fn acknowledged(mut said: Streaming<proto::PagesAsk>, acknowledge: &watch::Sender<Option<u64>>) {
+    while let Ok(Some(ask)) = said.message().await {
+        acknowledge.send_if_modified(|read| {
+            let more = read.is_some_and(|read| ask.read > read);
+            if more {
+                *read = Some(ask.read);
+            }
+            more
+        });
+    }
+    // It says nothing any more: whoever only reads is paced by the transport.
+    acknowledge.send_replace(None);
+}
+
+fn answers<T: Send + 'static>(receiver: mpsc::Receiver<Result<T, Status>>) -> Answers<T> {
+    Box::pin(futures::stream::unfold(receiver, async |mut receiver| {
+        receiver.recv().await.map(|reply| (reply, receiver))
+    }))
+}
+
+fn not_paired() -> Status {
+    Status::permission_denied("not paired with this site")
+}
+
+fn disk(error: StoreError) -> Status {
+    tracing::error!(%error, "the store can't be read or written");
+    Status::unavailable("the site can't read or write its disk")
 }
 
 /// Drives one pairing to its end, within its time.
@@ -206,13 +351,7 @@ fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
 }
 
 fn read(request: RunRequest) -> Result<(DoorRequest, Order), Status> {
-    let form = match request.form() {
-        WireForm::Array => RowForm::Array,
-        WireForm::Lines => RowForm::Lines,
-        WireForm::Unspecified => {
-            return Err(Status::invalid_argument("form is not one that this Link knows"));
-        }
-    };
+    let form = row_form(request.form())?;
     if request.run_ms == 0 {
         return Err(Status::invalid_argument("run_ms is 0"));
     }
@@ -227,6 +366,14 @@ fn read(request: RunRequest) -> Result<(DoorRequest, Order), Status> {
     let command = request.command.ok_or_else(|| Status::invalid_argument("no command"))?;
     let command = Arc::new(convert::command_from_proto(command).map_err(invalid)?);
     Ok((DoorRequest { query, command, read_only: request.read_only }, order))
+}
+
+fn row_form(form: WireForm) -> Result<RowForm, Status> {
+    match form {
+        WireForm::Array => Ok(RowForm::Array),
+        WireForm::Lines => Ok(RowForm::Lines),
+        WireForm::Unspecified => Err(Status::invalid_argument("form is not one that this Link knows")),
+    }
 }
 
 fn invalid(error: convert::Invalid) -> Status {

@@ -1,10 +1,13 @@
 //! What the site keeps: one SQLite file, `link.db`. Every commit is on disk before it returns.
 
 mod codes;
+mod events;
 mod forgotten;
+mod jobs;
 mod ledger;
 mod pairings;
 mod said;
+mod schedules;
 mod schema;
 mod seal;
 #[cfg(test)]
@@ -14,12 +17,17 @@ mod trail;
 
 pub use codes::{CodeRecord, NewCode};
 pub(crate) use codes::{CodeState, TRIES as CODE_TRIES};
+pub(crate) use events::{EventRow, JournalHead, Moment, NewEvent};
 pub use forgotten::Forgotten;
 pub(crate) use forgotten::forget;
+#[cfg(test)]
+pub(crate) use jobs::event_of;
+pub(crate) use jobs::{Cancelled, Job, JobLimits, NewJob, Page, Submitted, View};
 pub(crate) use ledger::{Finished, Known, LedgerKey, Started};
 pub(crate) use pairings::NewPairing;
 pub use pairings::{PairingRecord, RightsRecord};
 pub(crate) use said::Said;
+pub(crate) use schedules::{Kept, RunEnd, ScheduleRow};
 pub use seal::{Sealed, sealed};
 pub use trail::AuditRow;
 pub(crate) use trail::{AuditLine, Happened};
@@ -144,9 +152,23 @@ impl Store {
         Ok(answer)
     }
 
+    /// Does `work` while nothing is written.
+    #[cfg(test)]
+    pub(crate) fn frozen<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _still = self.lock();
+        work()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Connection> {
         // A panic inside a transaction rolled it back: the connection itself is sound.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store {
+    /// The latest time that was ever seen here.
+    pub(crate) fn latest(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
+        self.transaction(|t| clock_high(t, now))
     }
 }
 

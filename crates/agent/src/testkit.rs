@@ -31,16 +31,22 @@ use trust::{Kind, Peer, Root, pairing::Code};
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) const GOOD: (&str, &str) = ("acme", "right password");
 
-/// Wall time moves when told to; monotonic time is real, so that measured spans are.
-pub(crate) struct TestClock(AtomicI64, model::SystemClock);
+/// Wall time moves when told to; monotonic time is real, so that measured spans are, and can be moved on.
+pub(crate) struct TestClock(AtomicI64, model::SystemClock, AtomicI64);
 
 impl TestClock {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(TestClock(AtomicI64::new(1_790_000_000_000), model::SystemClock))
+        Arc::new(TestClock(AtomicI64::new(1_790_000_000_000), model::SystemClock, AtomicI64::new(0)))
     }
 
     pub(crate) fn advance(&self, span: Duration) {
         self.0.fetch_add(span.as_millis() as i64, Ordering::Relaxed);
+    }
+
+    /// Time goes by on both clocks.
+    pub(crate) fn pass(&self, span: Duration) {
+        self.2.fetch_add(span.as_millis() as i64, Ordering::Relaxed);
+        self.advance(span);
     }
 
     pub(crate) fn set_back(&self, span: Duration) {
@@ -54,7 +60,7 @@ impl Clock for TestClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.1.monotonic()
+        self.1.monotonic() + Duration::from_millis(self.2.load(Ordering::Relaxed) as u64)
     }
 }
 
@@ -79,6 +85,12 @@ pub(crate) struct FakeEngine {
     pub(crate) looks: AtomicUsize,
     /// What any login may do in any catalogue.
     pub(crate) rights: Mutex<Rights>,
+    /// What `value` answers.
+    pub(crate) value: AtomicI64,
+    /// What reached the database, by text, with its access; shared by all that stand for one database.
+    pub(crate) log: Arc<Mutex<Vec<(String, Access)>>>,
+    /// Its process has been killed: what still runs reaches nothing.
+    pub(crate) dead: AtomicBool,
     gate: Arc<Gate>,
 }
 
@@ -219,7 +231,11 @@ impl Session for FakeSession {
             return self.tell(command.text.reveal(), sink);
         }
         self.engine.terms.lock().unwrap().push(*terms);
+        if self.engine.dead.load(Ordering::SeqCst) {
+            return Err(Failure::Lost);
+        }
         self.engine.runs.fetch_add(1, Ordering::SeqCst);
+        self.engine.log.lock().unwrap().push((command.text.reveal().clone(), self.access));
         let columns =
             ["id", "name"].map(|name| Column { name: name.to_owned(), type_name: "int".to_owned() });
         let text = command.text.reveal().as_str();
@@ -272,6 +288,12 @@ impl Session for FakeSession {
                 Ok(Done::default())
             }
             "look" => Ok(Done { rows_affected: Some(self.left.into()), outputs: vec![] }),
+            "value" => {
+                let stop = |_| Failure::Cancelled;
+                sink.columns(&columns[..1]).map_err(stop)?;
+                sink.row(&[Value::Int(self.engine.value.load(Ordering::SeqCst))]).map_err(stop)?;
+                Ok(Done::default())
+            }
             "escape" => Err(Failure::Escaped(None)),
             "slow" => {
                 sink.columns(&columns).map_err(|_| Failure::Cancelled)?;
@@ -281,7 +303,8 @@ impl Session for FakeSession {
             "sleep" => self.wait(false),
             "flood" => {
                 sink.columns(&columns).map_err(|_| Failure::Cancelled)?;
-                for id in 0..5_000 {
+                let count = text.split(' ').nth(1).map_or(5_000, |count| count.parse().unwrap());
+                for id in 0..count {
                     sink.row(&[Value::Int(id), Value::Null]).map_err(|_| Failure::Cancelled)?;
                 }
                 self.wait(false)
@@ -315,6 +338,23 @@ impl Session for FakeSession {
     fn describe(&mut self) -> Result<Description, Failure> {
         let rights = self.engine.rights.lock().unwrap().clone();
         Ok(Description { rights, ..Description::default() })
+    }
+}
+
+/// Folders of processes that were killed.
+static GRAVEYARD: Mutex<Vec<tempfile::TempDir>> = Mutex::new(Vec::new());
+
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir_all(&to).unwrap();
+            copy(&entry.path(), &to);
+        } else if entry.file_name() != "lock" {
+            // One that is being written may go away meanwhile.
+            let _ = std::fs::copy(entry.path(), to);
+        }
     }
 }
 
@@ -357,6 +397,30 @@ impl Bench {
             codes: Default::default(),
             peer: Default::default(),
         }
+    }
+
+    /// Takes turns for jobs, as a running Link does.
+    pub(crate) fn drive(&self) -> tokio::task::JoinHandle<()> {
+        tokio::spawn(self.host.jobs().clone().drive())
+    }
+
+    /// The process is killed, and started again on what was on the disk at this very moment. What the old one's threads still
+    /// do reaches neither database nor disk of the new one.
+    pub(crate) fn crash(self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        self.door().store().frozen(|| {
+            self.engine.dead.store(true, Ordering::SeqCst);
+            copy(self.folder.path(), folder.path());
+        });
+        let engine = FakeEngine { log: self.engine.log.clone(), ..FakeEngine::default() };
+        engine.value.store(self.engine.value.load(Ordering::SeqCst), Ordering::SeqCst);
+        let engine = Arc::new(engine);
+        self.engine.release();
+        let host = open(folder.path(), &engine, &self.clock, self.pms_id, Limits::default()).unwrap();
+        // Its threads may still write there: kept until the test ends.
+        let Bench { folder: old, clock, site, integrator, pms_id, codes, peer, .. } = self;
+        GRAVEYARD.lock().unwrap().push(old);
+        Bench { folder, clock, engine, host, site, integrator, pms_id, codes, peer }
     }
 
     /// The service ends and starts again.

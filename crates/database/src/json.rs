@@ -4,11 +4,13 @@ mod number;
 mod parts;
 #[cfg(test)]
 mod parts_tests;
+mod reform;
 mod unique;
 
 use crate::{Column, Date, Time, Value};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use number::{push_decimal, push_float, push_real};
+pub use reform::Reform;
 pub use unique::unique_names;
 
 /// How rows follow one another.
@@ -18,6 +20,8 @@ pub enum RowForm {
     Array,
     /// `{"row":{…}}` and a line feed after each row: the streaming form.
     Lines,
+    /// `{…}` and a line feed after each row, as pages are kept: [`Reform`] makes either of the others of it.
+    Bare,
 }
 
 /// Writes the rows of one result set. What depends on the columns alone is worked out once.
@@ -64,6 +68,7 @@ impl RowWriter {
     fn begin(&mut self, out: &mut Vec<u8>) {
         match self.form {
             RowForm::Lines => out.extend_from_slice(b"{\"row\":{"),
+            RowForm::Bare => out.push(b'{'),
             RowForm::Array if self.first => out.push(b'{'),
             RowForm::Array => out.extend_from_slice(b",{"),
         }
@@ -74,6 +79,7 @@ impl RowWriter {
         out.extend_from_slice(match self.form {
             RowForm::Array => b"}".as_slice(),
             RowForm::Lines => b"}}\n".as_slice(),
+            RowForm::Bare => b"}\n".as_slice(),
         });
     }
 }

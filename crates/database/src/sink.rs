@@ -61,3 +61,17 @@ pub enum Wanted {
 /// The reader wants no more rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped;
+
+impl<S: Sink + ?Sized> Sink for &mut S {
+    fn columns(&mut self, columns: &[Column]) -> Result<Wanted, Stopped> {
+        (**self).columns(columns)
+    }
+
+    fn row(&mut self, values: &[Value<'_>]) -> Result<Wanted, Stopped> {
+        (**self).row(values)
+    }
+
+    fn part(&mut self, part: Part<'_>) -> Result<Wanted, Stopped> {
+        (**self).part(part)
+    }
+}

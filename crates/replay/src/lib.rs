@@ -39,6 +39,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("proxy_response", proxy_response),
     ("rows", rows),
     ("signature", signature),
+    ("spool_page", spool_page),
     ("tds_packet", tds_packet),
     ("tsql", tsql),
 ];
@@ -260,6 +261,20 @@ pub fn rows(mut data: &[u8]) {
             Ok(json) => assert!(json.len() == claimed && claimed <= limit::CHUNK_MAX_BYTES),
             Err(_) => return,
         }
+    }
+}
+
+/// The key of the corpus's pages.
+pub const CORPUS_KEY: [u8; 32] = [7; 32];
+/// Their place.
+pub const CORPUS_PAGE: spool::Binding = spool::Binding { owner: spool::Owner([9; 16]), attempt: 1, page: 1 };
+
+/// A result page off the site's disk, which somebody may have changed.
+pub fn spool_page(data: &[u8]) {
+    let key = spool::Key::from_bytes(&CORPUS_KEY).expect("32 bytes");
+    let Ok(mut page) = spool::PageReader::new(data, &key, CORPUS_PAGE) else { return };
+    while let Ok(Some(piece)) = page.piece() {
+        assert!(piece.len() <= spool::FRAME_BYTES);
     }
 }
 

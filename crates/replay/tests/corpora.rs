@@ -100,6 +100,13 @@ fn the_corpora_reach_behind_the_first_check() {
     assert_eq!(update::installer_version_of(&read("signature/installer")).as_deref(), Ok("26.713.2"));
     let beside = read("signature/beside");
     assert!(update::verify_detached(b"a package", &beside, &publisher, then).is_ok());
+    let key = spool::Key::from_bytes(&replay::CORPUS_KEY).unwrap();
+    for (file, frames) in [("spool_page/small", 1), ("spool_page/frames", 3)] {
+        let bytes = read(file);
+        let mut page = spool::PageReader::new(&bytes[..], &key, replay::CORPUS_PAGE).unwrap();
+        let count = std::iter::from_fn(|| page.piece().unwrap().map(<[u8]>::len)).count();
+        assert_eq!(count, frames, "{file}");
+    }
     let pieces = read("rows/zstd");
     let piece =
         <link_api::proto::Rows as prost::Message>::decode_length_delimited(pieces.as_slice()).unwrap();

@@ -134,6 +134,7 @@ fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String
         Status::Closed => ("closed", None),
     };
     let (waiting, running, at_once) = host.executor().load();
+    let jobs = host.jobs().load().map_err(|error| error.to_string())?;
     let codes = host.open_codes().map_err(|error| error.to_string())?;
     let pairings = host.door().pairings();
     let sites = host.sites().into_iter().filter_map(|site| {
@@ -176,6 +177,7 @@ fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String
         waiting,
         at_once,
         running,
+        jobs: Some(jobs),
         sites: sites.collect(),
     })
 }

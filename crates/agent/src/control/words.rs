@@ -1,5 +1,6 @@
 //! The words of the control socket: what the Utility may ask, and what the service answers.
 
+use crate::jobs::Load;
 use model::{IntegratorId, SiteId};
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +88,9 @@ pub struct StatusAnswer {
     pub at_once: usize,
     /// Commands in the database.
     pub running: usize,
+    /// Async and registered queries, and what is kept of them; absent from a service that has none.
+    #[serde(default)]
+    pub jobs: Option<Load>,
     /// Its sites.
     pub sites: Vec<SiteAnswer>,
 }

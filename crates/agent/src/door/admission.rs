@@ -3,13 +3,13 @@
 use super::{Door, Refused, effect_name, lock, read, repeated, switched_off, watched::Watched};
 use crate::{
     journal::{Entry, NotBegun},
-    store::{AuditLine, Finished, Happened, LedgerKey, PairingRecord, Started},
+    store::{AuditLine, Finished, Happened, LedgerKey, PairingRecord, Started, StoreError},
 };
 use database::{Dialect, Failure, Session};
 use link_api::{convert, proto};
 use model::{Access, Command};
+use rusqlite::Transaction;
 use std::sync::Arc;
-use trust::Peer;
 
 /// Let in, and not yet begun. Dropped, it is written down as cancelled and not executed.
 #[derive(Debug)]
@@ -44,14 +44,13 @@ impl Admission {
     pub(super) fn new(
         door: Arc<Door>,
         pairing: Arc<PairingRecord>,
-        peer: &Peer,
+        instance: Arc<str>,
         key: LedgerKey,
         access: Access,
         catalogue: Arc<str>,
         command: Arc<Command>,
     ) -> Self {
         let started = Started { key, read_only: access == Access::ReadOnly, at: door.clock.now() };
-        let instance = peer.name.as_str().into();
         Admission(Some(Ticket { door, pairing, instance, started, access, catalogue, command }))
     }
 
@@ -82,6 +81,30 @@ impl Admission {
         };
         self.end(&refused.ended());
         Err(refused)
+    }
+
+    /// The same for work that is kept: its intent is on disk together with what `work` writes, or neither is. `work` answers
+    /// `false` when it is not wanted any more.
+    ///
+    /// # Errors
+    /// As [`Admission::begin`]; `None` when it is not wanted any more: of that nothing is written down.
+    pub(crate) fn begin_with(
+        mut self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<bool, StoreError>,
+    ) -> Result<Permit, Option<Refused>> {
+        match self.ticket().begin_with(work) {
+            Ok(()) => Ok(Permit(self.0.take())),
+            Err(Some(refused)) => {
+                self.end(&refused.ended());
+                Err(Some(refused))
+            }
+            Err(None) => {
+                if let Some(ticket) = self.0.take() {
+                    lock(&ticket.door.running).remove(&ticket.started.key);
+                }
+                Err(None)
+            }
+        }
     }
 
     /// It ends without having begun: its turn did not come, or there was no room.
@@ -158,6 +181,19 @@ impl Permit {
         }
     }
 
+    /// It ended like this, on disk together with what `work` writes. When that fails, how it ended is written down later, and
+    /// `work` is the caller's to try again. Blocks on the disk.
+    pub(crate) fn settle<T>(
+        mut self,
+        ended: &proto::Ended,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let ticket = self.0.take().expect("taken only by methods that consume the permit");
+        let settled = ticket.door.journal.settle(ticket.last_words(ended, true), work);
+        lock(&ticket.door.running).remove(&ticket.started.key);
+        settled
+    }
+
     pub(crate) fn session_key(&self) -> SessionKey {
         let ticket = self.ticket();
         SessionKey {
@@ -191,6 +227,27 @@ impl Drop for Permit {
 
 impl Ticket {
     fn begin(&self) -> Result<(), Refused> {
+        self.may_begin()?;
+        if self.access == Access::ReadOnly {
+            let line = self.first_line();
+            self.door.journal.append([Entry::Audit(line), Entry::Started(self.started.clone())]);
+            return Ok(());
+        }
+        let begun = self.door.journal.begin(&self.started, self.first_line());
+        begun.map_err(|error| not_begun(error).unwrap_or_else(switched_off))
+    }
+
+    fn begin_with(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<bool, StoreError>,
+    ) -> Result<(), Option<Refused>> {
+        self.may_begin().map_err(Some)?;
+        let begun = self.door.journal.begin_with(&self.started, self.first_line(), work);
+        begun.map_err(not_begun)
+    }
+
+    /// Asks again, at its turn, what may have changed meanwhile.
+    fn may_begin(&self) -> Result<(), Refused> {
         let (door, was) = (&self.door, &self.pairing);
         door.check_practice(was.site)?;
         let now = read(&door.pairings).get(&(was.site, was.integrator)).cloned();
@@ -198,21 +255,19 @@ impl Ticket {
         if now.is_none_or(|now| !now.on || now.revision != was.revision) {
             return Err(switched_off());
         }
-        let line = AuditLine { command: Some(self.command.clone()), ..self.line(Happened::Begin) };
-        if self.access == Access::ReadOnly {
-            door.journal.append([Entry::Audit(line), Entry::Started(self.started.clone())]);
-            return Ok(());
-        }
-        door.journal.begin(&self.started, line).map_err(|error| match error {
-            NotBegun::Repeated => repeated(),
-            NotBegun::Store => Refused::new(
-                proto::Refusal::Busy,
-                "The site can't write its audit log, so it runs nothing. The practice must look at its server's disk.",
-            ),
-        })
+        Ok(())
+    }
+
+    fn first_line(&self) -> AuditLine {
+        AuditLine { command: Some(self.command.clone()), ..self.line(Happened::Begin) }
     }
 
     fn end(self, ended: &proto::Ended, ran: bool) {
+        self.door.journal.append(self.last_words(ended, ran));
+        lock(&self.door.running).remove(&self.started.key);
+    }
+
+    fn last_words(&self, ended: &proto::Ended, ran: bool) -> Vec<Entry> {
         let line = AuditLine {
             status: Some(ended.status().as_str_name()),
             effect: Some(effect_name(convert::effect_from_proto(ended.effect))),
@@ -226,8 +281,7 @@ impl Ticket {
         let finished = (!repeat).then(|| {
             Entry::Finished(Box::new(Finished { started: self.started.clone(), ran, ended: ended.clone() }))
         });
-        self.door.journal.append([Entry::Audit(line)].into_iter().chain(finished));
-        lock(&self.door.running).remove(&self.started.key);
+        [Entry::Audit(line)].into_iter().chain(finished).collect()
     }
 
     fn line(&self, what: Happened) -> AuditLine {
@@ -239,6 +293,18 @@ impl Ticket {
             catalogue: Some(self.catalogue.clone()),
             ..AuditLine::new(self.door.clock.now(), what, self.pairing.site)
         }
+    }
+}
+
+/// In people's words; `None` when nobody has to be told.
+fn not_begun(error: NotBegun) -> Option<Refused> {
+    match error {
+        NotBegun::Repeated => Some(repeated()),
+        NotBegun::Unwanted => None,
+        NotBegun::Store => Some(Refused::new(
+            proto::Refusal::Busy,
+            "The site can't write its audit log, so it runs nothing. The practice must look at its server's disk.",
+        )),
     }
 }
 

@@ -139,14 +139,24 @@ fn stopped(stop: Stop) -> proto::Status {
     match stop {
         Stop::CallerGone => proto::Status::Cancelled,
         Stop::TimedOut => proto::Status::TimedOut,
-        Stop::TooLarge => proto::Status::TooLarge,
+        Stop::TooLarge | Stop::NoRoom => proto::Status::TooLarge,
         Stop::Broken => proto::Status::Interrupted,
     }
 }
 
 fn stop_error(stop: Stop) -> Option<ErrorDetails> {
-    let how = "The result is larger than the caller takes.";
-    (stop == Stop::TooLarge).then(|| ErrorDetails::new(ErrorType::Http, 413, how))
+    match stop {
+        Stop::TooLarge => {
+            let how = "The result is larger than the caller takes.";
+            Some(ErrorDetails::new(ErrorType::Http, 413, how))
+        }
+        Stop::NoRoom => {
+            let how = "The site has no room to keep the result. Fetch or cancel what is kept there, ask for less, or ask the \
+                       practice for more room ([spool] in link.toml).";
+            Some(halo(507, how))
+        }
+        _ => None,
+    }
 }
 
 fn halo(code: i32, message: impl Into<String>) -> ErrorDetails {

@@ -18,6 +18,8 @@ pub(super) enum Stop {
     CallerGone,
     TimedOut,
     TooLarge,
+    /// The site has no room to keep it.
+    NoRoom,
     /// Something of ours failed.
     Broken,
 }
@@ -49,6 +51,14 @@ pub(super) struct Tally {
     pub(super) cut: bool,
     /// The session was told to cancel: it may not be used again.
     pub(super) cancelled: bool,
+}
+
+/// Steers a running command: what may stop it, and what it has yielded.
+pub(super) trait Steer {
+    /// From here on the command can be cancelled; `Err` when it was told to end already.
+    fn cancellable(&self, canceller: Arc<dyn Cancel>) -> Result<(), Stopped>;
+    /// The command has ended in the database: from here on nothing cancels its session.
+    fn over(&self) -> Tally;
 }
 
 pub(super) struct Flow {
@@ -90,29 +100,6 @@ impl Flow {
     }
 
     // The cursor's side.
-
-    /// From here on the command can be cancelled; `Err` when it was told to end already.
-    pub(super) fn cancellable(&self, canceller: Arc<dyn Cancel>) -> Result<(), Stopped> {
-        let mut state = self.lock();
-        if state.stop.is_some() {
-            return Err(Stopped);
-        }
-        state.canceller = Some(canceller);
-        Ok(())
-    }
-
-    /// The command has ended in the database: from here on nothing cancels its session.
-    pub(super) fn over(&self) -> Tally {
-        let mut state = self.lock();
-        state.canceller = None;
-        Tally {
-            rows: state.rows,
-            bytes: state.bytes,
-            stop: state.stop,
-            cut: state.cut,
-            cancelled: state.cancelled,
-        }
-    }
 
     pub(super) fn columns(&self, columns: &[Column]) -> Result<(), Stopped> {
         let names = unique_names(columns.iter().map(|c| c.name.as_str()));
@@ -278,6 +265,29 @@ impl Flow {
     }
 }
 
+impl Steer for Flow {
+    fn cancellable(&self, canceller: Arc<dyn Cancel>) -> Result<(), Stopped> {
+        let mut state = self.lock();
+        if state.stop.is_some() {
+            return Err(Stopped);
+        }
+        state.canceller = Some(canceller);
+        Ok(())
+    }
+
+    fn over(&self) -> Tally {
+        let mut state = self.lock();
+        state.canceller = None;
+        Tally {
+            rows: state.rows,
+            bytes: state.bytes,
+            stop: state.stop,
+            cut: state.cut,
+            cancelled: state.cancelled,
+        }
+    }
+}
+
 impl State {
     /// A piece goes to the caller; one giant row is cut so that no message is larger than it may be.
     fn push(&mut self, piece: Vec<u8>) {
@@ -294,7 +304,7 @@ impl State {
         match self.stop {
             None => false,
             // Something that may have written goes on to its end.
-            Some(Stop::TooLarge | Stop::CallerGone) => read_only,
+            Some(Stop::TooLarge | Stop::NoRoom | Stop::CallerGone) => read_only,
             Some(Stop::TimedOut | Stop::Broken) => true,
         }
     }

@@ -1,6 +1,6 @@
 //! Rows from the cursor into the flow, as row JSON.
 
-use super::{Duration, flow::Flow};
+use super::{Duration, flow::Flow, work::Timed};
 use database::{
     Column, Part, Sink, Stopped, Value, Wanted,
     json::{RowForm, RowWriter},
@@ -13,7 +13,7 @@ pub(super) struct RowSink<'a> {
     form: RowForm,
     writer: Option<RowWriter>,
     /// When the database answered first.
-    pub(super) first: Option<Duration>,
+    first: Option<Duration>,
 }
 
 impl<'a> RowSink<'a> {
@@ -44,5 +44,11 @@ impl Sink for RowSink<'_> {
         let writer = self.writer.as_mut().ok_or(Stopped)?;
         self.flow.row(|out| writer.part(part, out))?;
         Ok(Wanted::Rows)
+    }
+}
+
+impl Timed for RowSink<'_> {
+    fn first(&self) -> Option<Duration> {
+        self.first
     }
 }

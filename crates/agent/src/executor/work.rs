@@ -1,10 +1,18 @@
 //! The blocking side of one command: begin, session, run, end, and the session made ready for the next. Runs on a thread of
 //! its own from first to last.
 
-use super::{Place, Terms, ending, ending::Times, flow::Flow, lane::Turn, millis, pool::Pool, sink::RowSink};
+use super::{
+    Duration, Place, Terms, ending,
+    ending::Times,
+    flow::{Flow, Steer},
+    lane::Turn,
+    millis,
+    pool::Pool,
+    sink::RowSink,
+};
 use crate::door::{Admission, Permit};
 use database::{
-    Done, Failure, Session,
+    Done, Failure, Session, Sink,
     json::RowForm,
     pick::{Pick, Sets},
 };
@@ -35,8 +43,9 @@ impl Work {
             Err(refused) => return flow.end(refused.ended()),
         };
         let key = permit.session_key();
+        let sink = RowSink::new(&flow, &*clock, form);
         let (ended, session) =
-            Run { permit: &permit, flow: &flow, clock: &*clock }.execute(&pool, form, sets, &terms);
+            Run { permit: &permit, steer: &*flow, clock: &*clock }.execute(&pool, sink, sets, &terms);
         // Ready for the next command before this one's caller can send it; but what takes a round trip comes after its answer.
         let (probed, closed) = match session {
             Some(session) if place.due(&*clock) => (Some(session), None),
@@ -55,45 +64,50 @@ impl Work {
     }
 }
 
-struct Run<'a> {
-    permit: &'a Permit,
-    flow: &'a Flow,
-    clock: &'a dyn Clock,
+/// A sink that notes when the database answered first.
+pub(super) trait Timed: Sink {
+    fn first(&self) -> Option<Duration>;
+}
+
+pub(super) struct Run<'a> {
+    pub(super) permit: &'a Permit,
+    pub(super) steer: &'a dyn Steer,
+    pub(super) clock: &'a dyn Clock,
 }
 
 impl Run<'_> {
     /// How it ended, and its session when that may serve again.
-    fn execute(
+    pub(super) fn execute(
         &self,
         pool: &Pool,
-        form: RowForm,
+        sink: impl Timed,
         sets: Sets,
         terms: &Terms,
     ) -> (proto::Ended, Option<Box<dyn Session>>) {
-        let Run { permit, flow, clock } = self;
+        let Run { permit, steer, clock } = self;
         let begun = clock.monotonic();
         let read_only = permit.access() == Access::ReadOnly;
-        let since = |at: std::time::Duration| millis(at.saturating_sub(begun));
+        let since = |at: Duration| millis(at.saturating_sub(begun));
         let not_run = |failure: Failure| {
             let times = Times { sql_ms: 0, run_ms: since(clock.monotonic()) };
-            ending::not_run(failure, flow.over(), read_only, times)
+            ending::not_run(failure, steer.over(), read_only, times)
         };
         let mut session = match pool.take(permit) {
             Ok(session) => session,
             Err(failure) => return (not_run(failure), None),
         };
-        if flow.cancellable(session.canceller()).is_err() {
+        if steer.cancellable(session.canceller()).is_err() {
             return (not_run(Failure::Cancelled), Some(session));
         }
         let handed_over = clock.monotonic();
         let command = permit.command();
-        let mut sink = Pick::new(command.mode, sets, RowSink::new(flow, *clock, form));
+        let mut sink = Pick::new(command.mode, sets, sink);
         let result = session.run(command, terms, &mut sink);
         let over = clock.monotonic();
         let result = result.and_then(|done| sink.finish().map(|()| done).map_err(|_| Failure::Cancelled));
-        let first = sink.inner.first.unwrap_or(over);
+        let first = sink.inner.first().unwrap_or(over);
         let times = Times { sql_ms: millis(first.saturating_sub(handed_over)), run_ms: since(over) };
-        let tally = flow.over();
+        let tally = steer.over();
         // A cancel that came late would hit the next command: such a session is closed.
         let again = !tally.cancelled && is_clean(&result);
         if let Err(Failure::Escaped(_)) = &result {

@@ -4,7 +4,7 @@ use super::{Store, StoreError};
 use link_api::proto;
 use model::{IntegratorId, QueryId, SiteId, Timestamp};
 use prost::Message;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 /// Kept this long.
 const KEEP_MS: i64 = 24 * 60 * 60 * 1000;
@@ -99,8 +99,11 @@ impl Finished {
 impl Store {
     /// What is known of a query.
     pub(crate) fn outcome(&self, of: &LedgerKey) -> Result<Known, StoreError> {
-        let found: Option<(Option<Vec<u8>>, bool)> = self
-            .lock()
+        self.known(&self.lock(), of)
+    }
+
+    pub(super) fn known(&self, connection: &Connection, of: &LedgerKey) -> Result<Known, StoreError> {
+        let found: Option<(Option<Vec<u8>>, bool)> = connection
             .prepare_cached(
                 "SELECT ended, sealed FROM ledger WHERE site = ?1 AND integrator = ?2 AND query = ?3",
             )?
@@ -149,6 +152,15 @@ pub(super) fn unknown(read_only: bool) -> Vec<u8> {
         ..proto::Ended::default()
     }
     .encode_to_vec()
+}
+
+/// Whether what began under this key could only read; `false` when nothing began.
+pub(super) fn ran_read_only(t: &Transaction<'_>, of: &LedgerKey) -> Result<bool, StoreError> {
+    let found = t
+        .prepare_cached("SELECT read_only FROM ledger WHERE site = ?1 AND integrator = ?2 AND query = ?3")?
+        .query_row(key(of), |row| row.get(0))
+        .optional()?;
+    Ok(found.unwrap_or(false))
 }
 
 fn key(of: &LedgerKey) -> [&[u8]; 3] {

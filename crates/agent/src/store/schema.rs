@@ -76,6 +76,52 @@ const ADDED: &str = "
     ) STRICT;
 
     CREATE TABLE IF NOT EXISTS site_off (site BLOB PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE IF NOT EXISTS job (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        site BLOB NOT NULL, integrator BLOB NOT NULL, query BLOB NOT NULL,
+        kind INTEGER NOT NULL, state INTEGER NOT NULL,  -- as in the contract
+        digest BLOB NOT NULL, instance TEXT NOT NULL,
+        read_only INTEGER NOT NULL,      -- asked for, or all that was allowed
+        request BLOB,                    -- sealed; gone once it will never run again
+        revision INTEGER NOT NULL DEFAULT 1,
+        queue_ms INTEGER NOT NULL, keep_ms INTEGER NOT NULL,
+        taken_at INTEGER NOT NULL, began_at INTEGER, answered_at INTEGER, ended_at INTEGER,
+        cancel INTEGER NOT NULL DEFAULT 0,
+        attempt INTEGER NOT NULL DEFAULT 0,
+        key BLOB, columns BLOB,          -- of the attempt whose pages are kept; sealed
+        ended BLOB,                      -- sealed
+        expired INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (site, integrator, query)
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS job_by_state ON job (state, expired, ended_at);
+    CREATE TABLE IF NOT EXISTS job_page (
+        job INTEGER NOT NULL, number INTEGER NOT NULL, first_row INTEGER NOT NULL,
+        rows INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (job, number)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS schedule (  -- beside a job that runs more than once
+        job INTEGER PRIMARY KEY, frequency_ms INTEGER NOT NULL, duration_ms INTEGER NOT NULL,
+        name BLOB NOT NULL,              -- sealed
+        last_run INTEGER,                -- the newest that began or was left out
+        running INTEGER NOT NULL DEFAULT 0,
+        succeeded INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0, changes INTEGER NOT NULL DEFAULT 0,
+        last_succeeded_at INTEGER, last_failed_at INTEGER, last_run_ms INTEGER NOT NULL DEFAULT 0,
+        bytes_sum INTEGER NOT NULL DEFAULT 0, rows INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0,
+        hash BLOB,                       -- of the newest good result
+        error BLOB                       -- of the newest run, when it failed; sealed
+    ) STRICT;
+
+    CREATE TABLE IF NOT EXISTS event_journal (
+        site BLOB NOT NULL, integrator BLOB NOT NULL, journal BLOB NOT NULL, head INTEGER NOT NULL, chain BLOB NOT NULL,
+        PRIMARY KEY (site, integrator)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS event (
+        site BLOB NOT NULL, integrator BLOB NOT NULL, number INTEGER NOT NULL,
+        kind INTEGER NOT NULL, query BLOB NOT NULL, job_kind INTEGER NOT NULL, at INTEGER NOT NULL, hash BLOB NOT NULL,
+        chain BLOB NOT NULL, local_at INTEGER NOT NULL,
+        PRIMARY KEY (site, integrator, number)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS event_age ON event (local_at);
 ";
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -14,7 +14,7 @@ const OUTCOMES: u32 = 100;
 /// What `link.db` says of its seal; no key is needed to ask.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sealed {
-    /// Codes, logins and outcomes that are sealed in it.
+    /// Codes, logins, outcomes and jobs that are sealed in it.
     pub rows: u64,
     /// Where the key that sealed them came from, where that was noted.
     pub whence: Option<Whence>,
@@ -100,7 +100,10 @@ fn rows(t: &Transaction<'_>) -> Result<u64, StoreError> {
         [],
         |row| row.get(0),
     )?;
-    Ok(rows.cast_unsigned())
+    // Their tables came later than these.
+    let jobs: i64 =
+        if has(t, "job")? { t.query_row("SELECT count(*) FROM job", [], |row| row.get(0))? } else { 0 };
+    Ok((rows + jobs).cast_unsigned())
 }
 
 /// Whether anything that is sealed opens with this key; true when nothing is. A file from before there was a canary may hold values of two

@@ -1,0 +1,286 @@
+//! Work without a caller: it runs in the bulk lane, and its rows go where whoever started it wants them kept.
+
+use super::{
+    Executor,
+    flow::{Steer, Stop, Tally},
+    lane::Turn,
+    work::{Run, Timed},
+};
+use crate::door::Permit;
+use database::{
+    Cancel, Column, Part, Sink, Stopped, Value, Wanted,
+    json::{RowForm, RowWriter, unique_names},
+    pick::Sets,
+};
+use link_api::proto;
+use model::{Clock, SiteId};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// A row that comes in parts is handed on in pieces of about this size.
+const PIECE: usize = 64 * 1024;
+
+/// Where the rows of a job go.
+pub(crate) trait Keep {
+    /// Once, before any row.
+    fn columns(&mut self, columns: Vec<proto::Column>) -> Result<(), NotKept>;
+    /// More of the rows, bare; `whole` when a row ends with it.
+    fn rows(&mut self, json: &[u8], whole: bool) -> Result<(), NotKept>;
+}
+
+/// Why rows can't be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotKept {
+    /// More than may be kept of it.
+    TooLarge,
+    /// There is no room, or the disk fails.
+    NoRoom,
+    /// Nobody wants them any more.
+    Unwanted,
+}
+
+/// Holds a running job.
+#[derive(Debug)]
+pub(crate) struct Reins {
+    read_only: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    rows: u64,
+    bytes: u64,
+    stop: Option<Stop>,
+    /// Rows are read and thrown away.
+    discard: bool,
+    cut: bool,
+    canceller: Option<Arc<dyn Cancel>>,
+    cancelled: bool,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("rows", &self.rows).field("stop", &self.stop).finish_non_exhaustive()
+    }
+}
+
+impl Reins {
+    pub(crate) fn new(read_only: bool) -> Arc<Self> {
+        Arc::new(Reins { read_only, state: Mutex::default() })
+    }
+
+    /// Whether it runs under enforced read-only.
+    pub(crate) fn read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// It has run as long as it may.
+    pub(crate) fn time_is_up(&self) {
+        self.stop(Stop::TimedOut);
+    }
+
+    /// Somebody cancels it. What may have written goes on to its end unless `force` is said.
+    pub(crate) fn cancel(&self, force: bool) {
+        if self.read_only || force {
+            self.stop(Stop::CallerGone);
+        }
+    }
+
+    /// What to say when it does not end.
+    pub(crate) fn give_up(&self) -> proto::Ended {
+        let state = self.lock();
+        let effect = if self.read_only { proto::Effect::Executed } else { proto::Effect::Unknown };
+        let status = match state.stop {
+            Some(Stop::CallerGone) => proto::Status::Cancelled,
+            _ => proto::Status::TimedOut,
+        };
+        proto::Ended {
+            status: status.into(),
+            rows: state.rows,
+            row_bytes: state.bytes,
+            effect: effect.into(),
+            read_only: self.read_only,
+            ..proto::Ended::default()
+        }
+    }
+
+    fn stop(&self, why: Stop) {
+        let mut state = self.lock();
+        match (state.stop, why) {
+            // What ran on without its rows is stopped after all: that is the end that counts.
+            (Some(Stop::TooLarge | Stop::NoRoom), Stop::TimedOut | Stop::CallerGone) if !self.read_only => {
+                state.stop = Some(why);
+            }
+            (Some(_), _) => {}
+            (None, why) => state.stop = Some(why),
+        }
+        // Under the lock: once the command is over, its session may serve another.
+        if let Some(canceller) = state.canceller.take() {
+            state.cancelled = true;
+            canceller.cancel();
+        }
+    }
+
+    /// Whether rows are still wanted.
+    fn wanted(&self) -> Result<bool, Stopped> {
+        let mut state = self.lock();
+        let ends = match state.stop {
+            None => return Ok(!state.discard),
+            Some(Stop::TimedOut | Stop::Broken) => true,
+            // Something that may have written goes on to its end, unless it was cancelled by force.
+            Some(Stop::TooLarge | Stop::NoRoom | Stop::CallerGone) => self.read_only || state.cancelled,
+        };
+        state.cut = true;
+        if ends { Err(Stopped) } else { Ok(false) }
+    }
+
+    /// What `keep` said to a piece of the rows.
+    fn kept(&self, answer: Result<(), NotKept>, bytes: usize, whole: bool) -> Result<(), Stopped> {
+        let mut state = self.lock();
+        let why = match answer {
+            Ok(()) => {
+                state.bytes += bytes as u64;
+                state.rows += u64::from(whole);
+                return Ok(());
+            }
+            Err(NotKept::TooLarge) => Stop::TooLarge,
+            Err(NotKept::NoRoom) => Stop::NoRoom,
+            Err(NotKept::Unwanted) => Stop::CallerGone,
+        };
+        state.stop.get_or_insert(why);
+        (state.cut, state.discard) = (true, true);
+        if self.read_only { Err(Stopped) } else { Ok(()) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Steer for Reins {
+    fn cancellable(&self, canceller: Arc<dyn Cancel>) -> Result<(), Stopped> {
+        let mut state = self.lock();
+        if state.stop.is_some() {
+            return Err(Stopped);
+        }
+        state.canceller = Some(canceller);
+        Ok(())
+    }
+
+    fn over(&self) -> Tally {
+        let mut state = self.lock();
+        state.canceller = None;
+        Tally {
+            rows: state.rows,
+            bytes: state.bytes,
+            stop: state.stop,
+            cut: state.cut,
+            cancelled: state.cancelled,
+        }
+    }
+}
+
+impl Executor {
+    /// Waits for a turn in the bulk lane, for as long as it takes. `None` when there is no such site.
+    pub(crate) async fn bulk_turn(&self, site: SiteId) -> Option<Turn> {
+        Some(self.places.get(&site)?.lane.bulk_turn().await)
+    }
+
+    /// Runs what was begun, to its end, and hands it to `settle` before the session is looked at or the turn given on. Blocks
+    /// on the database.
+    pub(crate) fn run_bulk<K: Keep>(
+        &self,
+        site: SiteId,
+        permit: Permit,
+        reins: &Reins,
+        mut keep: K,
+        turn: Turn,
+        settle: impl FnOnce(Permit, K, proto::Ended),
+    ) {
+        let key = permit.session_key();
+        let terms = self.limits.terms(permit.access());
+        let clock = &*self.clock;
+        let sink = JobSink { reins, keep: &mut keep, clock, writer: None, first: None, buffer: Vec::new() };
+        let run = Run { permit: &permit, steer: reins, clock };
+        let (ended, session) = run.execute(&self.pool, sink, Sets::One, &terms);
+        let place = self.places.get(&site);
+        let (probed, closed) = match session {
+            Some(session) if place.is_some_and(|place| place.due(clock)) => (Some(session), None),
+            session => (None, session.and_then(|session| self.pool.put(key.clone(), session))),
+        };
+        settle(permit, keep, ended);
+        drop(closed);
+        if let (Some(mut session), Some(place)) = (probed, place)
+            && place.probe(clock, &mut *session)
+        {
+            drop(self.pool.put(key, session));
+        }
+        drop(turn);
+    }
+}
+
+struct JobSink<'a, K> {
+    reins: &'a Reins,
+    keep: &'a mut K,
+    clock: &'a dyn Clock,
+    writer: Option<RowWriter>,
+    first: Option<Duration>,
+    /// Row JSON that is not handed on yet.
+    buffer: Vec<u8>,
+}
+
+impl<K: Keep> JobSink<'_, K> {
+    fn hand_on(&mut self, whole: bool) -> Result<(), Stopped> {
+        let answer = self.keep.rows(&self.buffer, whole);
+        let bytes = self.buffer.len();
+        self.buffer.clear();
+        // One giant row must not leave its size behind.
+        self.buffer.shrink_to(4 * PIECE);
+        self.reins.kept(answer, bytes, whole)
+    }
+}
+
+impl<K: Keep> Sink for JobSink<'_, K> {
+    fn columns(&mut self, columns: &[Column]) -> Result<Wanted, Stopped> {
+        self.first.get_or_insert_with(|| self.clock.monotonic());
+        self.writer = Some(RowWriter::new(columns, RowForm::Bare));
+        if self.reins.wanted()? {
+            let names = unique_names(columns.iter().map(|c| c.name.as_str()));
+            let named = names.into_iter().zip(columns);
+            let columns =
+                named.map(|(name, c)| proto::Column { name, r#type: c.type_name.clone() }).collect();
+            let answer = self.keep.columns(columns);
+            self.reins.kept(answer, 0, false)?;
+        }
+        Ok(Wanted::Rows)
+    }
+
+    fn row(&mut self, values: &[Value<'_>]) -> Result<Wanted, Stopped> {
+        // An engine that yields rows without columns breaks its contract: there is nothing to call the values.
+        let writer = self.writer.as_mut().ok_or(Stopped)?;
+        if self.reins.wanted()? {
+            writer.row(values, &mut self.buffer);
+            self.hand_on(true)?;
+        }
+        Ok(Wanted::Rows)
+    }
+
+    fn part(&mut self, part: Part<'_>) -> Result<Wanted, Stopped> {
+        let writer = self.writer.as_mut().ok_or(Stopped)?;
+        if self.reins.wanted()? {
+            let whole = writer.part(part, &mut self.buffer);
+            if whole || self.buffer.len() >= PIECE {
+                self.hand_on(whole)?;
+            }
+        }
+        Ok(Wanted::Rows)
+    }
+}
+
+impl<K: Keep> Timed for JobSink<'_, K> {
+    fn first(&self) -> Option<Duration> {
+        self.first
+    }
+}

@@ -1,0 +1,130 @@
+//! Whose turn it is: what waits, and when schedules are due. In memory, made of the store at each start.
+
+use super::planner::{Due, Plan};
+use crate::store::{Job, ScheduleRow};
+use model::SiteId;
+use std::collections::{HashMap, VecDeque};
+
+/// Something that waits for its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    pub(super) job: i64,
+    /// Of a schedule: which run.
+    pub(super) run: Option<u64>,
+    /// Its turn must come before this time.
+    pub(super) until: i64,
+}
+
+#[derive(Debug)]
+struct Scheduled {
+    site: SiteId,
+    plan: Plan,
+    queue_ms: i64,
+    /// The newest that began or was left out.
+    last: Option<u64>,
+    /// A run waits or goes on: none is due meanwhile.
+    going: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: HashMap<SiteId, VecDeque<Item>>,
+    schedules: HashMap<i64, Scheduled>,
+}
+
+/// What is to be done now.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Todo {
+    /// Their turn did not come.
+    pub(super) late: Vec<Item>,
+    /// Schedules that are over.
+    pub(super) over: Vec<i64>,
+    /// Where a run has come due.
+    pub(super) due: Vec<SiteId>,
+    /// When there is something to be done next.
+    pub(super) next: Option<i64>,
+}
+
+impl Queue {
+    pub(super) fn wait(&mut self, site: SiteId, job: i64, until: i64) {
+        self.put(site, Item { job, run: None, until });
+    }
+
+    pub(super) fn put(&mut self, site: SiteId, item: Item) {
+        self.waiting.entry(site).or_default().push_back(item);
+    }
+
+    pub(super) fn schedule(&mut self, job: &Job, row: &ScheduleRow) {
+        let plan = Plan { taken: job.taken_at, frequency: row.frequency_ms, duration: row.duration_ms };
+        let last = row.last_run;
+        let scheduled = Scheduled { site: job.key.site, plan, queue_ms: job.queue_ms, last, going: false };
+        self.schedules.insert(job.id, scheduled);
+    }
+
+    /// A job that is over waits for nothing.
+    pub(super) fn remove(&mut self, job: i64) {
+        self.schedules.remove(&job);
+        self.waiting.values_mut().for_each(|items| items.retain(|item| item.job != job));
+    }
+
+    /// Whether somebody waits whose turn may still come.
+    pub(super) fn waits(&self, site: SiteId, now: i64) -> bool {
+        self.waiting.get(&site).is_some_and(|items| items.iter().any(|item| item.until > now))
+    }
+
+    /// Whose turn it is: first come, first served.
+    pub(super) fn pop(&mut self, site: SiteId, now: i64) -> Option<Item> {
+        let items = self.waiting.get_mut(&site)?;
+        let at = items.iter().position(|item| item.until > now)?;
+        items.remove(at)
+    }
+
+    /// A run has ended now, and is to be written down: those that came due meanwhile are left out. Answers the newest that
+    /// began or was left out. None is due until it is [`Queue::over`].
+    pub(super) fn after_run(&mut self, job: i64, ran: u64, now: i64) -> u64 {
+        let Some(scheduled) = self.schedules.get_mut(&job) else { return ran };
+        let last = scheduled.plan.after_run(now, ran);
+        scheduled.last = scheduled.last.max(Some(last));
+        last
+    }
+
+    /// A run is over and written down: the next may come.
+    pub(super) fn over(&mut self, job: i64, ran: u64) {
+        if let Some(scheduled) = self.schedules.get_mut(&job) {
+            scheduled.going = false;
+            scheduled.last = scheduled.last.max(Some(ran));
+        }
+    }
+
+    /// Takes out what is late, and puts in what is due.
+    pub(super) fn tick(&mut self, now: i64) -> Todo {
+        let mut todo = Todo::default();
+        for (id, scheduled) in &mut self.schedules {
+            if scheduled.going {
+                continue;
+            }
+            match scheduled.plan.due(now, scheduled.last) {
+                Due::Run(n) => {
+                    scheduled.going = true;
+                    let until = scheduled.plan.until(n).min(now.saturating_add(scheduled.queue_ms));
+                    let item = Item { job: *id, run: Some(n), until };
+                    self.waiting.entry(scheduled.site).or_default().push_back(item);
+                    todo.due.push(scheduled.site);
+                }
+                Due::At(at) => todo.next = sooner(todo.next, at),
+                Due::Over => todo.over.push(*id),
+            }
+        }
+        for items in self.waiting.values_mut() {
+            todo.late.extend(items.iter().filter(|item| item.until <= now));
+            items.retain(|item| item.until > now);
+            todo.next =
+                items.iter().map(|item| item.until).min().map_or(todo.next, |at| sooner(todo.next, at));
+        }
+        todo
+    }
+}
+
+fn sooner(next: Option<i64>, at: i64) -> Option<i64> {
+    Some(next.map_or(at, |next| next.min(at)))
+}
