@@ -184,7 +184,9 @@ impl Database {
 pub struct LimitsConfig {
     /// Commands in one site's database at once, at most.
     pub running: Option<usize>,
-    /// Commands waiting for their turn.
+    /// Of these, async and registered queries, at most.
+    pub bulk: Option<usize>,
+    /// Commands of one integrator that wait for their turn.
     pub waiting: Option<usize>,
     /// Longest run of a command whose answer is kept whole, s.
     pub run_seconds: Option<u32>,
@@ -201,6 +203,7 @@ impl LimitsConfig {
         let millis = |seconds: Option<u32>, default| seconds.map_or(default, |s| s.clamp(1, 86_400) * 1000);
         Limits {
             running: self.running.unwrap_or(default.running).clamp(1, 256),
+            bulk: self.bulk.unwrap_or(default.bulk).clamp(1, 256),
             waiting: self.waiting.unwrap_or(default.waiting).min(100_000),
             run_ms: millis(self.run_seconds, default.run_ms),
             stream_ms: millis(self.stream_seconds, default.stream_ms),
