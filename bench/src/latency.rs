@@ -68,7 +68,7 @@ impl Side {
 }
 
 /// The same statement each time, another patient each time.
-fn body(count: usize) -> String {
+pub(crate) fn body(count: usize) -> String {
     json!({
         "command": {
             "text": "SELECT InternalID, Surname, Firstname, DOB FROM BPS_Patients WHERE InternalID = @id",

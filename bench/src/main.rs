@@ -2,6 +2,7 @@
 
 mod engines;
 mod idle;
+mod lanes;
 mod latency;
 mod peak;
 mod plain;
@@ -9,6 +10,7 @@ mod practice;
 mod report;
 mod rows;
 mod system;
+mod uplink;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -24,7 +26,7 @@ struct Arguments {
     #[arg(long)]
     quick: bool,
     /// Only these: a (latency), b (a million rows), c (bytes on the uplink), d (memory per idle Link),
-    /// e (the demo practice alone), f (each engine beside its database's own driver).
+    /// e (the demo practice alone), f (each engine beside its database's own driver), g (immediate queries beside an extract).
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
     /// Also write the figures to bench/last.json.
@@ -45,6 +47,7 @@ enum Part {
     D,
     E,
     F,
+    G,
 }
 
 /// Processes of the bench's own: it starts itself again.
@@ -124,6 +127,9 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     if wanted(Part::F) {
         engines::measure(&data, quick, &mut report).await?;
+    }
+    if wanted(Part::G) {
+        lanes::measure(&data, pick(quick, 1_000, 150), quick, &mut report).await?;
     }
     if arguments.json {
         report.write("bench/last.json".as_ref())?;

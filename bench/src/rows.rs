@@ -27,7 +27,7 @@ struct Answer {
 /// Appointments in their own order, each with its patient (an outer join keeps that order): numbers, dates and text as they
 /// are in life. The small table stands outside, so that the whole repeats only after some ten megabytes, far beyond
 /// what a compressor on the way remembers.
-fn statement(rows: u64) -> String {
+pub(crate) fn statement(rows: u64) -> String {
     format!(
         "SELECT TOP {rows} n.N AS Batch, a.RECORDID AS AppointmentID, a.INTERNALID AS PatientID, a.USERID AS UserID, \
          a.APPOINTMENTDATE AS AppointmentDate, a.APPOINTMENTTIME AS AppointmentTime, a.APPOINTMENTLENGTH AS Length, \

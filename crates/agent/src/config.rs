@@ -221,9 +221,9 @@ impl SpoolConfig {
 pub struct LimitsConfig {
     /// Commands in one site's database at once, at most.
     pub running: Option<usize>,
-    /// Of which async and registered queries, at most; they never take the last place.
+    /// Of these, async and registered queries, at most.
     pub bulk: Option<usize>,
-    /// Commands waiting for their turn.
+    /// Commands of one integrator that wait for their turn.
     pub waiting: Option<usize>,
     /// Longest run of a command whose answer is kept whole, s.
     pub run_seconds: Option<u32>,

@@ -12,6 +12,7 @@ mod pool;
 mod sink;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod work;
 
 use crate::door::{Admission, Door};
@@ -36,6 +37,7 @@ use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until, timeout},
 };
+use turns::{Class, Room};
 
 /// First rows are sent at latest this long after they were read.
 const LINGER: Duration = Duration::from_millis(5);
@@ -43,6 +45,8 @@ const LINGER: Duration = Duration::from_millis(5);
 const GRACE: Duration = Duration::from_secs(5);
 /// A caller that does not read has this long to take the last message.
 const LAST_WORD: Duration = Duration::from_secs(60);
+/// So many integrators may fill their part of the line.
+const INTEGRATORS: usize = 16;
 /// Messages on their way to one caller.
 const IN_FLIGHT: usize = 2;
 
@@ -53,9 +57,9 @@ const MIB: u64 = 1024 * 1024;
 pub struct Limits {
     /// Commands in the database at once, at most: fewer while its server is slow.
     pub running: usize,
-    /// Of which jobs, at most; they never take the last place.
+    /// Of these, async and registered queries, at most.
     pub bulk: usize,
-    /// Commands waiting for their turn; one more is refused.
+    /// Commands of one integrator that wait for their turn; one more is refused.
     pub waiting: usize,
     /// A command whose answer is kept whole may not run longer, whatever it asks for, ms.
     pub run_ms: u32,
@@ -104,8 +108,14 @@ struct Place {
 }
 
 impl Place {
-    fn new(limits: Limits) -> Arc<Self> {
-        let lane = Lane::new(limits.running, limits.bulk, limits.waiting);
+    fn new(limits: Limits, clock: &Arc<dyn Clock>) -> Arc<Self> {
+        let room = Room {
+            most: limits.running,
+            bulk: limits.bulk,
+            waiting_each: limits.waiting,
+            waiting: limits.waiting.saturating_mul(INTEGRATORS),
+        };
+        let lane = Lane::new(room, clock.clone());
         Arc::new(Place { lane, cap: Mutex::new(Cap::new(limits.running)) })
     }
 
@@ -165,7 +175,7 @@ impl Executor {
     pub fn new(door: &Door, limits: Limits) -> Arc<Self> {
         let clock = door.clock().clone();
         Arc::new(Executor {
-            places: door.sites().map(|site| (site.id, Place::new(limits))).collect(),
+            places: door.sites().map(|site| (site.id, Place::new(limits, &clock))).collect(),
             pool: Arc::new(Pool::new(clock.clone(), Duration::from_millis(limits.idle_ms.into()))),
             clock,
             limits,
@@ -201,7 +211,7 @@ impl Executor {
         };
         let queue = order.queue_ms.min(limit::IMMEDIATE_QUEUE_MAX_MS);
         let turn = tokio::select! {
-            turn = place.lane.turn(Duration::from_millis(queue.into())) => turn,
+            turn = place.lane.turn(admission.integrator(), Class::Immediate, Duration::from_millis(queue.into())) => turn,
             () = events.closed() => Err(NoTurn::CallerGone),
         };
         let queued_ms = millis(self.clock.monotonic().saturating_sub(arrived));

@@ -5,6 +5,7 @@
 
 pub(crate) mod bell;
 mod events;
+mod fair;
 mod keep;
 mod lane;
 mod pacer;
@@ -20,6 +21,7 @@ mod tests;
 pub(crate) mod time;
 
 pub(crate) use events::Ask as EventsAsk;
+pub(crate) use pacer::Read;
 pub(crate) use pages::Ask as PagesAsk;
 pub(crate) use state::Ask as StateAsk;
 pub(crate) use submit::Wanted;
@@ -111,7 +113,7 @@ impl Jobs {
     ) -> Result<Arc<Self>, StoreError> {
         let mut queue = Queue::default();
         for job in store.jobs_in(JobStatus::JobQueued)? {
-            queue.wait(job.key.site, job.id, job.taken_at.saturating_add(job.queue_ms));
+            queue.wait(job.key.site, job.key.integrator, job.id, job.taken_at.saturating_add(job.queue_ms));
         }
         for job in store.jobs_in(JobStatus::JobEnabled)? {
             if let Some(row) = store.schedule(job.id)? {

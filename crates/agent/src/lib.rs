@@ -16,6 +16,7 @@ mod identity;
 pub mod jobs;
 mod journal;
 pub mod link;
+mod pace;
 pub mod pairing;
 pub mod pms;
 pub mod protect;

@@ -3,7 +3,7 @@
 use crate::{
     door::{Door, Request as DoorRequest},
     executor::{Executor, Order},
-    jobs::{self, Jobs},
+    jobs::{self, Jobs, Read},
     pairing::{self, Exchange, Presence},
     store::StoreError,
 };
@@ -16,7 +16,7 @@ use link_api::{
         RowForm as WireForm, RunEvent, RunRequest,
     },
 };
-use model::{IntegratorId, SiteId};
+use model::{Clock, IntegratorId, SiteId};
 pub use pairing::Caller;
 use std::{
     collections::HashMap,
@@ -161,11 +161,12 @@ impl Link for Server {
             count: first.count,
             have_hash: first.have_hash,
         };
-        let (acknowledge, read) = watch::channel(Some(0));
+        let clock = self.door.clock().clone();
+        let (acknowledge, read) = watch::channel(Some((0, clock.monotonic())));
         let (pieces, receiver) = mpsc::channel(4);
         tokio::spawn(async move {
             tokio::select! {
-                () = acknowledged(said, &acknowledge) => {}
+                () = acknowledged(said, &acknowledge, &*clock) => {}
                 () = acknowledge.closed() => {}
             }
         });
@@ -248,12 +249,16 @@ impl Feed {
 }
 
 /// Passes on what a reader of pages acknowledges.
-async fn acknowledged(mut said: Streaming<proto::PagesAsk>, acknowledge: &watch::Sender<Option<u64>>) {
+async fn acknowledged(
+    mut said: Streaming<proto::PagesAsk>,
+    acknowledge: &watch::Sender<Read>,
+    clock: &dyn Clock,
+) {
     while let Ok(Some(ask)) = said.message().await {
         acknowledge.send_if_modified(|read| {
-            let more = read.is_some_and(|read| ask.read > read);
+            let more = read.is_some_and(|(read, _)| ask.read > read);
             if more {
-                *read = Some(ask.read);
+                *read = Some((ask.read, clock.monotonic()));
             }
             more
         });

@@ -10,7 +10,7 @@ use crate::{
 use socket2::SockRef;
 use std::{
     io::{self, ErrorKind, Read, Write},
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -42,12 +42,14 @@ pub struct Options {
     pub shape: Shape,
     /// Keep this many of the first bytes of each direction for a search ([`DelayProxy::tap`]).
     pub tap: usize,
+    /// Where it listens, on a free port.
+    pub listen: IpAddr,
 }
 
 impl Options {
     /// No delay, no tap.
     pub fn plain(target: SocketAddr) -> Options {
-        Options { target, shape: Shape::default(), tap: 0 }
+        Options { target, shape: Shape::default(), tap: 0, listen: Ipv4Addr::LOCALHOST.into() }
     }
 
     /// The same delay both ways: a round trip takes twice as long.
@@ -83,9 +85,9 @@ pub struct DelayProxy {
 }
 
 impl DelayProxy {
-    /// Listens on a free port of 127.0.0.1.
+    /// Listens on a free port.
     pub fn start(options: Options) -> io::Result<DelayProxy> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let listener = TcpListener::bind((options.listen, 0))?;
         let lane = || Lane {
             shape: Mutex::new(options.shape),
             silent: AtomicBool::new(false),

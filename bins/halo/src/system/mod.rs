@@ -55,6 +55,8 @@ pub struct Options<'a> {
     pub gateway_port: u16,
     /// What Link dials.
     pub route_link: Option<Route<'a>>,
+    /// Put before Link's command line: another network namespace, say.
+    pub wrap_link: Vec<String>,
     /// What the gateway dials.
     pub route_gateway: Option<Route<'a>>,
     /// More environment for the three processes.
@@ -76,6 +78,7 @@ impl Options<'_> {
             cloud_port: 0,
             gateway_port: 0,
             route_link: None,
+            wrap_link: Vec::new(),
             route_gateway: None,
             environment: Vec::new(),
         })
@@ -199,6 +202,7 @@ impl System {
         write_cloud_config(free_address(options.cloud_port))?;
         let programs = Programs {
             folder: options.programs.clone(),
+            wrap_link: options.wrap_link.clone(),
             environment: options.environment.clone(),
             config: config.clone(),
             logs: logs.clone(),
@@ -382,6 +386,7 @@ impl Kept {
 #[derive(Debug)]
 struct Programs {
     folder: PathBuf,
+    wrap_link: Vec<String>,
     environment: Vec<(String, String)>,
     config: PathBuf,
     logs: PathBuf,
@@ -426,7 +431,14 @@ impl Programs {
             }
             _ => vec![OsStr::new("run"), OsStr::new("--config"), config.as_os_str()],
         };
-        Part::start(&self.folder.join(program), &arguments, &log, &self.environment).await
+        let program = self.folder.join(program);
+        let wrap: &[String] = if which == Which::Link { &self.wrap_link } else { &[] };
+        // With something before it, the program is an argument.
+        let Some((first, rest)) = wrap.split_first() else {
+            return Part::start(&program, &arguments, &log, &self.environment).await;
+        };
+        let words = rest.iter().map(|word| OsStr::new(word)).chain([program.as_os_str()]).chain(arguments);
+        Part::start(Path::new(first), &words.collect::<Vec<_>>(), &log, &self.environment).await
     }
 
     async fn run(&self, program: &str, arguments: &[&str], config: &Path) -> Result<Vec<u8>> {

@@ -64,6 +64,11 @@ impl Admission {
         &self.ticket().command
     }
 
+    /// Whose.
+    pub fn integrator(&self) -> model::IntegratorId {
+        self.ticket().pairing.integrator
+    }
+
     /// Where.
     pub fn site(&self) -> model::SiteId {
         self.ticket().pairing.site

@@ -44,7 +44,13 @@ impl Jobs {
             let Some(turn) = self.executor.bulk_turn(site).await else { return };
             let item = self.queue().pop(site, self.time.now().0);
             if let Some(item) = item {
-                tokio::spawn(self.clone().run(site, item, turn));
+                let jobs = self.clone();
+                tokio::spawn(async move {
+                    let began = jobs.door.clock().monotonic();
+                    jobs.clone().run(site, item, turn).await;
+                    let took = jobs.door.clock().monotonic().saturating_sub(began);
+                    jobs.queue().ran(site, item.who, u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+                });
             }
         }
     }

@@ -1,61 +1,65 @@
-//! How much of a result may be on its way: bulk must not fill the uplink that immediate answers need.
+//! Waiting until the next piece of a result may leave: [`pace`](crate::pace) decides, here it is waited for.
 
+use crate::pace::Pace;
+use model::Clock;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
-/// So many bytes may be unacknowledged.
-const WINDOW: u64 = 256 * 1024;
+/// Bytes that the reader has read, all together, and when that was heard; `None` once nothing will be acknowledged any more, and
+/// then the transport's own flow control has to do.
+pub(crate) type Read = Option<(u64, Duration)>;
 
 /// Paces one reader by what it acknowledges.
 #[derive(Debug)]
 pub(crate) struct Pacer {
-    sent: u64,
-    read: watch::Receiver<Option<u64>>,
+    pace: Pace,
+    read: watch::Receiver<Read>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Pacer {
-    /// Paced by `read`: bytes acknowledged so far, or `None` once nothing will be acknowledged any more, and then the
-    /// transport's own flow control has to do.
-    pub(crate) fn new(read: watch::Receiver<Option<u64>>) -> Self {
-        Pacer { sent: 0, read }
+    pub(crate) fn new(read: watch::Receiver<Read>, clock: Arc<dyn Clock>) -> Self {
+        Pacer { pace: Pace::new(clock.monotonic()), read, clock }
     }
 
-    /// Waits until so many bytes may go, and counts them as sent. What is larger than the window goes alone.
+    /// Waits until the next piece may go, and counts it as sent.
     pub(crate) async fn send(&mut self, bytes: usize) {
-        let (sent, bytes) = (self.sent, bytes as u64);
-        let may_go = |read: &Option<u64>| match read {
-            None => true,
-            Some(read) => {
-                let under_way = sent.saturating_sub(*read);
-                under_way == 0 || under_way + bytes <= WINDOW
+        loop {
+            let Some((all, at)) = *self.read.borrow_and_update() else { return };
+            self.pace.read(all, at);
+            if bytes == 0 || self.pace.may_send() {
+                return self.pace.sent(bytes, self.clock.monotonic());
             }
-        };
-        // An error means that the one who acknowledges is gone: nothing to wait for.
-        let _ = self.read.wait_for(may_go).await;
-        self.sent += bytes;
+            // The one who acknowledges is gone: nothing to wait for.
+            if self.read.changed().await.is_err() {
+                return;
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use crate::pace::{LEAST, PIECE};
+    use model::SystemClock;
     use tokio::time::timeout;
 
     #[tokio::test(start_paused = true)]
-    async fn no_more_than_the_window_is_under_way() {
-        let (tell, read) = watch::channel(Some(0));
-        let mut pacer = Pacer::new(read);
+    async fn no_more_than_the_window_is_under_way_until_it_is_read() {
+        let clock = Arc::new(SystemClock);
+        let (tell, read) = watch::channel(Some((0, clock.monotonic())));
+        let mut pacer = Pacer::new(read, clock.clone());
         let wait = Duration::from_secs(1);
-        for _ in 0..4 {
-            timeout(wait, pacer.send(64 * 1024)).await.unwrap();
+        for _ in 0..LEAST / PIECE as u64 {
+            timeout(wait, pacer.send(PIECE)).await.unwrap();
         }
-        assert!(timeout(wait, pacer.send(1)).await.is_err());
-        tell.send_replace(Some(64 * 1024));
-        timeout(wait, pacer.send(64 * 1024)).await.unwrap();
-        assert!(timeout(wait, pacer.send(1)).await.is_err());
-        tell.send_replace(Some(5 * 64 * 1024));
-        timeout(wait, pacer.send(10 * WINDOW as usize)).await.expect("a large one alone");
+        assert!(timeout(wait, pacer.send(PIECE)).await.is_err());
+        tell.send_replace(Some((LEAST, clock.monotonic())));
+        timeout(wait, pacer.send(PIECE)).await.unwrap();
         tell.send_replace(None);
-        timeout(wait, pacer.send(10 * WINDOW as usize)).await.expect("nobody acknowledges any more");
+        for _ in 0..1_000 {
+            timeout(wait, pacer.send(PIECE)).await.expect("nobody acknowledges any more");
+        }
     }
 }

@@ -1,7 +1,12 @@
 //! Sending pages: each opened, turned into the form that is wanted, packed, and paced by what the reader acknowledges.
 
-use super::{Jobs, StoreError, owner, pacer::Pacer, state::page_facts};
+use super::{
+    Jobs, StoreError, owner,
+    pacer::{Pacer, Read},
+    state::page_facts,
+};
 use crate::{
+    pace::PIECE,
     pairing::Caller,
     store::{Job, LedgerKey, Page, View},
 };
@@ -11,7 +16,7 @@ use link_api::{
     pack::Packer,
     proto::{self, JobKind, JobStatus, PagesOutcome, PagesPiece, pages_piece::What},
 };
-use model::{IntegratorId, QueryId, limit};
+use model::{IntegratorId, QueryId};
 use spool::{PageReader, ReadError};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -59,12 +64,12 @@ impl Jobs {
         self: Arc<Self>,
         caller: Caller,
         ask: Ask,
-        read: watch::Receiver<Option<u64>>,
+        read: watch::Receiver<Read>,
         pieces: mpsc::Sender<Result<PagesPiece, Status>>,
     ) {
         let all = ask.count == 0;
-        let mut sender =
-            Sender { jobs: self, caller, ask, pieces: pieces.clone(), pacer: Pacer::new(read), sent: 0 };
+        let pacer = Pacer::new(read, self.door.clock().clone());
+        let mut sender = Sender { jobs: self, caller, ask, pieces: pieces.clone(), pacer, sent: 0 };
         let gone = pieces.clone();
         let stop = tokio::select! {
             stop = sender.send_all() => stop,
@@ -194,7 +199,7 @@ impl Sender {
             let more;
             let out;
             (reader, reform, out, more) = read;
-            for piece in out.chunks(limit::CHUNK_BYTES) {
+            for piece in out.chunks(PIECE) {
                 let rows = packer.pack(piece.to_vec(), false);
                 let rows =
                     rows.map_err(|_| Stop::Failed(Status::resource_exhausted("no memory at the site")))?;

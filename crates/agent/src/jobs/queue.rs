@@ -1,14 +1,21 @@
 //! Whose turn it is: what waits, and when schedules are due. In memory, made of the store at each start.
+//!
+//! Between integrators turns go by what each has had of the database's time (start-time fair queueing); of one, first come, first
+//! served.
 
-use super::planner::{Due, Plan};
+use super::{
+    fair::Fair,
+    planner::{Due, Plan},
+};
 use crate::store::{Job, ScheduleRow};
-use model::SiteId;
+use model::{IntegratorId, SiteId};
 use std::collections::{HashMap, VecDeque};
 
 /// Something that waits for its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Item {
     pub(super) job: i64,
+    pub(super) who: IntegratorId,
     /// Of a schedule: which run.
     pub(super) run: Option<u64>,
     /// Its turn must come before this time.
@@ -18,6 +25,7 @@ pub(super) struct Item {
 #[derive(Debug)]
 struct Scheduled {
     site: SiteId,
+    who: IntegratorId,
     plan: Plan,
     queue_ms: i64,
     /// The newest that began or was left out.
@@ -29,6 +37,7 @@ struct Scheduled {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: HashMap<SiteId, VecDeque<Item>>,
+    fair: HashMap<SiteId, Fair>,
     schedules: HashMap<i64, Scheduled>,
 }
 
@@ -46,8 +55,8 @@ pub(super) struct Todo {
 }
 
 impl Queue {
-    pub(super) fn wait(&mut self, site: SiteId, job: i64, until: i64) {
-        self.put(site, Item { job, run: None, until });
+    pub(super) fn wait(&mut self, site: SiteId, who: IntegratorId, job: i64, until: i64) {
+        self.put(site, Item { job, who, run: None, until });
     }
 
     pub(super) fn put(&mut self, site: SiteId, item: Item) {
@@ -57,7 +66,8 @@ impl Queue {
     pub(super) fn schedule(&mut self, job: &Job, row: &ScheduleRow) {
         let plan = Plan { taken: job.taken_at, frequency: row.frequency_ms, duration: row.duration_ms };
         let last = row.last_run;
-        let scheduled = Scheduled { site: job.key.site, plan, queue_ms: job.queue_ms, last, going: false };
+        let (site, who) = (job.key.site, job.key.integrator);
+        let scheduled = Scheduled { site, who, plan, queue_ms: job.queue_ms, last, going: false };
         self.schedules.insert(job.id, scheduled);
     }
 
@@ -72,11 +82,22 @@ impl Queue {
         self.waiting.get(&site).is_some_and(|items| items.iter().any(|item| item.until > now))
     }
 
-    /// Whose turn it is: first come, first served.
+    /// Whose turn it is. Tell [`Queue::ran`] when it has ended.
     pub(super) fn pop(&mut self, site: SiteId, now: i64) -> Option<Item> {
         let items = self.waiting.get_mut(&site)?;
-        let at = items.iter().position(|item| item.until > now)?;
-        items.remove(at)
+        let fair = self.fair.entry(site).or_default();
+        let may = items.iter().enumerate().filter(|(_, item)| item.until > now);
+        let (at, _) = may.min_by_key(|(at, item)| (fair.had(&item.who), *at))?;
+        let item = items.remove(at)?;
+        fair.begins(item.who);
+        Some(item)
+    }
+
+    /// What [`Queue::pop`] gave has ended, after so many milliseconds.
+    pub(super) fn ran(&mut self, site: SiteId, who: IntegratorId, ms: u64) {
+        if let Some(fair) = self.fair.get_mut(&site) {
+            fair.ended(who, ms);
+        }
     }
 
     /// A run has ended now, and is to be written down: those that came due meanwhile are left out. Answers the newest that
@@ -107,7 +128,7 @@ impl Queue {
                 Due::Run(n) => {
                     scheduled.going = true;
                     let until = scheduled.plan.until(n).min(now.saturating_add(scheduled.queue_ms));
-                    let item = Item { job: *id, run: Some(n), until };
+                    let item = Item { job: *id, who: scheduled.who, run: Some(n), until };
                     self.waiting.entry(scheduled.site).or_default().push_back(item);
                     todo.due.push(scheduled.site);
                 }

@@ -108,7 +108,12 @@ impl Jobs {
                 match self.store.schedule(job.id)? {
                     Some(row) => self.queue().schedule(&job, &row),
                     None => {
-                        self.queue().wait(site, job.id, job.taken_at.saturating_add(job.queue_ms));
+                        self.queue().wait(
+                            site,
+                            job.key.integrator,
+                            job.id,
+                            job.taken_at.saturating_add(job.queue_ms),
+                        );
                         if let Some(waiting) = self.waiting.get(&site) {
                             waiting.notify_one();
                         }
