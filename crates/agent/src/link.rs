@@ -164,7 +164,9 @@ async fn run(
     Tells { report, opens }: Tells,
     mut stopping: watch::Receiver<bool>,
 ) {
+    let mut news = host.jobs().news();
     loop {
+        let hinter = dialer.hinter();
         let (end, ending) = watch::channel(false);
         let mut sessions = JoinSet::new();
         let mut status = dialer.status();
@@ -180,6 +182,8 @@ async fn run(
                     None => break true,
                 },
                 Some(_) = sessions.join_next() => {}
+                // What was missed does no harm: gateways look by themselves too, only later.
+                Ok((site, integrator)) = news.recv() => hinter.hint(site, integrator),
                 Ok(()) = status.changed() => {
                     let now = status.borrow_and_update().clone();
                     log(&host, &now);
