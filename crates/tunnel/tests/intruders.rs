@@ -184,8 +184,8 @@ async fn a_site_left_out_put_in_or_moved_on_the_way_is_noticed() {
             (chain, Signature(outer::sign(own, &statement).unwrap()))
         };
         let (chain, signature) = proven(&link, OuterRole::Link, 7, signed);
-        let (version, relay, environment) = (control::VERSION, HOST.to_owned(), ENVIRONMENT.to_owned());
-        let hello = Hello { version, role: Role::Link, relay, environment, epoch: 7, chain, signature };
+        let (version, host, environment) = (control::VERSION, HOST.to_owned(), ENVIRONMENT.to_owned());
+        let hello = Hello { version, role: Role::Link, relay: host, environment, epoch: 7, chain, signature };
         send(&mut socket, &Message::Hello(Box::new(hello))).await;
         for at in arriving {
             let facts = serde_json::to_string(&facts()).unwrap();
