@@ -300,6 +300,7 @@ impl Store {
         now: Moment,
     ) -> Result<bool, StoreError> {
         let good = ended.status() == proto::Status::Successful;
+        let ended = &job.truth(ended);
         let sealed = self.seal_ended(&job.key, ended)?;
         let columns = if good { Some(self.seal_columns(&job.key, columns)?) } else { None };
         let local = clock_high(t, now.local)?;

@@ -1,7 +1,7 @@
 //! One row of the table of jobs.
 
 use crate::store::{LedgerKey, NewEvent, StoreError};
-use link_api::proto::{EventKind, JobKind, JobStatus};
+use link_api::proto::{self, EventKind, JobKind, JobStatus};
 use model::{IntegratorId, QueryId, SiteId};
 use rusqlite::{Row, Transaction, params};
 use std::sync::Arc;
@@ -75,6 +75,18 @@ impl Job {
             sealed_ended: row.get(19)?,
             expired: row.get(20)?,
         }))
+    }
+
+    /// A read that was cut off by a restart and did not come to its turn again can't be said not to have reached the database.
+    pub(super) fn truth(&self, ended: &proto::Ended) -> proto::Ended {
+        let cut = self.attempt - u32::from(self.attempt > 0 && self.state != JobStatus::JobQueued);
+        let ended = ended.clone();
+        match ended.effect() {
+            proto::Effect::NotExecuted if cut > 0 => {
+                proto::Ended { effect: proto::Effect::Unknown.into(), read_only: true, ..ended }
+            }
+            _ => ended,
+        }
     }
 
     /// An event of this job.
