@@ -7,6 +7,7 @@
 pub(crate) mod ask;
 pub(crate) mod deliver;
 pub(crate) mod follow;
+mod hand_on;
 pub mod journal;
 pub(crate) mod newest;
 pub(crate) mod pages;
@@ -16,7 +17,7 @@ pub(crate) mod table;
 mod words;
 
 use crate::{mirror::MirrorError, store::StoreError};
-pub use follow::{EventSink, JobEvent};
+pub use hand_on::{EventSink, JobEvent};
 use link_api::proto;
 use model::{Clock, ErrorDetails, QueryId, SiteId};
 pub use record::{JobRecord, JobStatus, Kind, Page, Phases, Schedule, Why};
