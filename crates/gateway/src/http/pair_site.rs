@@ -1,17 +1,18 @@
 //! `POST /integrator/pair-site` and the deprecated `/integrator/pairSite`.
 
-use super::sites::{PracticeQuery, cloud_error, json_response, site_object};
+use super::sites::{self, PracticeQuery, cloud_error, json_response, site_object};
 use crate::{
     error::ApiError,
     gateway::Gateway,
+    idempotency::{self, Start},
     pair::{self, PairError},
 };
 use axum::{
     extract::State,
-    http::{StatusCode, Uri},
+    http::{HeaderMap, StatusCode, Uri},
     response::Response,
 };
-use model::{Availability, Pms, SiteId};
+use model::{Availability, Pms, QueryId, SiteId};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout, timeout_at};
 use trust::pairing::Code;
@@ -19,7 +20,11 @@ use trust::pairing::Code;
 /// All sites of one identifier together may take this long.
 const WITHIN: Duration = Duration::from_secs(60);
 
-pub(super) async fn handle(State(gateway): State<Arc<Gateway>>, uri: Uri) -> Result<Response, ApiError> {
+pub(super) async fn handle(
+    State(gateway): State<Arc<Gateway>>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, ApiError> {
     let asked = PracticeQuery::read(&uri)?;
     let code = match (&asked.code, asked.pms) {
         (Some(text), _) => Code::parse(text).map_err(|_| {
@@ -41,6 +46,14 @@ pub(super) async fn handle(State(gateway): State<Arc<Gateway>>, uri: Uri) -> Res
             )));
         }
     };
+    // All that the answer depends on; only a digest of it is kept.
+    let all = format!("{} {} {}", asked.pms.type_name(), asked.pms_id, asked.code.unwrap_or_default());
+    let start = idempotency::start(&gateway, &headers, "pair", all.as_bytes()).await?;
+    if let Start::Known { query: QueryId(site), .. } = start
+        && gateway.is_paired(SiteId(site))
+    {
+        return sites::one(&gateway, SiteId(site)).await;
+    }
     let mut sites = gateway.cloud.find(asked.pms, &asked.pms_id).await.map_err(cloud_error)?;
     // The likeliest first. Which one made the code, only they can say.
     sites.sort_by_key(|site| (site.availability != Availability::Online, !site.authoritative));
@@ -59,6 +72,11 @@ pub(super) async fn handle(State(gateway): State<Arc<Gateway>>, uri: Uri) -> Res
     let paired = timeout_at(until, pair::finish(&gateway, proven, login, &code)).await;
     let facts = paired.unwrap_or(Err(PairError::Protocol)).map_err(api_error)?;
     let mut record = sites.swap_remove(site);
+    if let Some(key) = start.key() {
+        let (paired, now) = (QueryId(record.site.0), gateway.clock.now().0);
+        // Without it the same request says that the code is used: the pairing stands.
+        let _ = gateway.jobs.on_disk(move |table| table.claim(&key, paired, now)).await;
+    }
     // The site's own word, where there is one, over the platform's.
     record.facts = facts.unwrap_or(record.facts);
     Ok(json_response(&site_object(&record)))

@@ -12,7 +12,7 @@ use axum::{
     http::{Uri, header},
     response::{IntoResponse, Response},
 };
-use model::{Availability, Pms, SiteStatus, Timestamp};
+use model::{Availability, Pms, SiteId, SiteStatus, Timestamp};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use tunnel::head::SiteRecord;
@@ -32,7 +32,11 @@ pub(super) async fn look(
     State(gateway): State<Arc<Gateway>>,
     Path(site): Path<String>,
 ) -> Result<Response, ApiError> {
-    let site = site_id(&site)?;
+    one(&gateway, site_id(&site)?).await
+}
+
+/// The answer about one site that let us in.
+pub(super) async fn one(gateway: &Gateway, site: SiteId) -> Result<Response, ApiError> {
     let Some(mut record) = gateway.cloud.look(site).await.map_err(cloud_error)? else {
         return Err(ApiError::unknown_site());
     };
@@ -46,7 +50,7 @@ pub(super) async fn look(
                      /integrator/pair-site.",
                 ));
             }
-            Err(error) => return Err(crate::run::open_error(&gateway, site, &error)),
+            Err(error) => return Err(crate::run::open_error(gateway, site, &error)),
         }
     }
     // The site's own word, where there is one, over the platform's.

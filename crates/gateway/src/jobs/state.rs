@@ -170,6 +170,9 @@ fn take_phases(record: &mut JobRecord, state: &proto::JobState, now: i64, before
     let time = |ago: Option<u64>| ago.map(|ago| ago_to_time(record, ago, now));
     let (taken, began, answered) =
         (time(state.taken_ago_ms), time(state.began_ago_ms), time(state.answered_ago_ms));
+    // A phase that the site passes over began with the one after it.
+    let began = began.or(answered);
+    let taken = taken.or(began);
     let phases = &mut record.phases;
     if let Some(taken) = taken {
         phases.initialising.end.get_or_insert(taken);

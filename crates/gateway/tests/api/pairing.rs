@@ -38,6 +38,23 @@ async fn with_the_code_of_the_site_it_is_paired_and_has_the_login() {
 }
 
 #[tokio::test]
+async fn the_same_key_pairs_once_and_answers_the_same() {
+    let world = World::new().await;
+    site_pairs(&world.site, &code(1));
+    let path = format!("{PATH}&pairingCode={}", code(1));
+    let key = [("idempotency-key", "pair once")];
+    let first = world.call("POST", &path, &key, "").await;
+    // The code is used up by now.
+    *world.site.pairing.lock().unwrap() = Pairing::Refuses(PairRefusal::UsedCode);
+    let again = world.call("POST", &path, &key, "").await;
+    assert_eq!((first.status, again.status, first.json()), (200, 200, again.json()));
+    assert_eq!(world.site.logins.lock().unwrap().len(), 1);
+    let other = format!("{PATH}&pairingCode={}", code(2));
+    assert_eq!(world.call("POST", &other, &key, "").await.status, 422);
+    assert_eq!(pair(&world, &code(1)).await.status, 403, "without the key it is another request");
+}
+
+#[tokio::test]
 async fn the_deprecated_path_does_the_same() {
     let world = World::new().await;
     site_pairs(&world.site, &code(1));
