@@ -227,10 +227,10 @@ mod tests {
         assert!(Config::parse(&SMALL.replace("user", "usr"), folder).unwrap_err().contains("line 7"));
         let broken = SMALL.replace("password_file = \"pw\"", "password = \"canary");
         assert!(!Config::parse(&broken, folder).unwrap_err().contains("canary"));
-        let network = format!("{SMALL}\n[webhooks]\nallow_networks = [\"10.0.0.1/8\"]");
+        let small = SMALL.replace("password_file = \"pw\"", "password = \"x\"");
+        let network = format!("{small}\n[webhooks]\nallow_networks = [\"10.0.0.1/8\"]");
         assert!(Config::parse(&network, folder).unwrap_err().contains("10.0.0.0/8"));
-        let network = format!("{SMALL}\n[webhooks]\nallow_networks = [\"10.0.0.0/8\"]\nca = \"own.pem\"");
-        let network = network.replace("password_file = \"pw\"", "password = \"x\"");
+        let network = format!("{small}\n[webhooks]\nallow_networks = [\"10.0.0.0/8\"]\nca = \"own.pem\"");
         let config = Config::parse(&network, Path::new("/etc/halo")).unwrap();
         assert!(config.webhook_policy.check("10.1.2.3".parse().unwrap()).is_ok());
         assert!(!config.webhook_policy.plain_http);
