@@ -10,7 +10,6 @@ use tokio::sync::watch;
 pub(crate) type Read = Option<(u64, Duration)>;
 
 /// Paces one reader by what it acknowledges.
-#[derive(Debug)]
 pub(crate) struct Pacer {
     pace: Pace,
     read: watch::Receiver<Read>,
