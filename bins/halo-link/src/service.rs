@@ -53,7 +53,7 @@ link.toml (relative paths start at its own folder):
 
 Then let an integrator in:  HaloLinkUtility pairing-code --integrator NAME --config link.toml
 When the service has reached Halo Cloud it prints {\"ready\":true,\"link\":\"…\",\"sites\":[\"…\"]} on stdout; logs are JSON lines
-on stderr (RUST_LOG chooses how many). SIGTERM or Ctrl-C: what runs ends first, ten seconds at most."
+on stderr (RUST_LOG chooses how many). SIGTERM or Ctrl-C: what runs ends first, seven seconds at most."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -104,7 +104,7 @@ fn block_on(serving: impl Future<Output = Result<()>>) -> Result<()> {
     let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     let done = runtime.block_on(serving);
-    // What runs had its ten seconds. A look-up of a name or a database that hangs must not keep the service from ending: what may
+    // What runs had its seven seconds. A look-up of a name or a database that hangs must not keep the service from ending: what may
     // have been written is in the ledger, and the next start tells it as interrupted.
     runtime.shutdown_timeout(Duration::from_secs(1));
     done

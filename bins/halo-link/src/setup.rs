@@ -6,6 +6,7 @@ mod again;
 mod answers;
 mod fit;
 mod remove;
+mod unsettled;
 
 use agent::config::Config;
 use answers::{Answers, Database};
@@ -56,6 +57,9 @@ pub(crate) struct Setup {
     /// Take everything back: what is published, the hourly task, the data
     #[arg(long, conflicts_with_all = ["check", "service"])]
     remove: bool,
+    /// Say that an installation has ended well
+    #[arg(long, conflicts_with_all = ["check", "service", "remove"])]
+    settled: bool,
     /// With --remove: 1 keeps identity, pairings and configuration
     #[arg(long, default_value = "", value_name = "1")]
     keep_identity: String,
@@ -81,6 +85,8 @@ impl Setup {
             settings(&self.config, StartType::from_registry(&self.start_type))
         } else if self.after_upgrade {
             again::start()
+        } else if self.settled {
+            unsettled::settle(&self.config).map(|()| String::new())
         } else {
             self.prepare()
         };
@@ -106,8 +112,8 @@ impl Setup {
             // Before a word of it is believed: whoever made these folders first would say whose updates this server takes.
             places::check()?;
         }
-        // An installation that is there keeps its configuration, whatever a bundled installer says.
-        let (config, written) = if self.config.exists() {
+        // An installation that is there keeps its configuration, whatever a bundled installer says. One that was rolled back never was there.
+        let (config, written) = if self.config.exists() && !unsettled::is(&self.config) {
             (Config::read(&self.config)?, None)
         } else {
             let written = self.answers.link_toml(&self.data)?;
@@ -123,6 +129,9 @@ impl Setup {
         // Before an upgrade the service is the old version's, and this program is not beside it.
         let other = if self.before_upgrade { None } else { foreign(service::program()) };
         let mut wrong = fit::unfit(&facts, &self.data, free, other.as_deref());
+        if cfg!(windows) && !self.check && !self.before_upgrade {
+            wrong.extend(fit::exposed(&paths::install(), &program_folders()));
+        }
         if written.is_some() {
             wrong.extend(database_trouble(&self.answers.database()));
         }
@@ -165,6 +174,9 @@ impl Setup {
             }
             published::prepare().context("the registry key that the practice's checks read")?;
             if let Some(written) = &written {
+                if cfg!(windows) && self.usual_places() {
+                    unsettled::mark(&self.config)?;
+                }
                 write(&self.config, written.reveal())?;
                 said.push(format!("Halo Link's configuration was written: {}", self.config.display()));
             }
@@ -172,6 +184,12 @@ impl Setup {
         said.extend(unreachable);
         Ok(said.join("\n"))
     }
+}
+
+/// Where Windows keeps programs: nobody but administrators writes there.
+fn program_folders() -> Vec<PathBuf> {
+    let names = ["ProgramFiles", "ProgramFiles(x86)", "ProgramW6432"];
+    names.into_iter().filter_map(std::env::var_os).map(PathBuf::from).collect()
 }
 
 fn keeps(word: &str) -> bool {
@@ -282,7 +300,7 @@ fn settings(config: &Path, kept: Option<StartType>) -> Result<String> {
     Ok(said.join("\n"))
 }
 
-/// The updater's task, hourly, up to half an hour later each time, so that servers do not all ask at once.
+/// The updater's task, hourly, up to an hour later each time, so that servers do not all ask at once.
 fn hourly(config: &Path) -> Result<()> {
     let program = paths::install().join("updater.exe").display().to_string();
     let program = program.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");

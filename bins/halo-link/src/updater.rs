@@ -86,6 +86,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         ),
         read => read?,
     };
+    apart(&config)?;
     obeyed(&config.updates())?;
     config.update.publisher.as_deref().map_or(Ok(()), obeyed)?;
     let installed: Version = agent::host::VERSION.parse().context("the version of this program")?;
@@ -126,9 +127,34 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     {
         machine::events::report(level, id, &text);
     }
-    let after = Record::read(&config.root).unwrap_or_default();
+    let after = Record::read(&config.update_record()).unwrap_or_default();
     report(arguments, installed, &result, after.and_then(|record| record.tried).as_ref());
     Ok(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What says whose updates are installed, and what they are, may not lie where the service writes: on Windows or Linux.
+fn apart(config: &Config) -> Result<()> {
+    let named = [("publisher", config.update.publisher.clone()), ("folder", Some(config.updates()))];
+    for (name, path) in named.into_iter().filter_map(|(name, path)| Some((name, path?))) {
+        if real(&path).starts_with(real(&config.root)) {
+            bail!(
+                "[update] {name} in link.toml is in the data folder, where the service may write ({}): put it elsewhere, beside \
+                 link.toml, say",
+                path.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Without links on the way, as far as it is there.
+fn real(path: &Path) -> PathBuf {
+    let there = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
+    match there.and_then(|(part, real)| Some(real.join(path.strip_prefix(part).ok()?))) {
+        // Joined with nothing it would end in a separator, which counts for nothing.
+        Some(real) => real,
+        None => path.to_owned(),
+    }
 }
 
 fn publishers(config: &Config) -> Result<Publishers> {

@@ -139,7 +139,7 @@ async fn a_practice_installs_runs_upgrades_repairs_and_removes_halo_link() -> Re
     ensure!(site.guids().await? == [guid.clone()], "the ID is gone after a restart of the server");
 
     step("an upgrade to a version that can't be here is refused, and the old one runs on");
-    let (starts, config) = (site.starts()?, data.join("link.toml"));
+    let (starts, config) = (site.starts()?, site.wine.c(HOME).join("link.toml"));
     let good = fs::read_to_string(&config)?;
     fs::write(&config, format!("{good}\n[nonsense]\n"))?;
     ensure!(site.install(&newest, &[]).await.is_err(), "it was upgraded in spite of its configuration");

@@ -21,11 +21,11 @@ use tokio_rustls::rustls;
 use tunnel::{DialOptions, Dialer, Opener, Proxy, RelayAddress, Status, Tuning};
 
 /// Everything that is under way has this long to end.
-const STOP: Duration = Duration::from_secs(10);
+const STOP: Duration = Duration::from_secs(7);
 /// Of which saying goodbye to the relay may take this long.
 const CLOSE: Duration = Duration::from_secs(1);
 /// What was written down last reaches the disk within this time, or with the next start's word that it was interrupted.
-const FLUSH: Duration = Duration::from_secs(2);
+const FLUSH: Duration = Duration::from_secs(1);
 /// Old outcomes are forgotten this often.
 const FORGET: Duration = Duration::from_secs(60 * 60);
 /// The first connection waits this long for what the sites' databases say; one that comes later causes another dial.

@@ -1,7 +1,7 @@
 //! Whether a server is fit for Halo Link. Each refusal is one sentence that says what to do.
 
 use machine::facts::Facts;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const GIB: u64 = 1024 * 1024 * 1024;
 /// Least memory of the server, bytes.
@@ -48,6 +48,23 @@ pub(super) fn unfit(facts: &Facts, data: &Path, free: Option<u64>, other: Option
         ));
     }
     wrong
+}
+
+/// Why programs may not lie in `install`: the system runs the updater from there each hour, and elsewhere than below `folders` others may put files
+/// beside it. `None` when they may.
+pub(super) fn exposed(install: &Path, folders: &[PathBuf]) -> Option<String> {
+    let lower = |path: &Path| path.to_string_lossy().to_lowercase().replace('/', "\\");
+    let install_is = lower(install);
+    // With a separator behind: `C:\Program Files Other` is none of them.
+    let below =
+        |folder: &PathBuf| install_is.starts_with(&format!("{}\\", lower(folder).trim_end_matches('\\')));
+    (!folders.iter().any(below)).then(|| {
+        format!(
+            "Halo Link's programs can't lie in {}: others than administrators could put files beside them. Leave INSTALLDIR and COMPANYDIR \
+             out, or name a folder below Program Files",
+            install.display()
+        )
+    })
 }
 
 #[cfg(test)]
@@ -97,5 +114,18 @@ mod tests {
         assert!(said.contains("64-bit"), "{said}");
         let said = one(server(), 50 * GIB, Some(Path::new("C:/Old/HaloLinkService.exe")));
         assert!(said.contains("C:/Old/HaloLinkService.exe") && said.contains("uninstall it first"), "{said}");
+    }
+
+    #[test]
+    fn programs_lie_where_only_administrators_write() {
+        let folders = [r"C:\Program Files", r"C:\Program Files (x86)"].map(PathBuf::from);
+        let fits = |install: &str| exposed(Path::new(install), &folders).is_none();
+        assert!(fits(r"C:\Program Files (x86)\Halo Connect\Halo Link"));
+        assert!(fits(r"c:\PROGRAM FILES\Halo Connect\Halo Link"));
+        for install in [r"D:\Halo Link", r"C:\Program Files Other\Halo Link", r"C:\Program Files"] {
+            let said = exposed(Path::new(install), &folders).unwrap();
+            assert!(said.contains(install) && said.contains("Leave INSTALLDIR"), "{said}");
+        }
+        assert!(exposed(Path::new(r"C:\Program Files\x"), &[]).is_some());
     }
 }

