@@ -134,6 +134,7 @@ mod tests {
             include_str!("checks/network.rs"),
             include_str!("checks/sites.rs"),
             include_str!("checks/protection.rs"),
+            include_str!("look.rs"),
         ];
         assert_eq!(codes(&sources.concat()), listed());
         assert_eq!(ALL.len(), listed().len(), "no code twice");
