@@ -86,9 +86,11 @@ async fn a_practice_installs_runs_upgrades_repairs_and_removes_halo_link() -> Re
     let older = packages.join("HaloLink-older.msi");
     let path = format!("DATABASE_PATH={database}");
     // First one that the power cut off in its middle: the next must not stumble over what is left of it.
-    site.install_cut_off(&older, &[&path]).await?;
+    site.install_cut_off(&older, &[&path, "PRACTICE_NAME=Cut off"]).await?;
     site.install(&older, &[&path]).await?;
     site.is("RUNNING").await?;
+    let config = fs::read_to_string(site.wine.c(HOME).join("link.toml"))?;
+    ensure!(!config.contains("Cut off"), "what was never an installation is obeyed by the one after it");
     ensure!(site.value("Environment").await? == "demo", "the environment was not taken over");
     let programs = site.wine.c(PROGRAMS);
     ensure!(programs.join("HaloLinkService.exe").is_file(), "no service in {}", programs.display());
@@ -311,9 +313,9 @@ impl Site {
     async fn install_cut_off(&self, msi: &Path, more: &[&str]) -> Result<()> {
         let words = self.words(msi, more)?;
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let program = self.wine.c(PROGRAMS).join("HaloLinkService.exe");
+        let written = self.wine.c(HOME).join("link.toml");
         let there = async {
-            while !program.exists() {
+            while !written.exists() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };

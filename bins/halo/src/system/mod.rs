@@ -437,7 +437,7 @@ impl Programs {
         let Some((first, rest)) = wrap.split_first() else {
             return Part::start(&program, &arguments, &log, &self.environment).await;
         };
-        let words = rest.iter().map(|word| OsStr::new(word)).chain([program.as_os_str()]).chain(arguments);
+        let words = rest.iter().map(OsStr::new).chain([program.as_os_str()]).chain(arguments);
         Part::start(Path::new(first), &words.collect::<Vec<_>>(), &log, &self.environment).await
     }
 
