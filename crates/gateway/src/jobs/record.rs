@@ -289,6 +289,14 @@ impl JobRecord {
         true
     }
 
+    /// It could not be handed over. Only the site's own word on the job says what became of an attempt that may have
+    /// arrived: `maybe_there`, the site is asked when it can be, and until then nobody knows.
+    pub(crate) fn not_handed_over(&mut self, status: JobStatus, why: Why, maybe_there: bool, now: i64) {
+        let effect = if maybe_there { Effect::Unknown } else { Effect::NotExecuted };
+        self.fail(status, why, effect, now);
+        self.given_up = maybe_there;
+    }
+
     /// It ended here, as `why` says.
     pub(crate) fn fail(&mut self, status: JobStatus, why: Why, effect: Effect, now: i64) {
         self.status = status;
