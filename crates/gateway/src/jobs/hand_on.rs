@@ -61,7 +61,7 @@ impl Jobs {
             if let Some(mut record) = known {
                 settle(&mut record, &event, now);
                 let told = Told { kind: event.kind.into(), hash: event.hash.clone(), at: event.at };
-                let news = record.tell(told);
+                let news = record.tell(told, event.number <= checked.cursor.reread);
                 event.record = Some(record.clone());
                 if let Some(slot) = records.get_mut(&id) {
                     slot.0 = record;

@@ -274,12 +274,13 @@ impl JobRecord {
         self.pages.iter().map(|page| page.bytes).sum()
     }
 
-    /// Notes that an event is handed on; false: it was before.
-    pub(crate) fn tell(&mut self, event: Told) -> bool {
+    /// Notes that an event is handed on; false: it was before, which is so only while a journal is re-read. The site's clock
+    /// may be set back at any time: by its numbers alone an event is new.
+    pub(crate) fn tell(&mut self, event: Told, reread: bool) -> bool {
         // Of more than these the oldest are forgotten: what is older than they are was told.
         const KEPT: usize = 16;
         let forgotten = self.told.len() == KEPT && event.at < self.told[0].at;
-        if forgotten || self.told.contains(&event) {
+        if reread && (forgotten || self.told.contains(&event)) {
             return false;
         }
         if self.told.len() == KEPT {

@@ -27,6 +27,13 @@ pub(crate) struct Cursor {
     pub(crate) journal: Vec<u8>,
     pub(crate) number: u64,
     pub(crate) chain: Vec<u8>,
+    /// The journal began anew: events up to this number may have been told before.
+    pub(crate) reread: u64,
+}
+
+impl Cursor {
+    /// The number until which a journal that begins anew is re-read, as long as its head is not known.
+    pub(crate) const WHOLE: u64 = i64::MAX.unsigned_abs();
 }
 
 pub(crate) struct Table {
@@ -179,11 +186,12 @@ impl Table {
         let cursor = self
             .reader()
             .query_row(
-                "SELECT journal, number, chain FROM journals WHERE site = ?1",
+                "SELECT journal, number, chain, (SELECT until FROM rereadings WHERE site = ?1) FROM journals WHERE site = ?1",
                 params![site.as_bytes()],
                 |row| {
                     let number = row.get::<_, i64>(1)?.unsigned_abs();
-                    Ok(Cursor { journal: row.get(0)?, number, chain: row.get(2)? })
+                    let reread = row.get::<_, Option<i64>>(3)?.unwrap_or(0).unsigned_abs();
+                    Ok(Cursor { journal: row.get(0)?, number, chain: row.get(2)?, reread })
                 },
             )
             .optional()?;
@@ -212,6 +220,10 @@ impl Table {
                 i64::try_from(cursor.number).unwrap_or(i64::MAX),
                 cursor.chain
             ],
+        )?;
+        transaction.execute(
+            "INSERT INTO rereadings VALUES (?1, ?2) ON CONFLICT (site) DO UPDATE SET until = ?2",
+            params![site.as_bytes(), i64::try_from(cursor.reread).unwrap_or(i64::MAX)],
         )?;
         transaction.commit()?;
         Ok(())

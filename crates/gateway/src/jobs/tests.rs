@@ -1,0 +1,90 @@
+use super::{journal::Checked, table::Cursor, *};
+use link_api::proto::EventKind as E;
+use model::{ExecutionMode, SystemClock};
+use uuid::Uuid;
+
+const SITE: SiteId = SiteId(Uuid::from_u128(2));
+const JOB: QueryId = QueryId(Uuid::from_u128(1));
+
+fn jobs(data: &Path) -> Jobs {
+    Jobs::open(data, Arc::new(SystemClock)).unwrap()
+}
+
+fn record(kind: Kind) -> JobRecord {
+    let now = SystemClock.now().0;
+    JobRecord {
+        id: JOB,
+        site: SITE,
+        kind,
+        status: JobStatus::Initialising,
+        created: now,
+        updated: now,
+        completed: None,
+        mode: ExecutionMode::Reader,
+        read_only: false,
+        max_time_in_queue: 1000,
+        command_size: 1,
+        request_size: 1,
+        phases: Phases::default(),
+        sql_ms: 0,
+        rows: 0,
+        rows_affected: None,
+        values_size: 0,
+        pages: Vec::new(),
+        expired: false,
+        why: None,
+        effect: None,
+        given_up: false,
+        cancel: false,
+        revision: 0,
+        told: Vec::new(),
+        schedule: (kind == Kind::Registered).then(Schedule::default),
+    }
+}
+
+#[derive(Default)]
+struct Sink(Mutex<Vec<u64>>);
+
+impl EventSink for Sink {
+    fn take(&self, _: &rusqlite::Transaction<'_>, event: &JobEvent) -> rusqlite::Result<()> {
+        self.0.lock().unwrap().push(event.number);
+        Ok(())
+    }
+}
+
+/// Events of a changed result, `at` by the site's clock.
+fn changed(numbers: std::ops::RangeInclusive<u64>, at: impl Fn(u64) -> i64, reread: u64) -> Checked {
+    let event = |number: u64| proto::Event {
+        number,
+        kind: E::EventResultChanged.into(),
+        query_id: JOB.as_bytes().to_vec(),
+        job_kind: proto::JobKind::Registered.into(),
+        at: at(number),
+        hash: vec![u8::try_from(number % 2).unwrap(); 32],
+        chain: vec![5; 32],
+    };
+    let cursor = Cursor { journal: b"j".to_vec(), number: *numbers.end(), chain: vec![5; 32], reread };
+    Checked { fresh: numbers.map(event).collect(), cursor, forgotten: None }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_by_a_year_silences_no_event_and_a_journal_read_anew_tells_nothing_twice() {
+    const YEAR: i64 = 365 * 24 * 60 * 60 * 1000;
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = jobs(folder.path());
+    let sink = Arc::new(Sink::default());
+    jobs.set_sink(Arc::clone(&sink) as Arc<dyn EventSink>);
+    jobs.begin(record(Kind::Registered), None).await.unwrap();
+    let clock = |number: u64| 2 * YEAR + i64::try_from(number).unwrap();
+    let told = |sink: &Sink| std::mem::take(&mut *sink.0.lock().unwrap());
+    jobs.hand_on(SITE, &changed(1..=20, clock, 0)).unwrap();
+    assert_eq!(told(&sink), Vec::from_iter(1..=20));
+    jobs.hand_on(SITE, &changed(21..=22, |n| clock(n) - YEAR, 0)).unwrap();
+    assert_eq!(told(&sink), [21, 22], "new by their numbers, whatever the clock says");
+    // The journal begins anew: all up to the head that it has then may have been told.
+    jobs.hand_on(SITE, &changed(1..=20, clock, 20)).unwrap();
+    assert_eq!(told(&sink), Vec::<u64>::new());
+    jobs.hand_on(SITE, &changed(21..=21, |n| clock(n) - YEAR, 20)).unwrap();
+    assert_eq!(told(&sink), [21], "after its head all is new again");
+    assert_eq!(jobs.0.table.cursor(SITE).unwrap().unwrap().reread, 20, "kept over a restart");
+}
