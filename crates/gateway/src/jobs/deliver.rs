@@ -163,14 +163,8 @@ impl Delivery {
         jobs.handed_over(self.id);
         jobs.learn(self.site, vec![state]).await;
         if self.is_cancelled().await {
-            let request = proto::JobsRequest {
-                query_ids: super::ask::bytes(&[self.id]),
-                cancel: true,
-                ..proto::JobsRequest::default()
-            };
-            if let Ok(states) = super::ask::ask(&self.gateway, self.site, request).await {
-                jobs.learn(self.site, states).await;
-            }
+            // Without an answer it is said again, as long as the job is open.
+            let _ = super::ask::ask_about(&self.gateway, self.site, &[self.id]).await;
         }
     }
 

@@ -253,8 +253,11 @@ pub struct JobRecord {
     pub effect: Option<Effect>,
     /// The gateway gave up, and the site may have it all the same: to be cancelled there, and told what it says.
     pub given_up: bool,
-    /// The caller cancelled it before it was handed over.
+    /// The caller cancelled it while it was handed over: to be cancelled at the site, until the site has answered that.
     pub cancel: bool,
+    /// The same, also when it may have written and runs.
+    #[serde(default)]
+    pub cancel_force: bool,
     /// The site's own count of changes.
     pub revision: u64,
     /// Its last events that were handed on, so that a journal that begins anew tells nothing twice.
@@ -288,6 +291,19 @@ impl JobRecord {
         }
         self.told.push(event);
         true
+    }
+
+    /// To be cancelled at the site.
+    pub(crate) fn note_cancel(&mut self, force: bool) {
+        self.cancel = true;
+        self.cancel_force |= force;
+    }
+
+    /// The site has answered a cancel. One that was noted meanwhile and says more is still to be sent.
+    pub(crate) fn cancel_answered(&mut self, force: bool) {
+        if force || !self.cancel_force {
+            (self.cancel, self.cancel_force) = (false, false);
+        }
     }
 
     /// It could not be handed over. Only the site's own word on the job says what became of an attempt that may have

@@ -36,6 +36,7 @@ fn record(kind: Kind) -> JobRecord {
         effect: None,
         given_up: false,
         cancel: false,
+        cancel_force: false,
         revision: 0,
         told: Vec::new(),
         schedule: (kind == Kind::Registered).then(Schedule::default),
@@ -87,4 +88,30 @@ async fn a_clock_that_is_set_back_by_a_year_silences_no_event_and_a_journal_read
     jobs.hand_on(SITE, &changed(21..=21, |n| clock(n) - YEAR, 20)).unwrap();
     assert_eq!(told(&sink), [21], "after its head all is new again");
     assert_eq!(jobs.0.table.cursor(SITE).unwrap().unwrap().reread, 20, "kept over a restart");
+}
+
+#[tokio::test]
+async fn a_cancel_that_was_taken_during_the_hand_over_is_told_to_the_site_until_it_answers_also_after_a_restart()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |cancel: &[QueryId], force: &[QueryId]| {
+        let (cancel, force) = (cancel.to_vec(), force.to_vec());
+        let look = if cancel.is_empty() && force.is_empty() { vec![JOB] } else { Vec::new() };
+        ask::Sorted { look, cancel, force }
+    };
+    {
+        let jobs = jobs(folder.path());
+        jobs.begin(record(Kind::Async), None).await.unwrap();
+        assert_eq!(jobs.sort(&[JOB]), told(&[], &[]));
+        jobs.change(JOB, |record| record.note_cancel(false)).await;
+        assert_eq!(jobs.sort(&[JOB]), told(&[JOB], &[]));
+        jobs.change(JOB, |record| record.note_cancel(true)).await;
+    }
+    let jobs = jobs(folder.path());
+    assert_eq!(jobs.sort(&[JOB]), told(&[], &[JOB]));
+    // The answer to an earlier one, which was not forced, is not the answer to this one.
+    jobs.change(JOB, |record| record.cancel_answered(false)).await;
+    assert_eq!(jobs.sort(&[JOB]), told(&[], &[JOB]));
+    jobs.change(JOB, |record| record.cancel_answered(true)).await;
+    assert_eq!(jobs.sort(&[JOB]), told(&[], &[]));
 }

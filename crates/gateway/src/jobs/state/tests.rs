@@ -31,6 +31,7 @@ fn record() -> JobRecord {
         effect: None,
         given_up: false,
         cancel: false,
+        cancel_force: false,
         revision: 0,
         told: Vec::new(),
         schedule: None,
