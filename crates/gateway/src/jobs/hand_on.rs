@@ -21,10 +21,12 @@ pub trait EventSink: Send + Sync + 'static {
 pub struct JobEvent {
     /// Where.
     pub site: SiteId,
-    /// With the number, names the event for ever.
+    /// With number and chain, names the event for ever.
     pub journal: Vec<u8>,
     /// See there.
     pub number: u64,
+    /// The journal's hash up to it: what was restored uses a number again for another event.
+    pub chain: Vec<u8>,
     /// What.
     pub kind: proto::EventKind,
     /// To which job.
@@ -110,6 +112,7 @@ fn read_event(site: SiteId, journal: &[u8], query: QueryId, event: &proto::Event
         site,
         journal: journal.to_vec(),
         number: event.number,
+        chain: event.chain.clone(),
         kind: proto::EventKind::try_from(event.kind).unwrap_or_default(),
         query,
         job_kind: match proto::JobKind::try_from(event.job_kind) {
