@@ -295,10 +295,12 @@ fn put(transaction: &Transaction<'_>, record: &JobRecord) -> rusqlite::Result<()
     Ok(())
 }
 
+/// Only over an expired key or one for the same request: another request's is never taken away.
 fn put_key(transaction: &Transaction<'_>, key: &Key, query: QueryId, now: i64) -> rusqlite::Result<()> {
-    transaction.execute(
-        "INSERT INTO idempotency VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key) DO UPDATE SET digest = ?2, query = ?3, created = ?4",
-        params![key.hash, key.digest, query.as_bytes(), now],
+    let written = transaction.execute(
+        "INSERT INTO idempotency VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key) DO UPDATE SET digest = ?2, query = ?3, created = ?4
+           WHERE digest = ?2 OR created < ?5",
+        params![key.hash, key.digest, query.as_bytes(), now, now - KEY_KEEP_MS],
     )?;
-    Ok(())
+    if written == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(written)) }
 }

@@ -115,3 +115,19 @@ async fn a_cancel_that_was_taken_during_the_hand_over_is_told_to_the_site_until_
     jobs.change(JOB, |record| record.cancel_answered(true)).await;
     assert_eq!(jobs.sort(&[JOB]), told(&[], &[]));
 }
+
+#[tokio::test]
+async fn a_key_is_taken_over_by_the_same_request_or_when_it_has_expired_and_never_from_another_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = jobs(folder.path());
+    let key = |digest| Key { hash: [1; 32], digest: [digest; 32] };
+    let other = QueryId(Uuid::from_u128(7));
+    let table = &jobs.0.table;
+    table.claim(&key(1), JOB, 0).unwrap();
+    assert!(table.claim(&key(2), other, 1).is_err());
+    assert_eq!(table.key(&[1; 32], 1).unwrap(), Some(([1; 32], JOB)));
+    table.claim(&key(1), other, 2).unwrap();
+    assert_eq!(table.key(&[1; 32], 2).unwrap(), Some(([1; 32], other)));
+    table.claim(&key(2), JOB, 3 + table::KEY_KEEP_MS).unwrap();
+    assert_eq!(table.key(&[1; 32], 3 + table::KEY_KEEP_MS).unwrap(), Some(([2; 32], JOB)));
+}
