@@ -78,6 +78,12 @@ pub(crate) fn connect(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Reads a record. One that can't be read is an error and not none: whoever takes it for none runs a command twice.
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text)
+        .map_err(|error| StoreError(format!("has a record that can't be read: {error}")))
+}
+
 /// A site that let this integrator in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paired {

@@ -168,6 +168,7 @@ pub struct Phases {
 
 /// What a schedule has beside.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Schedule {
     /// Chosen by the integrator.
     pub name: String,
@@ -252,15 +253,19 @@ pub struct JobRecord {
     /// What is known of the effect; `None` while it runs.
     pub effect: Option<Effect>,
     /// The gateway gave up, and the site may have it all the same: to be cancelled there, and told what it says.
+    #[serde(default)]
     pub given_up: bool,
     /// The caller cancelled it while it was handed over: to be cancelled at the site, until the site has answered that.
+    #[serde(default)]
     pub cancel: bool,
     /// The same, also when it may have written and runs.
     #[serde(default)]
     pub cancel_force: bool,
     /// The site's own count of changes.
+    #[serde(default)]
     pub revision: u64,
     /// Its last events that were handed on, so that a journal that begins anew tells nothing twice.
+    #[serde(default)]
     pub told: Vec<Told>,
     /// Of a registered one.
     pub schedule: Option<Schedule>,

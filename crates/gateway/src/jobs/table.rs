@@ -97,14 +97,19 @@ impl Table {
             .prepare_cached("SELECT record FROM jobs WHERE id = ?1")?
             .query_row(params![id.as_bytes()], |row| row.get(0))
             .optional()?;
-        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+        text.map(|text| store::parse(&text)).transpose()
     }
 
     pub(crate) fn open_ones(&self) -> Result<Vec<JobRecord>, StoreError> {
         let connection = self.reader();
         let mut statement = connection.prepare("SELECT record FROM jobs WHERE open = 1")?;
         let texts = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-        Ok(texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
+        let read = |text: &String| {
+            store::parse(text)
+                .inspect_err(|error| tracing::error!(%error, "an open job can't be followed: its record is damaged, and asking for it is answered with an error"))
+                .ok()
+        };
+        Ok(texts.iter().filter_map(read).collect())
     }
 
     /// Records of both tables as they stand there, newest first; `after` is the last one that the caller has.

@@ -131,3 +131,20 @@ async fn a_key_is_taken_over_by_the_same_request_or_when_it_has_expired_and_neve
     table.claim(&key(2), JOB, 3 + table::KEY_KEEP_MS).unwrap();
     assert_eq!(table.key(&[1; 32], 3 + table::KEY_KEEP_MS).unwrap(), Some(([2; 32], JOB)));
 }
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_an_error_and_not_a_job_that_never_was() {
+    let folder = tempfile::tempdir().unwrap();
+    jobs(folder.path()).begin(record(Kind::Async), None).await.unwrap();
+    let other = rusqlite::Connection::open(folder.path().join(crate::store::FILE)).unwrap();
+    let kept = |jobs: &Jobs| jobs.0.table.get(JOB);
+    // An older version's record, without what was added since.
+    let removed = "UPDATE jobs SET record = json_remove(record, '$.cancel_force', '$.told', '$.cancel')";
+    assert_eq!(other.execute(removed, []).unwrap(), 1);
+    assert_eq!(kept(&jobs(folder.path())).unwrap().map(|record| record.id), Some(JOB));
+    other.execute("UPDATE jobs SET record = '{}'", []).unwrap();
+    let jobs = jobs(folder.path());
+    assert!(kept(&jobs).is_err());
+    assert!(jobs.look(JOB).await.is_err());
+    assert_eq!(jobs.begin(record(Kind::Async), None).await, Err(MirrorError::Used));
+}
