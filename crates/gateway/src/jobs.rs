@@ -342,3 +342,6 @@ impl Drop for HeldKey {
         self.jobs.lock().keys.remove(&self.hash);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -199,7 +199,7 @@ impl Mirror {
                 .prepare_cached("SELECT record FROM queries WHERE id = ?1")?
                 .query_row(params![id.as_bytes()], |row| row.get(0))
                 .optional()?;
-            Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+            text.map(|text| store::parse(&text)).transpose()
         };
         match tokio::task::spawn_blocking(read).await {
             Ok(answer) => answer,

@@ -54,6 +54,8 @@ CREATE INDEX jobs_open ON jobs (open) WHERE open = 1;
 CREATE TABLE journals (site BLOB PRIMARY KEY, journal BLOB NOT NULL, number INTEGER NOT NULL, chain BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE idempotency (key BLOB PRIMARY KEY, digest BLOB NOT NULL, query BLOB NOT NULL, created INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX idempotency_by_age ON idempotency (created);
+", "
+CREATE TABLE rereadings (site BLOB PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 "];
 
 /// Opens the file with the settings that every connection needs, and brings its tables up to date.
@@ -74,6 +76,12 @@ pub(crate) fn connect(path: &Path) -> Result<Connection, StoreError> {
     }
     transaction.commit()?;
     Ok(connection)
+}
+
+/// Reads a record. One that can't be read is an error and not none: whoever takes it for none runs a command twice.
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text)
+        .map_err(|error| StoreError(format!("has a record that can't be read: {error}")))
 }
 
 /// A site that let this integrator in.

@@ -104,7 +104,7 @@ fn translate(event: &JobEvent) -> Option<Event> {
         EventKind::EventResultExpired => Kind::ResultExpired,
         EventKind::Unspecified => return None,
     };
-    let id = event_id(event.site, &event.journal, event.number);
+    let id = event_id(event.site, &event.journal, event.number, &event.chain);
     Some(Event {
         id,
         kind,

@@ -159,13 +159,15 @@ pub struct Event {
 }
 
 /// The identifier of an event: made from its place in the site's journal, so that whoever tells it, and however often,
-/// tells it under the same one.
-pub fn event_id(site: SiteId, journal: &[u8], number: u64) -> Uuid {
-    let mut hash = Sha256::new_with_prefix(b"halo-webhook-event-v1");
+/// tells it under the same one. `chain`, the journal's hash up to it, is in it: a journal that was restored uses its numbers
+/// again for other events.
+pub fn event_id(site: SiteId, journal: &[u8], number: u64, chain: &[u8]) -> Uuid {
+    let mut hash = Sha256::new_with_prefix(b"halo-webhook-event-v2");
     hash.update(site.as_bytes());
     hash.update((journal.len() as u64).to_be_bytes());
     hash.update(journal);
     hash.update(number.to_be_bytes());
+    hash.update(chain);
     of_hash(hash)
 }
 
@@ -201,20 +203,22 @@ mod tests {
     #[test]
     fn an_event_has_one_identifier_however_often_it_is_told() {
         let site = SiteId(Uuid::from_u128(1));
-        let id = event_id(site, &[7; 16], 9);
-        assert_eq!(id, event_id(site, &[7; 16], 9));
+        let id = event_id(site, &[7; 16], 9, &[1; 32]);
+        assert_eq!(id, event_id(site, &[7; 16], 9, &[1; 32]));
         assert_eq!(id.get_version_num(), 8);
         for other in [
-            event_id(SiteId(Uuid::from_u128(2)), &[7; 16], 9),
-            event_id(site, &[8; 16], 9),
-            event_id(site, &[7; 16], 10),
+            event_id(SiteId(Uuid::from_u128(2)), &[7; 16], 9, &[1; 32]),
+            event_id(site, &[8; 16], 9, &[1; 32]),
+            event_id(site, &[7; 16], 10, &[1; 32]),
+            // A journal that was restored: the same number, another event.
+            event_id(site, &[7; 16], 9, &[2; 32]),
         ] {
             assert_ne!(id, other);
         }
         // The journal's length is hashed too: no two places run into each other.
         assert_ne!(
-            event_id(site, b"a", u64::from_be_bytes(*b"bbbbbbbb")),
-            event_id(site, b"ab", u64::from_be_bytes(*b"bbbbbbb\0"))
+            event_id(site, b"a", u64::from_be_bytes(*b"bbbbbbbb"), b""),
+            event_id(site, b"ab", u64::from_be_bytes(*b"bbbbbbb\0"), b"")
         );
     }
 

@@ -69,7 +69,7 @@ mod tests {
     fn the_published_body_has_the_published_members_alone() {
         let site = SiteId(Uuid::from_u128(1));
         let event = Event {
-            id: event_id(site, b"j", 1),
+            id: event_id(site, b"j", 1, b"c"),
             kind: Kind::Successful,
             source: Source::Async,
             site,

@@ -44,19 +44,29 @@ pub(super) async fn handle(
     }
     check_known(&gateway, site).await?;
     let id = named.unwrap_or_else(|| QueryId(Uuid::new_v4()));
-    claim(&gateway, &start, id).await?;
-    let form = wanted_form(&headers);
-    let response = match begin(&gateway, site, id, named.is_some(), request, body.len(), form, room).await {
-        Ok(told) => told.await.unwrap_or_else(|_| {
-            let message = "The gateway failed; whether the command was executed is not known: ask for the query's status.";
-            ApiError::internal(message).into_response()
-        }),
-        Err(error) => {
-            unclaim(&gateway, &start).await;
-            error.into_response()
+    let (form, size) = (wanted_form(&headers), body.len());
+    // Both or none, also when the caller hangs up in between: the key is held until the command is recorded.
+    let task = tokio::spawn(async move {
+        claim(&gateway, &start, id).await.map_err(IntoResponse::into_response)?;
+        match begin(&gateway, site, id, named.is_some(), request, size, form, room).await {
+            Ok(told) => Ok((told, start)),
+            Err(error) => {
+                unclaim(&gateway, &start).await;
+                Err(with_id(error.into_response(), id))
+            }
         }
+    });
+    let failed = || {
+        let message =
+            "The gateway failed; whether the command was executed is not known: ask for the query's status.";
+        ApiError::internal(message).into_response()
     };
-    Ok(with_id(response, id))
+    let (told, _held) = match task.await {
+        Ok(Ok(begun)) => begun,
+        Ok(Err(answer)) => return Ok(answer),
+        Err(_) => return Ok(with_id(failed(), id)),
+    };
+    Ok(with_id(told.await.unwrap_or_else(|_| failed()), id))
 }
 
 /// The answer to a request that was made before with the same key; `None`: nothing was changed by it, so it is run (again).

@@ -76,24 +76,17 @@ async fn read(gateway: &Gateway, record: &JobRecord, have: Option<Vec<u8>>) -> R
     let patience = Duration::from_millis(gateway.limits.transfer_slack_ms);
     let mut reader = Reader::open(gateway, record.site, ask, Lane::Bulk, Some(patience)).await?;
     let mut rows = Rows::new(&gateway.budget).map_err(full)?;
-    let (mut count, mut bytes, mut hash, mut outputs) = (0, 0, Vec::new(), Vec::new());
-    // Between two pages of one array there is a comma.
-    let mut comma = false;
+    let mut room = gateway.budget.reserve(0).map_err(full)?;
+    let mut page = None;
     loop {
         match reader.next(gateway).await {
+            // One page was asked for.
+            Ok(Piece::Head(_)) if page.is_some() => return Err(pages::faulty()),
             Ok(Piece::Head(head)) => {
-                let facts = head.page.unwrap_or_default();
-                comma = count > 0 && facts.rows > 0;
-                count += facts.rows;
-                bytes += facts.bytes.saturating_sub(2);
-                hash = head.hash;
-                outputs.extend(head.outputs);
+                room.grow_to(answer::outputs_room(&head.outputs)).map_err(full)?;
+                page = Some(*head);
             }
             Ok(Piece::Rows(piece)) => {
-                if std::mem::take(&mut comma) {
-                    rows.push(answer::open_page, b",").map_err(full)?;
-                    bytes += 1;
-                }
                 rows.push(answer::open_page, &piece).map_err(full)?;
                 if rows.bytes > 2 * limit::REGISTERED_RESULT_BYTES as u64 {
                     return Err(pages::faulty());
@@ -107,10 +100,12 @@ async fn read(gateway: &Gateway, record: &JobRecord, have: Option<Vec<u8>>) -> R
             Err(_) => return Err(pages::broken()),
         }
     }
+    let proto::PageHead { page, outputs, hash, .. } = page.unwrap_or_default();
+    let facts = page.unwrap_or_default();
+    let (count, bytes) = (facts.rows, facts.bytes.saturating_sub(2));
     if rows.bytes != bytes || hash.is_empty() {
         return Err(pages::faulty());
     }
-    let _room = gateway.budget.reserve(answer::outputs_room(&outputs)).map_err(full)?;
     let mut tail = Map::new();
     let parameters = match outputs.is_empty() {
         true => Value::Null,

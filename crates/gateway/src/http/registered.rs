@@ -128,7 +128,11 @@ pub(super) async fn cancel_at_site(
     force: bool,
 ) -> Result<(), ApiError> {
     if gateway.jobs.is_delivering(id) {
-        gateway.jobs.change(id, |record| record.cancel = true).await;
+        gateway.jobs.change(id, move |record| record.note_cancel(force)).await;
+        if !gateway.jobs.is_delivering(id) {
+            // Handed over in between. When the site can't be asked now, it is asked as soon as it can be.
+            let _ = ask::ask_about(gateway, site, &[id]).await;
+        }
         return Ok(());
     }
     let request = proto::JobsRequest {

@@ -176,6 +176,7 @@ impl Job {
             effect: None,
             given_up: false,
             cancel: false,
+            cancel_force: false,
             revision: 0,
             told: Vec::new(),
             schedule: self.schedule,

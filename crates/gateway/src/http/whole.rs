@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     answer,
+    budget::Reservation,
     error::ApiError,
     gateway::Gateway,
     jobs::{
@@ -50,6 +51,8 @@ pub(super) async fn handle(
             1,
         ));
     }
+    let full = |_| ApiError::unavailable("The gateway holds too many answers at once. Ask again.", 1);
+    let room = gateway.budget.reserve(0).map_err(full)?;
     let ask = pages::wanted(query, 1, 0, proto::RowForm::Lines);
     let mut reader = Reader::open(&gateway, site, ask, Lane::Bulk, None).await?;
     let first = tokio::time::timeout(FIRST_WITHIN, reader.next(&gateway)).await;
@@ -68,7 +71,7 @@ pub(super) async fn handle(
     let (pieces, to_caller) = mpsc::channel(PIECES);
     let mut response = Response::new(Body::from_stream(lines::body(to_caller)));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(lines::MEDIA_TYPE));
-    let stream = Stream { gateway, record, pieces, size: 0, columns: false, outputs: Vec::new() };
+    let stream = Stream { gateway, record, pieces, size: 0, columns: false, outputs: Vec::new(), room };
     tokio::spawn(stream.run(reader, first));
     Ok(with_id(response, query))
 }
@@ -81,6 +84,8 @@ struct Stream {
     size: u64,
     columns: bool,
     outputs: Vec<proto::Parameter>,
+    /// For the largest of `outputs`.
+    room: Reservation,
 }
 
 impl Stream {
@@ -122,7 +127,11 @@ impl Stream {
     }
 
     async fn head(&mut self, head: proto::PageHead) -> bool {
-        self.outputs.extend(head.outputs);
+        // They come with the last page: of what a site sends before, nothing is gathered.
+        if self.room.grow_to(answer::outputs_room(&head.outputs)).is_err() {
+            return false;
+        }
+        self.outputs = head.outputs;
         if std::mem::replace(&mut self.columns, true) || self.record.mode == ExecutionMode::NonQuery {
             return true;
         }

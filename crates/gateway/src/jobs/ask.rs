@@ -105,18 +105,39 @@ async fn ask_all(gateway: Arc<Gateway>, site: SiteId) {
     }
 }
 
-/// Takes in how jobs stand; what was given up here is cancelled there.
-pub(super) async fn ask_about(gateway: &Gateway, site: SiteId, ids: &[QueryId]) -> Result<(), AskError> {
-    let (given_up, open) = gateway.jobs.given_up(ids);
-    for (ids, cancel) in [(open, false), (given_up, true)] {
+/// Takes in how jobs stand; what was given up or cancelled here is cancelled there.
+pub(crate) async fn ask_about(gateway: &Gateway, site: SiteId, ids: &[QueryId]) -> Result<(), AskError> {
+    let Sorted { look, cancel, force } = gateway.jobs.sort(ids);
+    for (ids, cancel, force) in [(look, false, false), (cancel, true, false), (force, true, true)] {
         if ids.is_empty() {
             continue;
         }
-        let request = proto::JobsRequest { query_ids: bytes(&ids), cancel, ..proto::JobsRequest::default() };
+        let request =
+            proto::JobsRequest { query_ids: bytes(&ids), cancel, force, ..proto::JobsRequest::default() };
         let states = ask(gateway, site, request).await?;
+        let answered = if cancel { known(&states) } else { Vec::new() };
         gateway.jobs.learn(site, states).await;
+        for id in answered {
+            if gateway.jobs.look(id).await.is_ok_and(|record| record.is_some_and(|record| record.cancel)) {
+                gateway.jobs.change(id, move |record| record.cancel_answered(force)).await;
+            }
+        }
     }
     Ok(())
+}
+
+/// Jobs by what the site is to be told of them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Sorted {
+    pub(super) look: Vec<QueryId>,
+    pub(super) cancel: Vec<QueryId>,
+    pub(super) force: Vec<QueryId>,
+}
+
+/// The jobs that the site has. What it does not know it may just be writing.
+fn known(states: &[proto::JobState]) -> Vec<QueryId> {
+    let known = |state: &&proto::JobState| state.status != i32::from(proto::JobStatus::JobUnknown);
+    states.iter().filter(known).filter_map(|state| QueryId::from_slice(&state.query_id)).collect()
 }
 
 /// Why a site did not say.
@@ -162,9 +183,19 @@ pub(crate) fn bytes(ids: &[QueryId]) -> Vec<Vec<u8>> {
 }
 
 impl Jobs {
-    fn given_up(&self, ids: &[QueryId]) -> (Vec<QueryId>, Vec<QueryId>) {
+    pub(super) fn sort(&self, ids: &[QueryId]) -> Sorted {
         let state = self.lock();
-        ids.iter().partition(|id| state.open.get(id).is_some_and(|entry| entry.record.given_up))
+        let mut sorted = Sorted::default();
+        for id in ids {
+            let record = state.open.get(id).map(|entry| &entry.record).filter(|record| record.is_open());
+            let list = match record {
+                Some(record) if record.cancel && record.cancel_force => &mut sorted.force,
+                Some(record) if record.cancel || record.given_up => &mut sorted.cancel,
+                _ => &mut sorted.look,
+            };
+            list.push(*id);
+        }
+        sorted
     }
 
     /// Also when the site could not be asked: it is not dialled anew for every poll.

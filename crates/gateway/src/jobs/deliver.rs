@@ -7,7 +7,7 @@ use crate::{
     session::{CallError, Lane, OpenError, call},
 };
 use link_api::{Code, Status, proto};
-use model::{Effect, QueryId, SiteId};
+use model::{QueryId, SiteId};
 use rand::Rng;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
@@ -135,7 +135,14 @@ impl Delivery {
             self.maybe_there = before;
             return Attempt::Again;
         };
-        // The site answers these before it has looked at the job.
+        let never = matches!(
+            status.code(),
+            Code::Unimplemented | Code::InvalidArgument | Code::PermissionDenied | Code::Unauthenticated
+        );
+        // The site answers these before it has looked at the job: they say nothing of an earlier attempt.
+        if never {
+            self.maybe_there = before;
+        }
         match status.code() {
             Code::Unimplemented => Attempt::Never(JobStatus::ExecutionFailed, Why::TooOld),
             Code::InvalidArgument => Attempt::Never(JobStatus::ExecutionFailed, Why::Refused),
@@ -156,22 +163,14 @@ impl Delivery {
         jobs.handed_over(self.id);
         jobs.learn(self.site, vec![state]).await;
         if self.is_cancelled().await {
-            let request = proto::JobsRequest {
-                query_ids: super::ask::bytes(&[self.id]),
-                cancel: true,
-                ..proto::JobsRequest::default()
-            };
-            if let Ok(states) = super::ask::ask(&self.gateway, self.site, request).await {
-                jobs.learn(self.site, states).await;
-            }
+            // Without an answer it is said again, as long as the job is open.
+            let _ = super::ask::ask_about(&self.gateway, self.site, &[self.id]).await;
         }
     }
 
     async fn fail(self, status: JobStatus, why: Why) {
         let now = self.gateway.clock.now().0;
-        // An answer that says no is a word of the site; silence is none.
-        let given_up = self.maybe_there && why == Why::Unreachable;
-        let effect = if given_up { Effect::Unknown } else { Effect::NotExecuted };
+        let given_up = self.maybe_there;
         let jobs = &self.gateway.jobs;
         jobs.handed_over(self.id);
         jobs.change(self.id, move |record| {
@@ -180,8 +179,7 @@ impl Delivery {
                 Some(_) => JobStatus::InitialisationFailedCacheError,
                 None => status,
             };
-            record.fail(status, why, effect, now);
-            record.given_up = given_up;
+            record.not_handed_over(status, why, given_up, now);
         })
         .await;
     }

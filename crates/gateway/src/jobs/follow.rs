@@ -176,7 +176,7 @@ async fn read(
             Err(Stop::Trouble(Trouble::OtherJournal)) if !begun_anew => {
                 begun_anew = true;
                 tracing::warn!(%site, "a site has another journal of events than before: it is read from its beginning, and what was told already is not told again");
-                let reset = Cursor::default();
+                let reset = Cursor { reread: Cursor::WHOLE, ..Cursor::default() };
                 let store = gateway.jobs.on_disk(move |table| table.advance(site, &reset, &[], |_| Ok(())));
                 store.await.map_err(|_| Stop::Later)?;
                 session = gateway.sessions.get(site, Lane::Prompt).await.map_err(|_| Stop::Later)?;

@@ -21,10 +21,12 @@ pub trait EventSink: Send + Sync + 'static {
 pub struct JobEvent {
     /// Where.
     pub site: SiteId,
-    /// With the number, names the event for ever.
+    /// With number and chain, names the event for ever.
     pub journal: Vec<u8>,
     /// See there.
     pub number: u64,
+    /// The journal's hash up to it: what was restored uses a number again for another event.
+    pub chain: Vec<u8>,
     /// What.
     pub kind: proto::EventKind,
     /// To which job.
@@ -61,7 +63,7 @@ impl Jobs {
             if let Some(mut record) = known {
                 settle(&mut record, &event, now);
                 let told = Told { kind: event.kind.into(), hash: event.hash.clone(), at: event.at };
-                let news = record.tell(told);
+                let news = record.tell(told, event.number <= checked.cursor.reread);
                 event.record = Some(record.clone());
                 if let Some(slot) = records.get_mut(&id) {
                     slot.0 = record;
@@ -110,6 +112,7 @@ fn read_event(site: SiteId, journal: &[u8], query: QueryId, event: &proto::Event
         site,
         journal: journal.to_vec(),
         number: event.number,
+        chain: event.chain.clone(),
         kind: proto::EventKind::try_from(event.kind).unwrap_or_default(),
         query,
         job_kind: match proto::JobKind::try_from(event.job_kind) {

@@ -134,7 +134,9 @@ pub(crate) fn check(
     if signs_ours && !verify(&message, &reply.signature) {
         return Err(Trouble::Signature);
     }
-    Ok(Checked { fresh, cursor: Cursor { journal: reply.journal.clone(), number, chain }, forgotten })
+    // What comes after the head that it has now is new, whatever its clock says.
+    let reread = if cursor.reread == Cursor::WHOLE { reply.head } else { cursor.reread };
+    Ok(Checked { fresh, cursor: Cursor { journal: reply.journal.clone(), number, chain, reread }, forgotten })
 }
 
 fn well_formed(event: &proto::Event) -> Result<(), Trouble> {

@@ -168,6 +168,7 @@ pub struct Phases {
 
 /// What a schedule has beside.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Schedule {
     /// Chosen by the integrator.
     pub name: String,
@@ -252,12 +253,19 @@ pub struct JobRecord {
     /// What is known of the effect; `None` while it runs.
     pub effect: Option<Effect>,
     /// The gateway gave up, and the site may have it all the same: to be cancelled there, and told what it says.
+    #[serde(default)]
     pub given_up: bool,
-    /// The caller cancelled it before it was handed over.
+    /// The caller cancelled it while it was handed over: to be cancelled at the site, until the site has answered that.
+    #[serde(default)]
     pub cancel: bool,
+    /// The same, also when it may have written and runs.
+    #[serde(default)]
+    pub cancel_force: bool,
     /// The site's own count of changes.
+    #[serde(default)]
     pub revision: u64,
     /// Its last events that were handed on, so that a journal that begins anew tells nothing twice.
+    #[serde(default)]
     pub told: Vec<Told>,
     /// Of a registered one.
     pub schedule: Option<Schedule>,
@@ -274,12 +282,13 @@ impl JobRecord {
         self.pages.iter().map(|page| page.bytes).sum()
     }
 
-    /// Notes that an event is handed on; false: it was before.
-    pub(crate) fn tell(&mut self, event: Told) -> bool {
+    /// Notes that an event is handed on; false: it was before, which is so only while a journal is re-read. The site's clock
+    /// may be set back at any time: by its numbers alone an event is new.
+    pub(crate) fn tell(&mut self, event: Told, reread: bool) -> bool {
         // Of more than these the oldest are forgotten: what is older than they are was told.
         const KEPT: usize = 16;
         let forgotten = self.told.len() == KEPT && event.at < self.told[0].at;
-        if forgotten || self.told.contains(&event) {
+        if reread && (forgotten || self.told.contains(&event)) {
             return false;
         }
         if self.told.len() == KEPT {
@@ -287,6 +296,27 @@ impl JobRecord {
         }
         self.told.push(event);
         true
+    }
+
+    /// To be cancelled at the site.
+    pub(crate) fn note_cancel(&mut self, force: bool) {
+        self.cancel = true;
+        self.cancel_force |= force;
+    }
+
+    /// The site has answered a cancel. One that was noted meanwhile and says more is still to be sent.
+    pub(crate) fn cancel_answered(&mut self, force: bool) {
+        if force || !self.cancel_force {
+            (self.cancel, self.cancel_force) = (false, false);
+        }
+    }
+
+    /// It could not be handed over. Only the site's own word on the job says what became of an attempt that may have
+    /// arrived: `maybe_there`, the site is asked when it can be, and until then nobody knows.
+    pub(crate) fn not_handed_over(&mut self, status: JobStatus, why: Why, maybe_there: bool, now: i64) {
+        let effect = if maybe_there { Effect::Unknown } else { Effect::NotExecuted };
+        self.fail(status, why, effect, now);
+        self.given_up = maybe_there;
     }
 
     /// It ended here, as `why` says.

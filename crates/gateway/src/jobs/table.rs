@@ -27,6 +27,13 @@ pub(crate) struct Cursor {
     pub(crate) journal: Vec<u8>,
     pub(crate) number: u64,
     pub(crate) chain: Vec<u8>,
+    /// The journal began anew: events up to this number may have been told before.
+    pub(crate) reread: u64,
+}
+
+impl Cursor {
+    /// The number until which a journal that begins anew is re-read, as long as its head is not known.
+    pub(crate) const WHOLE: u64 = i64::MAX.unsigned_abs();
 }
 
 pub(crate) struct Table {
@@ -90,14 +97,19 @@ impl Table {
             .prepare_cached("SELECT record FROM jobs WHERE id = ?1")?
             .query_row(params![id.as_bytes()], |row| row.get(0))
             .optional()?;
-        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+        text.map(|text| store::parse(&text)).transpose()
     }
 
     pub(crate) fn open_ones(&self) -> Result<Vec<JobRecord>, StoreError> {
         let connection = self.reader();
         let mut statement = connection.prepare("SELECT record FROM jobs WHERE open = 1")?;
         let texts = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-        Ok(texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
+        let read = |text: &String| {
+            store::parse(text)
+                .inspect_err(|error| tracing::error!(%error, "an open job can't be followed: its record is damaged, and asking for it is answered with an error"))
+                .ok()
+        };
+        Ok(texts.iter().filter_map(read).collect())
     }
 
     /// Records of both tables as they stand there, newest first; `after` is the last one that the caller has.
@@ -179,11 +191,12 @@ impl Table {
         let cursor = self
             .reader()
             .query_row(
-                "SELECT journal, number, chain FROM journals WHERE site = ?1",
+                "SELECT journal, number, chain, (SELECT until FROM rereadings WHERE site = ?1) FROM journals WHERE site = ?1",
                 params![site.as_bytes()],
                 |row| {
                     let number = row.get::<_, i64>(1)?.unsigned_abs();
-                    Ok(Cursor { journal: row.get(0)?, number, chain: row.get(2)? })
+                    let reread = row.get::<_, Option<i64>>(3)?.unwrap_or(0).unsigned_abs();
+                    Ok(Cursor { journal: row.get(0)?, number, chain: row.get(2)?, reread })
                 },
             )
             .optional()?;
@@ -212,6 +225,10 @@ impl Table {
                 i64::try_from(cursor.number).unwrap_or(i64::MAX),
                 cursor.chain
             ],
+        )?;
+        transaction.execute(
+            "INSERT INTO rereadings VALUES (?1, ?2) ON CONFLICT (site) DO UPDATE SET until = ?2",
+            params![site.as_bytes(), i64::try_from(cursor.reread).unwrap_or(i64::MAX)],
         )?;
         transaction.commit()?;
         Ok(())
@@ -283,10 +300,12 @@ fn put(transaction: &Transaction<'_>, record: &JobRecord) -> rusqlite::Result<()
     Ok(())
 }
 
+/// Only over an expired key or one for the same request: another request's is never taken away.
 fn put_key(transaction: &Transaction<'_>, key: &Key, query: QueryId, now: i64) -> rusqlite::Result<()> {
-    transaction.execute(
-        "INSERT INTO idempotency VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key) DO UPDATE SET digest = ?2, query = ?3, created = ?4",
-        params![key.hash, key.digest, query.as_bytes(), now],
+    let written = transaction.execute(
+        "INSERT INTO idempotency VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key) DO UPDATE SET digest = ?2, query = ?3, created = ?4
+           WHERE digest = ?2 OR created < ?5",
+        params![key.hash, key.digest, query.as_bytes(), now, now - KEY_KEEP_MS],
     )?;
-    Ok(())
+    if written == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(written)) }
 }

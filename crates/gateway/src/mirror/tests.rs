@@ -93,3 +93,16 @@ async fn records_older_than_a_day_are_swept() {
     drop(again.begin(record(2), false, true).await.unwrap());
     assert_eq!(again.look(old.id).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_an_error_and_not_a_query_that_never_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let mirror = Mirror::open(folder.path(), Arc::new(SystemClock)).unwrap();
+    drop(mirror.begin(record(1), false, true).await.unwrap());
+    drop(mirror);
+    let other = rusqlite::Connection::open(folder.path().join(store::FILE)).unwrap();
+    assert_eq!(other.execute("UPDATE queries SET record = '{}'", []).unwrap(), 1);
+    let again = Mirror::open(folder.path(), Arc::new(SystemClock)).unwrap();
+    assert!(again.look(record(1).id).await.is_err());
+    assert_eq!(again.begin(record(1), true, true).await.err(), Some(MirrorError::Disk), "not executed");
+}

@@ -367,7 +367,7 @@ pub(crate) fn site() -> SiteId {
 
 pub(crate) fn event(number: u64, source: Source, kind: Kind) -> Event {
     Event {
-        id: event_id(site(), &[9; 16], number),
+        id: event_id(site(), &[9; 16], number, &[8; 32]),
         kind,
         source,
         site: site(),

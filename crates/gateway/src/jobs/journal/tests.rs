@@ -137,3 +137,13 @@ fn a_journal_that_was_set_back_is_noticed_also_when_it_has_grown_again() {
     let named = proto::EventsReply { other_journal: true, ..reply(&other, 0, 0) };
     assert_eq!(check_it(&cursor, &named), Err(Trouble::OtherJournal));
 }
+
+#[test]
+fn a_journal_that_begins_anew_is_re_read_up_to_the_head_that_it_has_then() {
+    let history = history(&[1, 2, 3, 4]);
+    let reset = Cursor { reread: Cursor::WHOLE, ..Cursor::default() };
+    let first = check_it(&reset, &proto::EventsReply { head: 3, ..reply(&history, 0, 2) }).unwrap().cursor;
+    assert_eq!((first.number, first.reread), (2, 3));
+    let grown = check_it(&first, &reply(&history, 2, 4)).unwrap().cursor;
+    assert_eq!((grown.number, grown.reread), (4, 3));
+}

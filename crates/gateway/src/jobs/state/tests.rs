@@ -31,6 +31,7 @@ fn record() -> JobRecord {
         effect: None,
         given_up: false,
         cancel: false,
+        cancel_force: false,
         revision: 0,
         told: Vec::new(),
         schedule: None,
@@ -168,10 +169,27 @@ fn an_event_is_told_once_also_when_many_came_since() {
     let mut record = record();
     let told = |at: i64| crate::jobs::record::Told { kind: 2, hash: Vec::new(), at };
     for at in 0..100 {
-        assert!(record.tell(told(at)), "the same kind again at another time is news");
+        assert!(record.tell(told(at), true), "the same kind again at another time is news");
     }
     for at in 0..100 {
-        assert!(!record.tell(told(at)), "{at}");
+        assert!(!record.tell(told(at), true), "{at}");
     }
     assert!(record.told.len() <= 16);
+}
+
+#[test]
+fn what_may_have_arrived_is_never_not_executed_until_the_site_says_so() {
+    // The first attempt's answer was lost; the second one was not let in, or found no way.
+    for why in [Why::NotPaired, Why::NoWay, Why::TooOld, Why::Refused, Why::Unreachable] {
+        let mut record = record();
+        record.not_handed_over(JobStatus::ExecutionFailed, why, true, CREATED + 1);
+        assert_eq!((record.effect, record.is_open()), (Some(Effect::Unknown), true), "{why:?}");
+        // It did run, as the site says when it is back.
+        apply(&mut record, ended(proto::Status::Successful, proto::Effect::Executed), CREATED + 2);
+        assert_eq!((record.status, record.effect), (JobStatus::Successful, Some(Effect::Executed)));
+        assert!(!record.is_open());
+    }
+    let mut record = record();
+    record.not_handed_over(JobStatus::ExecutionFailed, Why::NotPaired, false, CREATED + 1);
+    assert_eq!((record.effect, record.is_open()), (Some(Effect::NotExecuted), false));
 }
