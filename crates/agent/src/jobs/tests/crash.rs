@@ -144,6 +144,20 @@ async fn a_read_that_is_cut_off_each_time_is_not_begun_for_ever() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_driver_that_breaks_begins_anew() {
+    let bench = bench(Access::ReadOnly);
+    let fired = AtomicBool::new(false);
+    let hook = move |at: &'static str| {
+        assert!(at != "turn" || fired.swap(true, Ordering::SeqCst), "the driver breaks once");
+    };
+    *bench.host.jobs().faults.lock().unwrap() = Some(Arc::new(hook));
+    submit(&bench, request(1, "rows 1"));
+    assert_eq!(ended(&bench, 1).await.0.status(), proto::Status::Successful);
+    submit(&bench, request(2, "rows 1"));
+    assert_eq!(ended(&bench, 2).await.0.status(), proto::Status::Successful);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_that_was_acknowledged_outlives_the_process() {
     let bench = bench(Access::ReadOnly);
     let parked = arm(&bench, "before end");
