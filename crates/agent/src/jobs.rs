@@ -49,7 +49,7 @@ use trust::Operational;
 const HINTS: usize = 256;
 
 /// What a Link may be asked to do on its own.
-const LIMITS: JobLimits = JobLimits { kept: 10_000, waiting: 1_000, schedules: 1_000 };
+const LIMITS: JobLimits = JobLimits { kept: 10_000, remembered: 100_000, waiting: 1_000, schedules: 1_000 };
 
 /// Hears where a thread is.
 #[cfg(test)]

@@ -6,9 +6,10 @@ use super::{
     settle::{Kept, Unsettled},
 };
 use crate::store::RunEnd;
+use futures::FutureExt;
 use link_api::proto::{self, JobStatus};
 use model::SiteId;
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
@@ -19,14 +20,24 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// After the disk failed.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// A driver that breaks begins anew: without it nothing at its site would run any more.
+async fn keep_on<F: Future<Output = ()>>(task: impl Fn() -> F) {
+    while AssertUnwindSafe(task()).catch_unwind().await.is_err() {
+        tracing::error!("what takes the turns of jobs broke; it begins anew");
+        sleep(RETRY).await;
+    }
+}
+
 impl Jobs {
     /// Runs what there is to run, until it is dropped.
     pub(crate) async fn drive(self: Arc<Self>) {
         let mut tasks = JoinSet::new();
         for site in self.waiting.keys().copied() {
-            tasks.spawn(self.clone().drive_site(site));
+            let jobs = self.clone();
+            tasks.spawn(keep_on(move || jobs.clone().drive_site(site)));
         }
-        tasks.spawn(self.clone().watch_time());
+        let jobs = self.clone();
+        tasks.spawn(keep_on(move || jobs.clone().watch_time()));
         // None of them ends by itself.
         while tasks.join_next().await.is_some() {}
     }
@@ -42,6 +53,7 @@ impl Jobs {
                 continue;
             }
             let Some(turn) = self.executor.bulk_turn(site).await else { return };
+            self.fault("turn");
             let item = self.queue().pop(site, self.time.now().0);
             if let Some(item) = item {
                 let jobs = self.clone();

@@ -128,8 +128,8 @@ impl Jobs {
             ),
             Submitted::TooManyKept => Refused::new(
                 Refusal::NoRoom,
-                "The site remembers as many jobs of this integrator as it may. Older ones are forgotten a week after their results \
-                 expire; try again later.",
+                "The site keeps as many jobs of this integrator as it may. Try again when results of older ones have expired, or ask \
+                 for results to be kept for less long.",
             ),
             Submitted::TooManyWaiting => Refused::new(
                 Refusal::NoRoom,

@@ -9,6 +9,8 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 /// Kept this long.
 const KEEP_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+/// And so many of each journal.
+const KEEP: u64 = 100_000;
 
 /// One thing to be told.
 #[derive(Clone, Debug)]
@@ -53,6 +55,11 @@ pub(crate) struct JournalHead {
 impl NewEvent {
     /// Appends it.
     pub(crate) fn write(&self, t: &Transaction<'_>, now: Moment) -> Result<(), StoreError> {
+        self.append(t, now, KEEP)
+    }
+
+    /// Appends it, and lets the oldest go beyond `most`.
+    fn append(&self, t: &Transaction<'_>, now: Moment, most: u64) -> Result<(), StoreError> {
         let (_, head, before) = journal(t, self.site, self.integrator)?;
         let number = head + 1;
         let (kind, job_kind) = (self.kind as i32, self.job_kind as i32);
@@ -86,6 +93,9 @@ impl NewEvent {
             "UPDATE event_journal SET head = ?3, chain = ?4 WHERE site = ?1 AND integrator = ?2",
         )?
         .execute(params![site, integrator, number.cast_signed(), chain.as_ref()])?;
+        // Numbers have no gaps.
+        t.prepare_cached("DELETE FROM event WHERE site = ?1 AND integrator = ?2 AND number <= ?3")?
+            .execute(params![site, integrator, number.saturating_sub(most).cast_signed()])?;
         Ok(())
     }
 }
@@ -177,5 +187,38 @@ impl Store {
     /// Forgets events that are too old. Their numbers stay used.
     pub(crate) fn forget_events(&self, now: Timestamp) -> Result<usize, StoreError> {
         self.transaction(|t| Ok(t.execute("DELETE FROM event WHERE local_at < ?1", [now.0 - KEEP_MS])?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::Bench;
+
+    #[test]
+    fn a_journal_keeps_so_many_and_says_which_is_the_oldest() {
+        let bench = Bench::new();
+        let store = bench.door().store();
+        let event = |n| NewEvent {
+            site: bench.site,
+            integrator: IntegratorId(uuid::Uuid::from_u128(n)),
+            kind: EventKind::EventSucceeded,
+            query: QueryId(uuid::Uuid::from_u128(1)),
+            job_kind: JobKind::Async,
+            hash: None,
+        };
+        let now = Moment { local: bench.clock.now(), wall: bench.clock.now() };
+        store
+            .transaction(|t| {
+                event(2).append(t, now, 3)?;
+                (0..5).try_for_each(|_| event(1).append(t, now, 3))
+            })
+            .unwrap();
+        let head = store.journal_head(bench.site, event(1).integrator).unwrap();
+        assert_eq!((head.head, head.oldest), (5, 3));
+        let kept = store.events(bench.site, event(1).integrator, 0, 9).unwrap();
+        assert_eq!(kept.iter().map(|row| row.number).collect::<Vec<_>>(), [3, 4, 5]);
+        assert_eq!(kept[2].chain, head.chain);
+        assert_eq!(store.events(bench.site, event(2).integrator, 0, 9).unwrap().len(), 1, "nobody else's");
     }
 }

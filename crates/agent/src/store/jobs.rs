@@ -20,8 +20,10 @@ const REMEMBERED_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// How many jobs one integrator may have at one site.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct JobLimits {
-    /// Remembered, ended ones too.
+    /// With a result that has not expired, or still to come.
     pub(crate) kept: u32,
+    /// With those of which it is only known that they were there.
+    pub(crate) remembered: u32,
     /// Waiting for their turn.
     pub(crate) waiting: u32,
     /// Schedules that go on.
@@ -105,8 +107,16 @@ impl Store {
                 let sql = format!("SELECT count(*) FROM job WHERE site = ?1 AND integrator = ?2 {of}");
                 Ok(t.prepare_cached(&sql)?.query_row(params![site, integrator], |row| row.get(0))?)
             };
-            if count("")? >= limits.kept {
+            if count("AND expired = 0")? >= limits.kept {
                 return Ok(Submitted::TooManyKept);
+            }
+            let all = count("")?;
+            if all >= limits.remembered {
+                // Some more, so that not each one that comes has to look for them.
+                let most = all - limits.remembered + 1 + limits.remembered / 100;
+                if forget_reads(t, &new.key, most)? == 0 {
+                    return Ok(Submitted::TooManyKept);
+                }
             }
             let same_state = format!("AND state = {}", state as i32);
             let most = if kind == JobKind::Registered { limits.schedules } else { limits.waiting };
@@ -461,6 +471,22 @@ impl Store {
         let columns = proto::Columns { columns: columns.to_vec() };
         Ok(self.protector.seal(&purpose("columns", of), &columns.encode_to_vec())?)
     }
+}
+
+/// Forgets an integrator's oldest expired jobs before their time, but only enforced reads: of what may have written it must be
+/// known for as long as was said that its id was used.
+fn forget_reads(t: &Transaction<'_>, of: &LedgerKey, most: u32) -> Result<usize, StoreError> {
+    let [site, integrator, _] = key(of);
+    let mut statement = t.prepare_cached(
+        "SELECT id FROM job WHERE site = ?1 AND integrator = ?2 AND expired = 1 AND read_only = 1 ORDER BY id LIMIT ?3",
+    )?;
+    let ids = statement.query_map(params![site, integrator, most], |row| row.get(0))?;
+    let ids = ids.collect::<Result<Vec<i64>, _>>()?;
+    for id in &ids {
+        t.prepare_cached("DELETE FROM schedule WHERE job = ?1")?.execute([id])?;
+        t.prepare_cached("DELETE FROM job WHERE id = ?1")?.execute([id])?;
+    }
+    Ok(ids.len())
 }
 
 fn find(connection: &rusqlite::Connection, of: &LedgerKey) -> Result<Option<Job>, StoreError> {

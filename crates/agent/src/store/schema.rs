@@ -95,6 +95,7 @@ const ADDED: &str = "
         UNIQUE (site, integrator, query)
     ) STRICT;
     CREATE INDEX IF NOT EXISTS job_by_state ON job (state, expired, ended_at);
+    CREATE INDEX IF NOT EXISTS job_by_owner ON job (site, integrator, expired, state);
     CREATE TABLE IF NOT EXISTS job_page (
         job INTEGER NOT NULL, number INTEGER NOT NULL, first_row INTEGER NOT NULL,
         rows INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (job, number)

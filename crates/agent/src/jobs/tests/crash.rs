@@ -123,6 +123,41 @@ async fn a_read_that_was_cut_off_and_then_cancelled_is_not_said_to_be_not_execut
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_is_cut_off_each_time_is_not_begun_for_ever() {
+    let mut bench = bench(Access::ReadOnly);
+    submit(&bench, request(1, "sleep"));
+    for times in 1..=3 {
+        while count(&bench, "sleep") < times {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        bench = restart(bench);
+    }
+    let (end, _) = ended(&bench, 1).await;
+    assert_eq!(
+        (end.status(), end.effect(), end.read_only),
+        (proto::Status::Interrupted, proto::Effect::Unknown, true)
+    );
+    assert_eq!(count(&bench, "sleep"), 3);
+    assert_eq!(events(&bench), [(EventKind::EventFailed, 1)]);
+    let known = bench.door().outcome(&bench.peer(), bench.site, id(1)).unwrap().unwrap();
+    assert_eq!((known.status(), known.effect()), (end.status(), end.effect()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_driver_that_breaks_begins_anew() {
+    let bench = bench(Access::ReadOnly);
+    let fired = AtomicBool::new(false);
+    let hook = move |at: &'static str| {
+        assert!(at != "turn" || fired.swap(true, Ordering::SeqCst), "the driver breaks once");
+    };
+    *bench.host.jobs().faults.lock().unwrap() = Some(Arc::new(hook));
+    submit(&bench, request(1, "rows 1"));
+    assert_eq!(ended(&bench, 1).await.0.status(), proto::Status::Successful);
+    submit(&bench, request(2, "rows 1"));
+    assert_eq!(ended(&bench, 2).await.0.status(), proto::Status::Successful);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_that_was_acknowledged_outlives_the_process() {
     let bench = bench(Access::ReadOnly);
     let parked = arm(&bench, "before end");

@@ -5,9 +5,12 @@ use crate::store::{Known, Moment, Store, StoreError, clock_high, ledger::ran_rea
 use link_api::proto::{self, JobStatus};
 use rusqlite::{Transaction, params};
 
+/// A read begins so often at most: one that takes the process down with it must not do so at each start.
+const ATTEMPTS: u32 = 3;
+
 impl Store {
-    /// Puts right what was running: enforced reads wait again, anything else may have written and ends as outcome unknown;
-    /// a schedule's run counts as failed. Must come before the ledger is put right. Answers how many there were.
+    /// Puts right what was running: enforced reads wait again (some times), anything else may have written and ends as outcome
+    /// unknown; a schedule's run counts as failed. Must come before the ledger is put right. Answers how many there were.
     pub(crate) fn recover_jobs(&self, now: Moment) -> Result<usize, StoreError> {
         self.transaction(|t| {
             clock_high(t, now.local)?;
@@ -28,7 +31,7 @@ impl Store {
         let [site, integrator, query] = key(&job.key);
         // Written in the transaction in which it began: it says under which access.
         let read_only = ran_read_only(t, &job.key)?;
-        if read_only && !job.cancel {
+        if read_only && !job.cancel && job.attempt < ATTEMPTS {
             t.execute(
                 "DELETE FROM ledger WHERE site = ?1 AND integrator = ?2 AND query = ?3",
                 params![site, integrator, query],
@@ -45,7 +48,7 @@ impl Store {
             // Its end was seen, and what belongs to it could not be written any more.
             Known::Ended(ended) => unkept(*ended),
             _ => {
-                let (status, effect) = match read_only {
+                let (status, effect) = match job.cancel && read_only {
                     true => (proto::Status::Cancelled, proto::Effect::Executed),
                     false => (proto::Status::Interrupted, proto::Effect::Unknown),
                 };
