@@ -263,7 +263,7 @@ async fn acknowledged(
             more
         });
     }
-    // It says nothing any more: whoever only reads is paced by the transport.
+    // It says nothing any more: whoever only reads gets it slowly.
     acknowledge.send_replace(None);
 }
 

@@ -207,7 +207,7 @@ mod tests {
             job_kind: JobKind::Async,
             hash: None,
         };
-        let now = Moment { local: bench.clock.now(), wall: bench.clock.now() };
+        let now = Moment { local: Timestamp(1), wall: Timestamp(1) };
         store
             .transaction(|t| {
                 event(2).append(t, now, 3)?;
