@@ -11,6 +11,10 @@ use std::{
 /// What is kept by choice: the keys behind the GUIDs, and what was agreed with integrators. The next installation goes on with it.
 const KEPT: &[&str] = &["identity", "link.db", "link.db-wal", "link.db-shm", "environments", "environment"];
 
+/// What lies beside it in a data folder that `link.toml` put elsewhere: in a folder that somebody chose, only what has our names goes.
+const OURS: &[&str] =
+    &["spool", "logs", "published.json", "published.new", "control.sock", "lock", "update.json"];
+
 /// Takes everything back; with `keep` all but identity, pairings and configuration.
 pub(super) fn everything(config: &Path, data: &Path, keep: bool) -> Result<String> {
     published::clear(data).context("what the practice's checks read")?;
@@ -22,6 +26,15 @@ pub(super) fn everything(config: &Path, data: &Path, keep: bool) -> Result<Strin
         // An updater that updated itself left its old program beside the new one; the installer does not know of it. It may run
         // just now, and then it stays.
         let _ = fs::remove_file(machine::paths::install().join("updater.old.exe"));
+    }
+    // Before its file is gone.
+    if let Some(chosen) = chosen(config, data) {
+        let kept = KEPT.iter().filter(|_| !keep);
+        for name in OURS.iter().chain(kept) {
+            gone(&chosen.join(name))?;
+        }
+        // When nothing else is in it.
+        let _ = fs::remove_dir(&chosen);
     }
     // On Windows an installation has a folder for itself; elsewhere the folders above are not ours.
     let own = config.parent().filter(|_| cfg!(windows) && config == machine::paths::config());
@@ -49,6 +62,11 @@ pub(super) fn everything(config: &Path, data: &Path, keep: bool) -> Result<Strin
         let _ = own.parent().map(fs::remove_dir);
     }
     Ok(String::new())
+}
+
+/// The data folder, where the configuration names another than the usual one.
+fn chosen(config: &Path, usual: &Path) -> Option<PathBuf> {
+    Config::read(config).ok().map(|read| read.root).filter(|root| root != usual)
 }
 
 /// Files that the configuration names, and that the next installation will want: certificates, publishers, PMS files.
@@ -108,6 +126,29 @@ mod tests {
         // Nothing there is no error: an uninstall can be repeated.
         everything(&config, &data, false).unwrap();
         everything(&config, &data, true).unwrap();
+    }
+
+    #[test]
+    fn a_data_folder_that_was_put_elsewhere_is_emptied_of_what_is_ours_alone() {
+        for keep in [true, false] {
+            let home = tempfile::tempdir().unwrap();
+            let (config, data) = installed(home.path());
+            let chosen = home.path().join("chosen");
+            for file in ["identity/link.root", "link.db", "logs/a.log", "the practice's own.txt"] {
+                let path = chosen.join(file);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, "x").unwrap();
+            }
+            let text = format!(
+                "data = '{}'\nenvironment = 'stage'\n[cloud]\nurl = 'wss://x/tunnel/v1'\n",
+                chosen.display()
+            );
+            fs::write(&config, text).unwrap();
+            everything(&config, &data, keep).unwrap();
+            assert!(chosen.join("the practice's own.txt").exists() && !chosen.join("logs").exists());
+            assert_eq!(chosen.join("identity/link.root").exists(), keep);
+            assert_eq!(chosen.join("link.db").exists(), keep);
+        }
     }
 
     #[test]
