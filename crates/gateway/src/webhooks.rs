@@ -81,9 +81,11 @@ struct Outbox {
 impl EventSink for Outbox {
     fn take(&self, transaction: &rusqlite::Transaction<'_>, event: &JobEvent) -> rusqlite::Result<()> {
         let Some(event) = translate(event) else { return Ok(()) };
-        webhook::enqueue(transaction, &event, self.clock.now())?;
+        webhook::enqueue(transaction, &event, self.clock.now()).map(drop)
+    }
+
+    fn committed(&self) {
         self.webhooks.wake();
-        Ok(())
     }
 }
 

@@ -19,9 +19,6 @@ use tokio::task::JoinSet;
 pub const LANES: usize = 4;
 /// Looks at the outbox at least this often: another process may have written into it.
 const LOOK: Duration = Duration::from_secs(5);
-/// After somebody woke it: he may not have committed yet.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
-const LOOKS: u32 = 20;
 /// After the database said no.
 const RETRY: Duration = Duration::from_secs(1);
 /// Old entries are forgotten this often.
@@ -42,7 +39,6 @@ impl Webhooks {
         let mut attempts = JoinSet::new();
         let mut under_way = HashSet::new();
         let mut swept = None::<Duration>;
-        let mut soon = 0u32;
         loop {
             let now = self.clock.monotonic();
             if swept.is_none_or(|at| now.saturating_sub(at) >= SWEEP) {
@@ -59,11 +55,9 @@ impl Webhooks {
                     RETRY
                 }
             };
-            let wait = if soon > 0 { wait.min(LOOK_AGAIN) } else { wait };
-            soon = soon.saturating_sub(1);
             tokio::select! {
                 () = &mut stop => break,
-                () = woken => soon = LOOKS,
+                () = woken => {}
                 Some(tried) = attempts.join_next() => self.settle(tried.ok(), &mut attempts, &mut under_way).await,
                 () = tokio::time::sleep(wait) => {}
             }

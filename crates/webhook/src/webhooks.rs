@@ -64,7 +64,7 @@ impl Webhooks {
         })
     }
 
-    /// Something was put into the outbox, or will be within a second when a transaction ends.
+    /// Something was put into the outbox, and is on disk.
     pub fn wake(&self) {
         self.wake.notify_one();
     }

@@ -14,6 +14,9 @@ use std::{collections::HashMap, sync::PoisonError};
 pub trait EventSink: Send + Sync + 'static {
     /// Writes down what is to be done about an event. An error leaves the event to be handed over again.
     fn take(&self, transaction: &rusqlite::Transaction<'_>, event: &JobEvent) -> rusqlite::Result<()>;
+
+    /// What was taken is on disk: whoever waits for it may look now.
+    fn committed(&self) {}
 }
 
 /// Something that happened at a site.
@@ -75,10 +78,14 @@ impl Jobs {
             told.push(event);
         }
         let write: Vec<JobRecord> = records.values().map(|(record, _)| record.clone()).collect();
+        let sink = self.0.sink.get();
         self.0.table.advance(site, &checked.cursor, &write, |transaction| {
-            let Some(sink) = self.0.sink.get() else { return Ok(()) };
+            let Some(sink) = sink else { return Ok(()) };
             told.iter().try_for_each(|event| sink.take(transaction, event))
         })?;
+        if let Some(sink) = sink.filter(|_| !told.is_empty()) {
+            sink.committed();
+        }
         let mut state = self.lock();
         state.journals.insert(site);
         for (id, (record, version)) in records {
