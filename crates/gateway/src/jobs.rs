@@ -8,7 +8,7 @@ pub(crate) mod ask;
 pub(crate) mod deliver;
 pub(crate) mod follow;
 mod hand_on;
-pub mod journal;
+mod journal;
 pub(crate) mod newest;
 pub(crate) mod pages;
 pub(crate) mod record;

@@ -156,6 +156,12 @@ pub fn facts_from_proto(facts: proto::SiteFacts) -> Result<SiteFacts, Invalid> {
     })
 }
 
+/// An error of Halo Link's own, for the wire.
+pub fn halo_error(code: i32, message: impl Into<String>) -> proto::Error {
+    let kind = proto::ErrorKind::HaloLink.into();
+    proto::Error { kind, code, message: message.into(), ..proto::Error::default() }
+}
+
 /// An error for the wire.
 pub fn error_to_proto(error: &ErrorDetails) -> proto::Error {
     let kind = match error.kind {

@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod convert;
+pub mod journal;
 pub mod pack;
 pub mod server;
 

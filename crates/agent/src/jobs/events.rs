@@ -103,15 +103,7 @@ impl Jobs {
     fn sign(&self, ask: &Ask, journal: &[u8], number: u64, chain: &[u8]) -> Result<Vec<u8>, StoreError> {
         let signers = self.signers.read().unwrap_or_else(PoisonError::into_inner);
         let signer = signers.get(&ask.site).ok_or(StoreError::Broken("the site's certificate"))?;
-        let message = [
-            &b"halo-events-head-v1"[..],
-            ask.site.as_bytes(),
-            ask.integrator.as_bytes(),
-            journal,
-            &number.to_be_bytes(),
-            chain,
-        ]
-        .concat();
+        let message = link_api::journal::signed(ask.site, ask.integrator, journal, number, chain);
         signer.sign(&message).map_err(|_| StoreError::Broken("the site's signature"))
     }
 }

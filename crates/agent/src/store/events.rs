@@ -2,8 +2,8 @@
 //! before by its hash. An event is written in the transaction of what it tells of.
 
 use super::{Store, StoreError};
-use aws_lc_rs::{digest, rand};
-use link_api::proto::{EventKind, JobKind};
+use aws_lc_rs::rand;
+use link_api::proto::{self, EventKind, JobKind};
 use model::{IntegratorId, QueryId, SiteId, Timestamp};
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -61,17 +61,16 @@ impl NewEvent {
     /// Appends it, and lets the oldest go beyond `most`.
     fn append(&self, t: &Transaction<'_>, now: Moment, most: u64) -> Result<(), StoreError> {
         let (_, head, before) = journal(t, self.site, self.integrator)?;
-        let number = head + 1;
-        let (kind, job_kind) = (self.kind as i32, self.job_kind as i32);
-        let mut hash = digest::Context::new(&digest::SHA256);
-        hash.update(&before);
-        hash.update(&number.to_be_bytes());
-        hash.update(&[u8::try_from(kind).unwrap_or(0)]);
-        hash.update(self.query.as_bytes());
-        hash.update(&[u8::try_from(job_kind).unwrap_or(0)]);
-        hash.update(&now.wall.0.to_be_bytes());
-        hash.update(self.hash.as_deref().unwrap_or_default());
-        let chain = hash.finish();
+        let event = proto::Event {
+            number: head + 1,
+            kind: self.kind.into(),
+            query_id: self.query.as_bytes().to_vec(),
+            job_kind: self.job_kind.into(),
+            at: now.wall.0,
+            hash: self.hash.clone().unwrap_or_default(),
+            chain: Vec::new(),
+        };
+        let (number, chain) = (event.number, link_api::journal::link(&before, &event));
         let (site, integrator) = (&self.site.as_bytes()[..], &self.integrator.as_bytes()[..]);
         t.prepare_cached(
             "INSERT INTO event (site, integrator, number, kind, query, job_kind, at, hash, chain, local_at)
@@ -81,18 +80,18 @@ impl NewEvent {
             site,
             integrator,
             number.cast_signed(),
-            kind,
-            &self.query.as_bytes()[..],
-            job_kind,
-            now.wall.0,
-            self.hash.as_deref().unwrap_or_default(),
-            chain.as_ref(),
+            event.kind,
+            event.query_id,
+            event.job_kind,
+            event.at,
+            event.hash,
+            &chain[..],
             now.local.0
         ])?;
         t.prepare_cached(
             "UPDATE event_journal SET head = ?3, chain = ?4 WHERE site = ?1 AND integrator = ?2",
         )?
-        .execute(params![site, integrator, number.cast_signed(), chain.as_ref()])?;
+        .execute(params![site, integrator, number.cast_signed(), &chain[..]])?;
         // Numbers have no gaps.
         t.prepare_cached("DELETE FROM event WHERE site = ?1 AND integrator = ?2 AND number <= ?3")?
             .execute(params![site, integrator, number.saturating_sub(most).cast_signed()])?;
@@ -116,11 +115,7 @@ fn journal(
     }
     let mut name = vec![0; 16];
     rand::fill(&mut name).map_err(|_| StoreError::Broken("randomness"))?;
-    let mut hash = digest::Context::new(&digest::SHA256);
-    for part in [&b"halo-events-v1"[..], site.as_bytes(), integrator.as_bytes(), &name] {
-        hash.update(part);
-    }
-    let chain = hash.finish().as_ref().to_vec();
+    let chain = link_api::journal::origin(site, integrator, &name).to_vec();
     t.execute(
         "INSERT INTO event_journal (site, integrator, journal, head, chain) VALUES (?1, ?2, ?3, 0, ?4)",
         params![&site.as_bytes()[..], &integrator.as_bytes()[..], name, chain],

@@ -2,16 +2,18 @@
 //! Pure. The relay can't touch what is read here; a site that lies or was set back can, and is found out (docs/jobs.md).
 
 use super::table::Cursor;
-use link_api::proto;
+use link_api::{
+    journal::{link, origin, signed},
+    proto,
+};
 use model::{IntegratorId, SiteId};
-use sha2::{Digest, Sha256};
 
 /// Longest name of a journal, bytes.
 const JOURNAL_BYTES: usize = 64;
 
 /// What is wrong with what a site says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Trouble {
+pub(crate) enum Trouble {
     /// It says so itself: a new journal, or one that was set back.
     #[error("the site's journal is another one than before: its disk was set back, or it was set up anew")]
     OtherJournal,
@@ -42,43 +44,6 @@ pub(crate) struct Checked {
     pub(crate) cursor: Cursor,
     /// Numbers that the site does not keep any longer and that were never read.
     pub(crate) forgotten: Option<(u64, u64)>,
-}
-
-/// The hash before the first event.
-pub fn origin(site: SiteId, integrator: IntegratorId, journal: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(b"halo-events-v1");
-    hash.update(site.as_bytes());
-    hash.update(integrator.as_bytes());
-    hash.update(journal);
-    hash.finalize().into()
-}
-
-/// The hash of an event after the one with hash `before`.
-pub fn link(before: &[u8], event: &proto::Event) -> [u8; 32] {
-    let byte = |n: i32| u8::try_from(n).unwrap_or(u8::MAX);
-    let mut hash = Sha256::new();
-    hash.update(before);
-    hash.update(event.number.to_be_bytes());
-    hash.update([byte(event.kind)]);
-    hash.update(&event.query_id);
-    hash.update([byte(event.job_kind)]);
-    hash.update(event.at.to_be_bytes());
-    hash.update(&event.hash);
-    hash.finalize().into()
-}
-
-/// What the site signs.
-pub fn signed(site: SiteId, integrator: IntegratorId, journal: &[u8], number: u64, chain: &[u8]) -> Vec<u8> {
-    [
-        b"halo-events-head-v1",
-        &site.as_bytes()[..],
-        &integrator.as_bytes()[..],
-        journal,
-        &number.to_be_bytes()[..],
-        chain,
-    ]
-    .concat()
 }
 
 /// Holds a reply against what was read before. `verify` checks a message's signature.

@@ -2,8 +2,7 @@
 
 use super::FakeSite;
 use futures::{StreamExt, stream};
-use gateway::jobs::journal;
-use link_api::{Status, Streaming, pack::Packer, proto};
+use link_api::{Status, Streaming, journal, pack::Packer, proto};
 use model::IntegratorId;
 use std::{
     collections::BTreeMap,
