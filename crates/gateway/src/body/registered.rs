@@ -1,6 +1,6 @@
 //! The body of `POST …/queries/registered`.
 
-use super::{BodyError, Loose, RawCommand, command_of, integer, invalid, json_problem, name, queue, truth};
+use super::{BodyError, Loose, RawBody, command_of, integer, invalid, json_problem, name, queue, truth};
 use model::{Command, limit};
 use serde::Deserialize;
 
@@ -33,20 +33,7 @@ struct Raw<'a> {
     #[serde(default, borrow)]
     duration: Loose<'a>,
     #[serde(default, borrow)]
-    register_command: Option<RawRegister<'a>>,
-    #[serde(default, borrow)]
-    max_time_in_queue: Loose<'a>,
-    #[serde(default, borrow)]
-    catalogue: Loose<'a>,
-    #[serde(default, borrow)]
-    read_only: Loose<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawRegister<'a> {
-    #[serde(default, borrow)]
-    command: Option<RawCommand<'a>>,
+    register_command: Option<RawBody<'a>>,
     #[serde(default, borrow)]
     max_time_in_queue: Loose<'a>,
     #[serde(default, borrow)]

@@ -11,8 +11,8 @@ use crate::{
     error::ApiError,
     gateway::Gateway,
     idempotency::{self, Start},
-    jobs::{JobRecord, JobStatus, Kind, Phases, Schedule, deliver},
-    mirror::{MirrorError, Span},
+    jobs::{JobRecord, Kind, Schedule, deliver},
+    mirror::MirrorError,
 };
 use axum::{body::Body, http::HeaderMap};
 use link_api::{convert, proto};
@@ -153,33 +153,12 @@ impl Job {
     ) -> Result<Begun, ApiError> {
         let now = gateway.clock.now().0;
         let record = JobRecord {
-            id: self.id,
-            site: self.site,
-            kind: self.kind,
-            status: JobStatus::Initialising,
-            created: now,
-            updated: now,
-            completed: None,
-            mode: self.command.mode,
             read_only: self.read_only,
             max_time_in_queue: self.max_time_in_queue,
             command_size: self.command.text.reveal().len() as u64,
             request_size: self.request_size,
-            phases: Phases { initialising: Span { start: Some(now), end: None }, ..Phases::default() },
-            sql_ms: 0,
-            rows: 0,
-            rows_affected: None,
-            values_size: 0,
-            pages: Vec::new(),
-            expired: false,
-            why: None,
-            effect: None,
-            given_up: false,
-            cancel: false,
-            cancel_force: false,
-            revision: 0,
-            told: Vec::new(),
             schedule: self.schedule,
+            ..JobRecord::new(self.id, self.site, self.kind, self.command.mode, now)
         };
         let request = proto::SubmitRequest {
             query_id: self.id.as_bytes().to_vec(),

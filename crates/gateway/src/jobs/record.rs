@@ -272,6 +272,39 @@ pub struct JobRecord {
 }
 
 impl JobRecord {
+    /// One that was just read, by the gateway's clock `now`: nothing is known of it but what was asked for.
+    pub(crate) fn new(id: QueryId, site: SiteId, kind: Kind, mode: ExecutionMode, now: i64) -> Self {
+        JobRecord {
+            id,
+            site,
+            kind,
+            status: JobStatus::Initialising,
+            created: now,
+            updated: now,
+            completed: None,
+            mode,
+            read_only: false,
+            max_time_in_queue: 0,
+            command_size: 0,
+            request_size: 0,
+            phases: Phases { initialising: Span { start: Some(now), end: None }, ..Phases::default() },
+            sql_ms: 0,
+            rows: 0,
+            rows_affected: None,
+            values_size: 0,
+            pages: Vec::new(),
+            expired: false,
+            why: None,
+            effect: None,
+            given_up: false,
+            cancel: false,
+            cancel_force: false,
+            revision: 0,
+            told: Vec::new(),
+            schedule: None,
+        }
+    }
+
     /// Something is still to be learnt from the site.
     pub fn is_open(&self) -> bool {
         !self.status.is_final() || self.given_up

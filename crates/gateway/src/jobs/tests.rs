@@ -11,35 +11,9 @@ fn jobs(data: &Path) -> Jobs {
 }
 
 fn record(kind: Kind) -> JobRecord {
-    let now = SystemClock.now().0;
     JobRecord {
-        id: JOB,
-        site: SITE,
-        kind,
-        status: JobStatus::Initialising,
-        created: now,
-        updated: now,
-        completed: None,
-        mode: ExecutionMode::Reader,
-        read_only: false,
-        max_time_in_queue: 1000,
-        command_size: 1,
-        request_size: 1,
-        phases: Phases::default(),
-        sql_ms: 0,
-        rows: 0,
-        rows_affected: None,
-        values_size: 0,
-        pages: Vec::new(),
-        expired: false,
-        why: None,
-        effect: None,
-        given_up: false,
-        cancel: false,
-        cancel_force: false,
-        revision: 0,
-        told: Vec::new(),
         schedule: (kind == Kind::Registered).then(Schedule::default),
+        ..JobRecord::new(JOB, SITE, kind, ExecutionMode::Reader, SystemClock.now().0)
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::jobs::{JobStatus, Phases};
+use crate::jobs::JobStatus;
 use model::{ExecutionMode, QueryId, SiteId};
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -7,35 +7,8 @@ use uuid::Uuid;
 const CREATED: i64 = 1_000_000;
 
 fn record() -> JobRecord {
-    JobRecord {
-        id: QueryId(Uuid::from_u128(1)),
-        site: SiteId(Uuid::from_u128(2)),
-        kind: Kind::Async,
-        status: JobStatus::Initialising,
-        created: CREATED,
-        updated: CREATED,
-        completed: None,
-        mode: ExecutionMode::Reader,
-        read_only: false,
-        max_time_in_queue: 1000,
-        command_size: 1,
-        request_size: 1,
-        phases: Phases { initialising: Span { start: Some(CREATED), end: None }, ..Phases::default() },
-        sql_ms: 0,
-        rows: 0,
-        rows_affected: None,
-        values_size: 0,
-        pages: Vec::new(),
-        expired: false,
-        why: None,
-        effect: None,
-        given_up: false,
-        cancel: false,
-        cancel_force: false,
-        revision: 0,
-        told: Vec::new(),
-        schedule: None,
-    }
+    let (id, site) = (QueryId(Uuid::from_u128(1)), SiteId(Uuid::from_u128(2)));
+    JobRecord::new(id, site, Kind::Async, ExecutionMode::Reader, CREATED)
 }
 
 fn state(status: proto::JobStatus, revision: u64) -> proto::JobState {
