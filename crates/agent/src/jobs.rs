@@ -254,7 +254,7 @@ fn owner(of: &LedgerKey) -> Owner {
 /// The id under which one run of a registered query is in ledger and audit.
 pub(crate) fn run_id(registered: QueryId, run: u64) -> QueryId {
     let hash = hash(b"halo-run-v1", &[registered.as_bytes(), &run.to_be_bytes()]);
-    QueryId(uuid::Builder::from_custom_bytes(hash).into_uuid())
+    QueryId(uuid::Uuid::new_v8(hash))
 }
 
 fn hash(label: &[u8], parts: &[&[u8]]) -> [u8; 16] {

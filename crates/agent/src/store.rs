@@ -22,7 +22,7 @@ pub use forgotten::Forgotten;
 pub(crate) use forgotten::forget;
 #[cfg(test)]
 pub(crate) use jobs::event_of;
-pub(crate) use jobs::{Cancelled, Job, JobLimits, NewJob, Page, Submitted, View};
+pub(crate) use jobs::{Cancelled, Job, JobLimits, NewJob, Page, Submitted, View, unkept};
 pub(crate) use ledger::{Finished, Known, LedgerKey, Started};
 pub(crate) use pairings::NewPairing;
 pub use pairings::{PairingRecord, RightsRecord};

@@ -266,9 +266,6 @@ impl Jobs {
 
 /// A good end whose result can't be kept.
 fn unkept(ended: proto::Ended, why: NotKept) -> proto::Ended {
-    if ended.status() != proto::Status::Successful {
-        return ended;
-    }
     let (code, how) = match why {
         NotKept::TooLarge => (413, "It was executed, and its result is larger than may be kept of it."),
         NotKept::NoRoom | NotKept::Unwanted => (
@@ -277,7 +274,5 @@ fn unkept(ended: proto::Ended, why: NotKept) -> proto::Ended {
              less, or ask the practice for more room ([spool] in link.toml).",
         ),
     };
-    let kind = proto::ErrorKind::HaloLink.into();
-    let error = proto::Error { kind, code, message: how.to_owned(), ..proto::Error::default() };
-    proto::Ended { status: proto::Status::TooLarge.into(), error: Some(error), outputs: Vec::new(), ..ended }
+    store::unkept(ended, code, how)
 }

@@ -1,21 +1,23 @@
 //! What the site runs on its own, and how far it is. Every change is on disk before it is told.
 
+mod end;
+mod expire;
 mod recover;
 mod row;
+mod sealed;
 
+pub(crate) use end::{Cancelled, event_of, unkept};
+use expire::forget_reads;
 pub(super) use row::purpose;
 pub(crate) use row::{Job, Page};
 
-use super::{LedgerKey, Moment, ScheduleRow, Started, Store, StoreError, clock_high};
-use link_api::proto::{self, EventKind, JobKind, JobStatus};
+use super::{LedgerKey, ScheduleRow, Started, Store, StoreError, clock_high};
+use link_api::proto::{self, JobKind, JobStatus};
 use model::Timestamp;
 use prost::Message;
 use row::{SELECT, key};
 use rusqlite::{OptionalExtension, Transaction, params};
 use std::sync::Arc;
-
-/// How long it is remembered that there was a job whose result is not kept any longer.
-const REMEMBERED_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 
 /// How many jobs one integrator may have at one site.
 #[derive(Clone, Copy, Debug)]
@@ -59,17 +61,6 @@ pub(crate) enum Submitted {
     Other,
     TooManyKept,
     TooManyWaiting,
-}
-
-/// What became of one that was to be cancelled.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Cancelled {
-    /// It ended before.
-    Over,
-    /// It waited, or was a schedule: it has ended now.
-    Now,
-    /// It runs: whoever runs it is to be told.
-    Running,
 }
 
 impl NewJob {
@@ -205,20 +196,6 @@ impl Store {
         Ok(statement.query_row([state as i32], |row| row.get(0))?)
     }
 
-    /// What was asked for; `None` when the job will never run again.
-    pub(crate) fn job_request(&self, job: &Job) -> Result<Option<proto::SubmitRequest>, StoreError> {
-        let sealed: Option<Vec<u8>> = self
-            .lock()
-            .prepare_cached("SELECT request FROM job WHERE id = ?1")?
-            .query_row([job.id], |row| row.get(0))
-            .optional()?
-            .flatten();
-        let Some(sealed) = sealed else { return Ok(None) };
-        let clear = self.protector.open(&purpose("request", &job.key), &sealed)?;
-        let request = proto::SubmitRequest::decode(&clear.reveal()[..]);
-        request.map(Some).map_err(|_| StoreError::Broken("a job's request"))
-    }
-
     /// The pages that can be had, after page `after`.
     pub(crate) fn job_pages(&self, id: i64, after: u32) -> Result<Vec<Page>, StoreError> {
         pages(&self.lock(), id, after)
@@ -231,11 +208,6 @@ impl Store {
         let schedule = super::schedules::schedule(&connection, job.id)?;
         let pages = pages(&connection, job.id, after)?;
         Ok(Some(View { job, pages, schedule }))
-    }
-
-    /// A new attempt's key, sealed.
-    pub(crate) fn seal_key(&self, of: &LedgerKey, key: &spool::Key) -> Result<Vec<u8>, StoreError> {
-        Ok(self.protector.seal(&purpose("key", of), key.bytes())?)
     }
 
     /// It begins, unless it is not waiting any more.
@@ -296,197 +268,6 @@ impl Store {
             Ok(changed == 1)
         })
     }
-
-    /// It has ended, with its event, unless it had before. `last` is a page that is not written down yet.
-    #[expect(clippy::too_many_arguments, reason = "all of it belongs to the one row that is written")]
-    pub(crate) fn end_job(
-        &self,
-        t: &Transaction<'_>,
-        job: &Job,
-        ended: &proto::Ended,
-        last: Option<&Page>,
-        columns: &[proto::Column],
-        answered: Option<Timestamp>,
-        now: Moment,
-    ) -> Result<bool, StoreError> {
-        let good = ended.status() == proto::Status::Successful;
-        let ended = &job.truth(ended);
-        let sealed = self.seal_ended(&job.key, ended)?;
-        let columns = if good { Some(self.seal_columns(&job.key, columns)?) } else { None };
-        let local = clock_high(t, now.local)?;
-        let changed = t
-            .prepare_cached(
-                "UPDATE job SET state = ?3, ended = ?4, ended_at = ?5, answered_at = coalesce(answered_at, ?6),
-                     columns = ?7, key = iif(?8, key, NULL), request = NULL, revision = revision + 1
-                 WHERE id = ?1 AND attempt = ?2 AND state IN (?9, ?10, ?11)",
-            )?
-            .execute(params![
-                job.id,
-                job.attempt,
-                JobStatus::JobEnded as i32,
-                sealed,
-                local.0,
-                answered.map(|at| at.0),
-                columns,
-                good,
-                JobStatus::JobQueued as i32,
-                JobStatus::JobExecuting as i32,
-                JobStatus::JobUploading as i32
-            ])?;
-        if changed == 0 {
-            return Ok(false);
-        }
-        match last {
-            Some(page) if good => page.write(t, job.id)?,
-            None if good => {}
-            // What it left is not its result: nobody may take it for that.
-            _ => _ = t.execute("DELETE FROM job_page WHERE job = ?1", [job.id])?,
-        }
-        job.event(event_of(ended), None).write(t, now)?;
-        Ok(true)
-    }
-
-    /// Cancels what waits, and notes it of what runs.
-    pub(crate) fn cancel_job(&self, job: &Job, now: Moment) -> Result<Cancelled, StoreError> {
-        self.transaction(|t| {
-            let Some(job) = find(t, &job.key)? else { return Ok(Cancelled::Over) };
-            match job.state {
-                JobStatus::JobQueued => {
-                    let ended = proto::Ended {
-                        status: proto::Status::Cancelled.into(),
-                        effect: proto::Effect::NotExecuted.into(),
-                        read_only: job.read_only,
-                        ..proto::Ended::default()
-                    };
-                    self.end_job(t, &job, &ended, None, &[], None, now)?;
-                    Ok(Cancelled::Now)
-                }
-                JobStatus::JobExecuting | JobStatus::JobUploading => {
-                    t.execute("UPDATE job SET cancel = 1 WHERE id = ?1", [job.id])?;
-                    Ok(Cancelled::Running)
-                }
-                JobStatus::JobEnabled => {
-                    self.close_schedule(t, &job, JobStatus::JobCancelled, now)?;
-                    Ok(Cancelled::Now)
-                }
-                _ => Ok(Cancelled::Over),
-            }
-        })
-    }
-
-    /// Takes the keys and page lists of results that were kept long enough, with their events. Answers whose files may go.
-    pub(crate) fn expire_jobs(&self, now: Moment) -> Result<Vec<Job>, StoreError> {
-        // Looked at before anything is written: mostly there is nothing to do.
-        let due = self
-            .lock()
-            .prepare_cached(
-                "SELECT 1 FROM job WHERE state IN (?2, ?3, ?4) AND expired = 0 AND ended_at <= ?1 - keep_ms",
-            )?
-            .exists(params![
-                now.local.0,
-                JobStatus::JobEnded as i32,
-                JobStatus::JobCompleted as i32,
-                JobStatus::JobCancelled as i32
-            ])?;
-        if !due {
-            return Ok(Vec::new());
-        }
-        self.transaction(|t| {
-            let local = clock_high(t, now.local)?;
-            let over = [JobStatus::JobEnded, JobStatus::JobCompleted, JobStatus::JobCancelled];
-            let mut all = Vec::new();
-            for state in over {
-                let mut statement = t.prepare_cached(&format!(
-                    "{SELECT} WHERE state = ?1 AND expired = 0 AND ended_at <= ?2 - keep_ms ORDER BY ended_at LIMIT 200"
-                ))?;
-                let rows = statement.query_map(params![state as i32, local.0], Job::read)?;
-                all.extend(rows.map(|row| row?).collect::<Result<Vec<_>, StoreError>>()?);
-            }
-            for job in &all {
-                let had_result = job.sealed_key.is_some();
-                // Output values and a database's words are part of the result.
-                let ended = match self.job_ended(job)? {
-                    Some(ended) => {
-                        let bare = proto::Ended { outputs: Vec::new(), ..ended };
-                        Some(self.seal_ended(&job.key, &bare)?)
-                    }
-                    None => None,
-                };
-                t.execute(
-                    "UPDATE job SET expired = 1, key = NULL, columns = NULL, ended = ?2, revision = revision + 1
-                     WHERE id = ?1",
-                    params![job.id, ended],
-                )?;
-                t.execute("DELETE FROM job_page WHERE job = ?1", [job.id])?;
-                if had_result {
-                    job.event(EventKind::EventResultExpired, None).write(t, now)?;
-                }
-            }
-            Ok(all)
-        })
-    }
-
-    /// Forgets jobs whose results are long gone.
-    pub(crate) fn forget_jobs(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.transaction(|t| {
-            let before = now.0 - REMEMBERED_MS;
-            let old = "FROM job WHERE expired = 1 AND ended_at <= ?1 - keep_ms";
-            t.execute(&format!("DELETE FROM schedule WHERE job IN (SELECT id {old})"), [before])?;
-            Ok(t.execute(&format!("DELETE {old}"), [before])?)
-        })
-    }
-
-    /// How it ended; `None` when it has not.
-    pub(crate) fn job_ended(&self, job: &Job) -> Result<Option<proto::Ended>, StoreError> {
-        let Some(sealed) = &job.sealed_ended else { return Ok(None) };
-        let clear = self.protector.open(&purpose("ended", &job.key), sealed)?;
-        let ended = proto::Ended::decode(&clear.reveal()[..]);
-        ended.map(Some).map_err(|_| StoreError::Broken("a job's end"))
-    }
-
-    /// The columns of its result.
-    pub(crate) fn job_columns(&self, job: &Job) -> Result<Vec<proto::Column>, StoreError> {
-        let Some(sealed) = &job.sealed_columns else { return Ok(Vec::new()) };
-        let clear = self.protector.open(&purpose("columns", &job.key), sealed)?;
-        let columns = proto::Columns::decode(&clear.reveal()[..]);
-        Ok(columns.map_err(|_| StoreError::Broken("a job's columns"))?.columns)
-    }
-
-    /// The key of its pages; `None` when it was forgotten.
-    pub(crate) fn job_key(&self, job: &Job) -> Result<Option<spool::Key>, StoreError> {
-        let Some(sealed) = &job.sealed_key else { return Ok(None) };
-        let clear = self.protector.open(&purpose("key", &job.key), sealed)?;
-        spool::Key::from_bytes(clear.reveal()).map(Some).ok_or(StoreError::Broken("a page's key"))
-    }
-
-    pub(super) fn seal_ended(&self, of: &LedgerKey, ended: &proto::Ended) -> Result<Vec<u8>, StoreError> {
-        Ok(self.protector.seal(&purpose("ended", of), &ended.encode_to_vec())?)
-    }
-
-    pub(super) fn seal_columns(
-        &self,
-        of: &LedgerKey,
-        columns: &[proto::Column],
-    ) -> Result<Vec<u8>, StoreError> {
-        let columns = proto::Columns { columns: columns.to_vec() };
-        Ok(self.protector.seal(&purpose("columns", of), &columns.encode_to_vec())?)
-    }
-}
-
-/// Forgets an integrator's oldest expired jobs before their time, but only enforced reads: of what may have written it must be
-/// known for as long as was said that its id was used.
-fn forget_reads(t: &Transaction<'_>, of: &LedgerKey, most: u32) -> Result<usize, StoreError> {
-    let [site, integrator, _] = key(of);
-    let mut statement = t.prepare_cached(
-        "SELECT id FROM job WHERE site = ?1 AND integrator = ?2 AND expired = 1 AND read_only = 1 ORDER BY id LIMIT ?3",
-    )?;
-    let ids = statement.query_map(params![site, integrator, most], |row| row.get(0))?;
-    let ids = ids.collect::<Result<Vec<i64>, _>>()?;
-    for id in &ids {
-        t.prepare_cached("DELETE FROM schedule WHERE job = ?1")?.execute([id])?;
-        t.prepare_cached("DELETE FROM job WHERE id = ?1")?.execute([id])?;
-    }
-    Ok(ids.len())
 }
 
 fn find(connection: &rusqlite::Connection, of: &LedgerKey) -> Result<Option<Job>, StoreError> {
@@ -506,17 +287,4 @@ fn pages(connection: &rusqlite::Connection, id: i64, after: u32) -> Result<Vec<P
 pub(super) fn by_id(connection: &rusqlite::Connection, id: i64) -> Result<Option<Job>, StoreError> {
     let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?;
     statement.query_row([id], Job::read).optional()?.transpose()
-}
-
-/// What is told of an end.
-pub(crate) fn event_of(ended: &proto::Ended) -> EventKind {
-    let unknown = ended.effect() == proto::Effect::Unknown && !ended.read_only;
-    match ended.status() {
-        proto::Status::Successful => EventKind::EventSucceeded,
-        // Whatever stopped it, that it may have written is what matters.
-        _ if unknown => EventKind::EventOutcomeUnknown,
-        proto::Status::ExpiredInQueue => EventKind::EventExpiredInQueue,
-        proto::Status::Cancelled => EventKind::EventCancelled,
-        _ => EventKind::EventFailed,
-    }
 }

@@ -258,6 +258,5 @@ fn why(ended: &proto::Ended) -> proto::Error {
         proto::Status::TooLarge => (413, "The result is larger than a registered query's may be."),
         _ => (500, "Halo Link was restarted while it ran, or lost its database; how it ended is not known."),
     };
-    let kind = proto::ErrorKind::HaloLink.into();
-    proto::Error { kind, code, message: how.to_owned(), ..proto::Error::default() }
+    link_api::convert::halo_error(code, how)
 }

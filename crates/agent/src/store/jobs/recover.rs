@@ -1,6 +1,6 @@
 //! After a start: what ran when the process ended, and what becomes of it.
 
-use super::{Job, SELECT, key};
+use super::{Job, SELECT, end::unkept, key};
 use crate::store::{Known, Moment, Store, StoreError, clock_high, ledger::ran_read_only};
 use link_api::proto::{self, JobStatus};
 use rusqlite::{Transaction, params};
@@ -46,7 +46,7 @@ impl Store {
         }
         let ended = match self.known(t, &job.key)? {
             // Its end was seen, and what belongs to it could not be written any more.
-            Known::Ended(ended) => unkept(*ended),
+            Known::Ended(ended) => unkept(*ended, 507, "It was executed, and its result could not be kept."),
             _ => {
                 let (status, effect) = match job.cancel && read_only {
                     true => (proto::Status::Cancelled, proto::Effect::Executed),
@@ -58,23 +58,5 @@ impl Store {
         };
         self.end_job(t, job, &ended, None, &[], None, now)?;
         Ok(())
-    }
-}
-
-/// A good end whose result is not whole.
-fn unkept(ended: proto::Ended) -> proto::Ended {
-    match ended.status() {
-        proto::Status::Successful => {
-            let message = "It was executed, and its result could not be kept.".to_owned();
-            let kind = proto::ErrorKind::HaloLink.into();
-            let error = proto::Error { kind, code: 507, message, ..proto::Error::default() };
-            proto::Ended {
-                status: proto::Status::TooLarge.into(),
-                error: Some(error),
-                outputs: Vec::new(),
-                ..ended
-            }
-        }
-        _ => ended,
     }
 }
