@@ -21,7 +21,10 @@ use crate::{
     journal::{Entry, Journal},
     store::{AuditLine, AuditRow, Happened, Known, LedgerKey, NewPairing, PairingRecord, Store, StoreError},
 };
-use link_api::proto::{self, Refusal};
+use link_api::{
+    convert,
+    proto::{self, Refusal},
+};
 use model::{Access, Clock, Command, Effect, IntegratorId, QueryId, SiteFacts, SiteId};
 use std::{
     collections::{HashMap, HashSet},
@@ -77,17 +80,15 @@ impl Refused {
             status: proto::Status::Refused.into(),
             refusal: self.refusal.into(),
             effect: proto::Effect::NotExecuted.into(),
-            error: Some(proto::Error {
-                kind: proto::ErrorKind::HaloLink.into(),
-                code: match self.refusal {
+            error: Some(convert::halo_error(
+                match self.refusal {
                     Refusal::NotPaired | Refusal::SwitchedOff => 403,
                     Refusal::UnknownCatalogue => 400,
                     Refusal::Repeated => 409,
                     Refusal::Busy | Refusal::NoRoom | Refusal::Unspecified => 503,
                 },
-                message: self.message.clone(),
-                ..proto::Error::default()
-            }),
+                self.message.as_str(),
+            )),
             ..proto::Ended::default()
         }
     }

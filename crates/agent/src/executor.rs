@@ -5,6 +5,7 @@
 
 pub(crate) mod bulk;
 mod cap;
+mod course;
 mod ending;
 mod flow;
 mod lane;
@@ -17,8 +18,9 @@ mod work;
 
 use crate::door::{Admission, Door};
 use cap::Cap;
+use course::Stop;
 use database::{Session, Terms, pick::Sets};
-use flow::{Flow, News, Stop};
+use flow::{Flow, News};
 pub(crate) use lane::Turn;
 use lane::{Lane, NoTurn};
 use link_api::{

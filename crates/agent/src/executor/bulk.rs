@@ -2,14 +2,14 @@
 
 use super::{
     Executor,
-    flow::{Steer, Stop, Tally},
+    course::{Course, Steer, Stop, Tally, named},
     lane::Turn,
-    work::{Run, Timed},
+    work::{Rested, Run, Timed},
 };
 use crate::door::Permit;
 use database::{
     Cancel, Column, Part, Sink, Stopped, Value, Wanted,
-    json::{RowForm, RowWriter, unique_names},
+    json::{RowForm, RowWriter},
     pick::Sets,
 };
 use link_api::proto;
@@ -42,143 +42,84 @@ pub(crate) enum NotKept {
 }
 
 /// Holds a running job.
-#[derive(Debug)]
-pub(crate) struct Reins {
-    read_only: bool,
-    state: Mutex<State>,
-}
+pub(crate) struct Reins(Mutex<Course>);
 
-#[derive(Default)]
-struct State {
-    rows: u64,
-    bytes: u64,
-    stop: Option<Stop>,
-    /// Rows are read and thrown away.
-    discard: bool,
-    cut: bool,
-    canceller: Option<Arc<dyn Cancel>>,
-    cancelled: bool,
-}
-
-impl std::fmt::Debug for State {
+impl std::fmt::Debug for Reins {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").field("rows", &self.rows).field("stop", &self.stop).finish_non_exhaustive()
+        f.write_str("Reins")
     }
 }
 
 impl Reins {
     pub(crate) fn new(read_only: bool) -> Arc<Self> {
-        Arc::new(Reins { read_only, state: Mutex::default() })
+        Arc::new(Reins(Mutex::new(Course::new(read_only))))
     }
 
     /// Whether it runs under enforced read-only.
     pub(crate) fn read_only(&self) -> bool {
-        self.read_only
+        self.lock().read_only
     }
 
     /// It has run as long as it may.
     pub(crate) fn time_is_up(&self) {
-        self.stop(Stop::TimedOut);
+        self.lock().stop(Stop::TimedOut);
     }
 
     /// Somebody cancels it. What may have written goes on to its end unless `force` is said.
     pub(crate) fn cancel(&self, force: bool) {
-        if self.read_only || force {
-            self.stop(Stop::CallerGone);
+        let mut course = self.lock();
+        if course.read_only || force {
+            course.stop(Stop::CallerGone);
         }
     }
 
     /// What to say when it does not end.
     pub(crate) fn give_up(&self) -> proto::Ended {
-        let state = self.lock();
-        let effect = if self.read_only { proto::Effect::Executed } else { proto::Effect::Unknown };
-        let status = match state.stop {
+        let course = self.lock();
+        course.given_up(match course.stop {
             Some(Stop::CallerGone) => proto::Status::Cancelled,
             _ => proto::Status::TimedOut,
-        };
-        proto::Ended {
-            status: status.into(),
-            rows: state.rows,
-            row_bytes: state.bytes,
-            effect: effect.into(),
-            read_only: self.read_only,
-            ..proto::Ended::default()
-        }
-    }
-
-    fn stop(&self, why: Stop) {
-        let mut state = self.lock();
-        match (state.stop, why) {
-            // What ran on without its rows is stopped after all: that is the end that counts.
-            (Some(Stop::TooLarge | Stop::NoRoom), Stop::TimedOut | Stop::CallerGone) if !self.read_only => {
-                state.stop = Some(why);
-            }
-            (Some(_), _) => {}
-            (None, why) => state.stop = Some(why),
-        }
-        // Under the lock: once the command is over, its session may serve another.
-        if let Some(canceller) = state.canceller.take() {
-            state.cancelled = true;
-            canceller.cancel();
-        }
+        })
     }
 
     /// Whether rows are still wanted.
     fn wanted(&self) -> Result<bool, Stopped> {
-        let mut state = self.lock();
-        let ends = match state.stop {
-            None => return Ok(!state.discard),
-            Some(Stop::TimedOut | Stop::Broken) => true,
-            // Something that may have written goes on to its end, unless it was cancelled by force.
-            Some(Stop::TooLarge | Stop::NoRoom | Stop::CallerGone) => self.read_only || state.cancelled,
-        };
-        state.cut = true;
-        if ends { Err(Stopped) } else { Ok(false) }
+        let mut course = self.lock();
+        if course.stop.is_none() {
+            return Ok(!course.discard);
+        }
+        course.cut = true;
+        if course.must_stop() { Err(Stopped) } else { Ok(false) }
     }
 
     /// What `keep` said to a piece of the rows.
     fn kept(&self, answer: Result<(), NotKept>, bytes: usize, whole: bool) -> Result<(), Stopped> {
-        let mut state = self.lock();
+        let mut course = self.lock();
         let why = match answer {
             Ok(()) => {
-                state.bytes += bytes as u64;
-                state.rows += u64::from(whole);
+                course.bytes += bytes as u64;
+                course.rows += u64::from(whole);
                 return Ok(());
             }
             Err(NotKept::TooLarge) => Stop::TooLarge,
             Err(NotKept::NoRoom) => Stop::NoRoom,
             Err(NotKept::Unwanted) => Stop::CallerGone,
         };
-        state.stop.get_or_insert(why);
-        (state.cut, state.discard) = (true, true);
-        if self.read_only { Err(Stopped) } else { Ok(()) }
+        course.cut_off(why)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Course> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Steer for Reins {
     fn cancellable(&self, canceller: Arc<dyn Cancel>) -> Result<(), Stopped> {
-        let mut state = self.lock();
-        if state.stop.is_some() {
-            return Err(Stopped);
-        }
-        state.canceller = Some(canceller);
-        Ok(())
+        self.lock().cancellable(canceller)
     }
 
     fn over(&self) -> Tally {
-        let mut state = self.lock();
-        state.canceller = None;
-        Tally {
-            rows: state.rows,
-            bytes: state.bytes,
-            stop: state.stop,
-            cut: state.cut,
-            cancelled: state.cancelled,
-        }
+        self.lock().over()
     }
 }
 
@@ -205,18 +146,10 @@ impl Executor {
         let sink = JobSink { reins, keep: &mut keep, clock, writer: None, first: None, buffer: Vec::new() };
         let run = Run { permit: &permit, steer: reins, clock };
         let (ended, session) = run.execute(&self.pool, sink, Sets::One, &terms);
-        let place = self.places.get(&site);
-        let (probed, closed) = match session {
-            Some(session) if place.is_some_and(|place| place.due(clock)) => (Some(session), None),
-            session => (None, session.and_then(|session| self.pool.put(key.clone(), session))),
-        };
+        let place = self.places.get(&site).map(|place| &**place);
+        let rested = Rested::begin(place, &self.pool, clock, key, session);
         settle(permit, keep, ended);
-        drop(closed);
-        if let (Some(mut session), Some(place)) = (probed, place)
-            && place.probe(clock, &mut *session)
-        {
-            drop(self.pool.put(key, session));
-        }
+        rested.finish();
         drop(turn);
     }
 }
@@ -247,11 +180,7 @@ impl<K: Keep> Sink for JobSink<'_, K> {
         self.first.get_or_insert_with(|| self.clock.monotonic());
         self.writer = Some(RowWriter::new(columns, RowForm::Bare));
         if self.reins.wanted()? {
-            let names = unique_names(columns.iter().map(|c| c.name.as_str()));
-            let named = names.into_iter().zip(columns);
-            let columns =
-                named.map(|(name, c)| proto::Column { name, r#type: c.type_name.clone() }).collect();
-            let answer = self.keep.columns(columns);
+            let answer = self.keep.columns(named(columns));
             self.reins.kept(answer, 0, false)?;
         }
         Ok(Wanted::Rows)

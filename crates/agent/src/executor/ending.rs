@@ -1,6 +1,6 @@
 //! From how the database ended a command to what its caller is told.
 
-use super::flow::{Stop, Tally};
+use super::course::{Stop, Tally};
 use crate::door::Refused;
 use database::{Dialect, Done, Failure};
 use link_api::{convert, proto};

@@ -197,13 +197,14 @@ impl<T> Queues<T> {
         self.ring.iter().filter_map(|who| Some(self.of.get(who)?.waiting.front()?.1)).min()
     }
 
-    /// How many places one integrator may hold: with others about half of them, and alone all but the one that is kept for
-    /// whoever comes next.
-    fn share(&self, who: &IntegratorId, class: Class, places: usize, now: Duration) -> usize {
-        let others = self.of.iter().any(|(other, own)| {
-            other != who
-                && (own.running > 0 || !own.waiting.is_empty() || now.saturating_sub(own.seen) < EXPECTED)
-        });
+    /// How many places an integrator that waits may hold: beside others about half of them, and alone all but the one that is
+    /// kept for whoever comes next.
+    fn share(&self, class: Class, places: usize, now: Duration) -> usize {
+        let here = |own: &&Own<T>| {
+            own.running > 0 || !own.waiting.is_empty() || now.saturating_sub(own.seen) < EXPECTED
+        };
+        // It is here itself: one more is another.
+        let others = self.of.values().filter(here).nth(1).is_some();
         match class {
             _ if others => places.div_ceil(2),
             Class::Immediate => (places - 1).max(1),
@@ -212,14 +213,12 @@ impl<T> Queues<T> {
     }
 
     fn pick(&mut self, class: Class, places: usize, now: Duration) -> Option<(T, Slot)> {
-        let eligible: Vec<IntegratorId> = self
-            .ring
-            .iter()
-            .filter(|who| {
-                self.of.get(*who).is_some_and(|own| own.running < self.share(who, class, places, now))
-            })
-            .copied()
-            .collect();
+        if self.ring.is_empty() {
+            return None;
+        }
+        let share = self.share(class, places, now);
+        let below = |who: &&IntegratorId| self.of.get(*who).is_some_and(|own| own.running < share);
+        let eligible: Vec<IntegratorId> = self.ring.iter().filter(below).copied().collect();
         // So many rounds would pass until the first of them has something left: all are given them at once.
         let rounds =
             eligible.iter().filter_map(|who| self.of.get(who)).map(|own| rounds(own.credit)).min()?;

@@ -2,15 +2,10 @@
 //! its own from first to last.
 
 use super::{
-    Duration, Place, Terms, ending,
-    ending::Times,
-    flow::{Flow, Steer},
-    lane::Turn,
-    millis,
-    pool::Pool,
+    Duration, Place, Terms, course::Steer, ending, ending::Times, flow::Flow, lane::Turn, millis, pool::Pool,
     sink::RowSink,
 };
-use crate::door::{Admission, Permit};
+use crate::door::{Admission, Permit, SessionKey};
 use database::{
     Done, Failure, Session, Sink,
     json::RowForm,
@@ -46,21 +41,50 @@ impl Work {
         let sink = RowSink::new(&flow, &*clock, form);
         let (ended, session) =
             Run { permit: &permit, steer: &*flow, clock: &*clock }.execute(&pool, sink, sets, &terms);
-        // Ready for the next command before this one's caller can send it; but what takes a round trip comes after its answer.
-        let (probed, closed) = match session {
-            Some(session) if place.due(&*clock) => (Some(session), None),
-            session => (None, session.and_then(|session| pool.put(key.clone(), session))),
-        };
+        let rested = Rested::begin(Some(&place), &pool, &*clock, key, session);
         permit.finish(&ended);
         flow.end(ended);
         drop(last_word);
-        drop(closed);
-        if let Some(mut session) = probed
-            && place.probe(&*clock, &mut *session)
-        {
-            drop(pool.put(key, session));
-        }
+        rested.finish();
         drop(turn);
+    }
+}
+
+/// A session whose command has ended: ready for the next command before this one's end is told, so that its caller finds it there. What
+/// takes a round trip comes after that, in [`Rested::finish`].
+pub(super) struct Rested<'a> {
+    place: Option<&'a Place>,
+    pool: &'a Pool,
+    clock: &'a dyn Clock,
+    key: SessionKey,
+    /// To be asked how busy the server is.
+    probed: Option<Box<dyn Session>>,
+    /// To be closed.
+    closed: Option<Box<dyn Session>>,
+}
+
+impl<'a> Rested<'a> {
+    pub(super) fn begin(
+        place: Option<&'a Place>,
+        pool: &'a Pool,
+        clock: &'a dyn Clock,
+        key: SessionKey,
+        session: Option<Box<dyn Session>>,
+    ) -> Self {
+        let (probed, closed) = match session {
+            Some(session) if place.is_some_and(|place| place.due(clock)) => (Some(session), None),
+            session => (None, session.and_then(|session| pool.put(key.clone(), session))),
+        };
+        Rested { place, pool, clock, key, probed, closed }
+    }
+
+    pub(super) fn finish(self) {
+        drop(self.closed);
+        if let (Some(mut session), Some(place)) = (self.probed, self.place)
+            && place.probe(self.clock, &mut *session)
+        {
+            drop(self.pool.put(self.key, session));
+        }
     }
 }
 
