@@ -1,5 +1,7 @@
 //! A computer with Windows, as far as Wine is one.
 
+pub(crate) mod site;
+
 use anyhow::{Context, Result, bail, ensure};
 use std::{
     fs,
