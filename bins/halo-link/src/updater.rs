@@ -150,11 +150,8 @@ fn apart(config: &Config) -> Result<()> {
 /// Without links on the way, as far as it is there.
 fn real(path: &Path) -> PathBuf {
     let there = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
-    match there.and_then(|(part, real)| Some(real.join(path.strip_prefix(part).ok()?))) {
-        // Joined with nothing it would end in a separator, which counts for nothing.
-        Some(real) => real,
-        None => path.to_owned(),
-    }
+    let real = there.and_then(|(part, real)| Some(real.join(path.strip_prefix(part).ok()?)));
+    real.unwrap_or_else(|| path.to_owned())
 }
 
 fn publishers(config: &Config) -> Result<Publishers> {
