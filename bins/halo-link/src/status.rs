@@ -1,6 +1,6 @@
 //! How the service and its sites stand, in words for the practice.
 
-use agent::control::{IntegratorAnswer, SiteAnswer, StatusAnswer};
+use agent::control::{IntegratorAnswer, LaneAnswer, SiteAnswer, StatusAnswer};
 
 /// The whole answer to `HaloLinkUtility status`.
 pub(crate) fn text(status: &StatusAnswer) -> String {
@@ -27,8 +27,14 @@ pub(crate) fn text(status: &StatusAnswer) -> String {
             mib(jobs.spool_most)
         );
     }
+    for lane in status.lanes.iter().filter(|lane| lane.site.is_none()) {
+        text += &format!("\n{}", lane_text(lane));
+    }
     for site in &status.sites {
         text += &site_text(site);
+        for lane in status.lanes.iter().filter(|lane| lane.site == Some(site.site)) {
+            text += &format!("\n  {}", lane_text(lane));
+        }
         if site.integrators.is_empty() {
             text += "\n  nobody is paired: make a code with `HaloLinkUtility pairing-code --integrator NAME`";
         }
@@ -98,6 +104,26 @@ fn integrator_text(i: &IntegratorAnswer) -> String {
     text
 }
 
+/// One lane, one line.
+fn lane_text(lane: &LaneAnswer) -> String {
+    let mut text = format!("Lane {}: ", lane.lane);
+    text += &match (lane.answers, lane.ago_ms) {
+        (true, Some(ms)) => format!("answers ({} s ago)", ms / 1000),
+        (true, None) => "answers".to_owned(),
+        (false, Some(ms)) => {
+            format!(
+                "DOES NOT ANSWER since {} s: `HaloLinkUtility doctor` says what to do (HL-0524)",
+                ms / 1000
+            )
+        }
+        (false, None) => "has not answered since the start".to_owned(),
+    };
+    if lane.lost > 0 {
+        text += &format!("; {} statements do not end although they were told to", lane.lost);
+    }
+    text
+}
+
 fn or_unknown(text: &str) -> &str {
     if text.is_empty() { "unknown" } else { text }
 }
@@ -154,6 +180,22 @@ mod tests {
         assert!(warned.contains("WARNING: read-only here, but its login may write"), "{warned}");
         assert!(with(false, "yes").contains("may write") && !with(false, "yes").contains("WARNING"));
         assert!(with(true, "unknown").contains("its database login: unknown"));
+    }
+
+    /// Who asks why integrators see the practice as unreachable finds the answer here.
+    #[test]
+    fn each_lane_has_a_line_and_one_that_does_not_answer_stands_out() {
+        let lane = |site: Option<&str>, answers, lost| LaneAnswer {
+            site: site.map(|site| site.parse().unwrap()),
+            lane: "immediate".to_owned(),
+            answers,
+            ago_ms: Some(71_000),
+            lost,
+        };
+        assert_eq!(lane_text(&lane(None, true, 0)), "Lane immediate: answers (71 s ago)");
+        let stuck = lane_text(&lane(None, false, 2));
+        assert!(stuck.contains("DOES NOT ANSWER since 71 s") && stuck.contains("HL-0524"), "{stuck}");
+        assert!(stuck.contains("2 statements do not end"), "{stuck}");
     }
 
     #[test]

@@ -13,8 +13,8 @@ mod answer;
 mod words;
 
 pub use words::{
-    Ask, Checked, CodeAnswer, IntegratorAnswer, LoginChecked, MadeCode, SelfTested, SiteAnswer, SiteChecked,
-    StatusAnswer,
+    Ask, Checked, CodeAnswer, IntegratorAnswer, LaneAnswer, LoginChecked, MadeCode, SelfTested, SiteAnswer,
+    SiteChecked, StatusAnswer,
 };
 
 use crate::{host::Host, self_test::SelfTest};

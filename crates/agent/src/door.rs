@@ -4,6 +4,7 @@
 //! [`Permit`] (its intent is written down), and only a permit connects. Each of them, dropped, writes down how it ended.
 
 mod admission;
+mod reach;
 mod rights;
 mod site;
 mod switch;
@@ -11,8 +12,9 @@ mod switch;
 mod tests;
 mod watched;
 
-pub(crate) use admission::SessionKey;
 pub use admission::{Admission, Permit};
+pub(crate) use admission::{SessionKey, Witness};
+pub use reach::Reach;
 pub(crate) use rights::writes_to_proto;
 pub use site::{LastLook, Looked, SiteDoor, Words};
 use switch::{site_off, switched_off};
@@ -25,7 +27,7 @@ use link_api::{
     convert,
     proto::{self, Refusal},
 };
-use model::{Access, Clock, Command, Effect, IntegratorId, QueryId, SiteFacts, SiteId};
+use model::{Access, Clock, Command, Effect, IntegratorId, QueryId, SiteFacts, SiteId, Timestamp};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -293,6 +295,11 @@ impl Door {
     /// When they can't be written.
     pub fn flush(&self) -> Result<(), StoreError> {
         self.journal.flush()
+    }
+
+    /// Whether what must be on disk before anything may write gets there. Blocks on the disk.
+    pub(crate) fn proves_its_disk(&self, now: Timestamp) -> bool {
+        self.journal.proves(now)
     }
 
     /// Forgets outcomes older than a day. Blocks on the disk.

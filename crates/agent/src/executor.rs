@@ -8,7 +8,9 @@ mod cap;
 mod course;
 mod ending;
 mod flow;
+mod hold;
 mod lane;
+mod lost;
 mod pool;
 mod sink;
 #[cfg(test)]
@@ -16,18 +18,20 @@ mod tests;
 mod turns;
 mod work;
 
-use crate::door::{Admission, Door};
+use crate::door::{Admission, Door, Refused};
 use cap::Cap;
 use course::Stop;
 use database::{Session, Terms, pick::Sets};
 use flow::{Flow, News};
+pub(crate) use hold::Held;
 pub(crate) use lane::Turn;
 use lane::{Lane, NoTurn};
 use link_api::{
     pack::Packer,
     proto::{self, RunEvent},
 };
-use model::{Access, Clock, SiteId, limit};
+use lost::Lost;
+use model::{Access, Clock, IntegratorId, SiteId, limit};
 use pool::Pool;
 use std::{
     collections::HashMap,
@@ -71,6 +75,9 @@ pub struct Limits {
     pub lock_ms: u32,
     /// A session that was not used for this long is closed, ms.
     pub idle_ms: u32,
+    /// A statement that was told to end, and whose caller was answered without it, keeps its place for this long, ms. Longer than an
+    /// engine takes to close the connection of what does not heed a cancel.
+    pub leave_ms: u32,
     /// How much of the disk results may take, of all sites together.
     pub spool: spool::Limits,
 }
@@ -85,6 +92,7 @@ impl Default for Limits {
             stream_ms: 60 * 60 * 1000,
             lock_ms: 5_000,
             idle_ms: 60_000,
+            leave_ms: 25_000,
             spool: spool::Limits { budget: 10_240 * MIB, keep_free: 2_048 * MIB },
         }
     }
@@ -106,6 +114,8 @@ impl Limits {
 /// One site's database server, and who may stand before it.
 struct Place {
     lane: Lane,
+    /// Statements that do not end.
+    lost: Arc<Lost>,
     cap: Mutex<Cap>,
 }
 
@@ -118,7 +128,15 @@ impl Place {
             waiting: limits.waiting.saturating_mul(INTEGRATORS),
         };
         let lane = Lane::new(room, clock.clone());
-        Arc::new(Place { lane, cap: Mutex::new(Cap::new(limits.running)) })
+        Arc::new(Place { lane, lost: Arc::default(), cap: Mutex::new(Cap::new(limits.running)) })
+    }
+
+    /// Whether nothing more of an integrator is run here.
+    fn refuses(&self, who: IntegratorId) -> Option<Refused> {
+        let how = "Several statements of this integrator did not end at this site when they were told to, and still hold \
+                   connections to its database. Nothing more of this integrator is run until one of them has ended; the practice can end them by \
+                   restarting Halo Link.";
+        self.lost.too_many_of(who).then(|| Refused::new(proto::Refusal::Busy, how))
     }
 
     /// Whether it is time to look how busy the server is.
@@ -199,6 +217,27 @@ impl Executor {
         loads.fold((0, 0, 0), |all, one| (all.0 + one.0, all.1 + one.1, all.2 + one.2))
     }
 
+    /// How long what was given up keeps its place.
+    pub(crate) fn leave(&self) -> Duration {
+        Duration::from_millis(self.limits.leave_ms.into())
+    }
+
+    /// Whether a site's lane gives turns to whoever may have one, and has places to give. What was forgotten is given out. Blocks for
+    /// a moment.
+    pub(crate) fn proves(&self, site: SiteId) -> bool {
+        self.places.get(&site).is_some_and(|place| place.lane.proves() && place.lost.count() < lost::MOST)
+    }
+
+    /// Statements of a site that do not end.
+    pub(crate) fn lost(&self, site: SiteId) -> usize {
+        self.places.get(&site).map_or(0, |place| place.lost.count())
+    }
+
+    /// Closes all sessions that wait for a site's next command: new ones are opened. Blocks on the database.
+    pub(crate) fn begin_anew(&self, site: SiteId) {
+        self.pool.clear(site);
+    }
+
     /// Closes sessions that were not used for a while. Blocks on the database.
     pub fn close_idle(&self) {
         self.pool.close_idle();
@@ -211,9 +250,16 @@ impl Executor {
             let ended = ending::interrupted(admission.access() == Access::ReadOnly);
             return admission.give_up(&ended);
         };
+        let who = admission.integrator();
+        if let Some(refused) = place.refuses(who) {
+            let ended = refused.ended();
+            admission.give_up(&ended);
+            let _ = events.try_send(RunEvent { ended: Some(ended), ..RunEvent::default() });
+            return;
+        }
         let queue = order.queue_ms.min(limit::IMMEDIATE_QUEUE_MAX_MS);
         let turn = tokio::select! {
-            turn = place.lane.turn(admission.integrator(), Class::Immediate, Duration::from_millis(queue.into())) => turn,
+            turn = place.lane.turn(who, Class::Immediate, Duration::from_millis(queue.into())) => turn,
             () = events.closed() => Err(NoTurn::CallerGone),
         };
         let queued_ms = millis(self.clock.monotonic().saturating_sub(arrived));
@@ -228,6 +274,7 @@ impl Executor {
                 return;
             }
         };
+        let (hold, held) = hold::hold(turn, who, place.lost.clone());
         let access = admission.access();
         let flow = Arc::new(Flow::new(access == Access::ReadOnly, order.max_row_bytes));
         let work = work::Work {
@@ -235,16 +282,16 @@ impl Executor {
             flow: flow.clone(),
             pool: self.pool.clone(),
             clock: self.clock.clone(),
-            place,
+            place: place.clone(),
             form: order.form,
             sets: order.sets,
             terms: self.limits.terms(access),
-            turn,
+            held,
         };
-        tokio::task::spawn_blocking(move || work.run());
+        let running = tokio::task::spawn_blocking(move || work.run());
         let most = if order.sets == Sets::All { self.limits.stream_ms } else { self.limits.run_ms };
         let run = Duration::from_millis(order.run_ms.min(most).into());
-        Pump {
+        let given_up = Pump {
             flow,
             events,
             packer: Packer::default(),
@@ -253,7 +300,23 @@ impl Executor {
         }
         .pump()
         .await;
+        // What nobody waits for any longer must not keep others waiting.
+        if let Some(ended) = given_up
+            && timeout(self.leave(), running).await.is_err()
+            && hold.leave(&ended)
+        {
+            tell_of_lost(place.lost.count());
+        }
     }
+}
+
+/// Somebody at the practice may have to look, when it is not once.
+pub(crate) fn tell_of_lost(left: usize) {
+    tracing::warn!(
+        left,
+        most = lost::MOST,
+        "a statement does not end: its place was given to others, and its connection is left to it; restarting the service ends it"
+    );
 }
 
 /// The asynchronous side of one running command.
@@ -267,7 +330,8 @@ struct Pump {
 }
 
 impl Pump {
-    async fn pump(mut self) {
+    /// Until it has ended, or was given up: then what was said of it.
+    async fn pump(mut self) -> Option<proto::Ended> {
         let flow = self.flow.clone();
         let mut gone = false;
         let mut overdue = false;
@@ -290,7 +354,7 @@ impl Pump {
                         let event = self.event(columns, rows, Some(*ended));
                         let _ = timeout(LAST_WORD, self.events.send(event)).await;
                     }
-                    return;
+                    return None;
                 }
                 News::Some if linger.is_none() => linger = Some(Instant::now() + LINGER),
                 News::Some | News::Nothing => {}
@@ -307,11 +371,15 @@ impl Pump {
                 () = lingering => {}
                 () = self.events.closed(), if !gone => {
                     gone = true;
-                    flow.caller_gone();
+                    if flow.caller_gone() {
+                        // It was told to end, and is not waited for longer than what has run out of time.
+                        overdue = true;
+                        self.deadline = self.deadline.min(Instant::now() + GRACE);
+                    }
                 }
                 () = sleep_until(self.deadline) => {
                     if overdue {
-                        return self.answer_without_it().await;
+                        return Some(self.answer_without_it().await);
                     }
                     self.overtime(&mut overdue);
                 }
@@ -344,11 +412,14 @@ impl Pump {
     }
 
     /// The statement did not end when it was told to. Its thread will write down how it does.
-    async fn answer_without_it(mut self) {
+    async fn answer_without_it(mut self) -> proto::Ended {
         let ended = self.flow.give_up();
         tracing::warn!("a statement did not end when it was told to: its caller was answered without it");
-        let event = self.event(None, Vec::new(), Some(ended));
-        let _ = timeout(LAST_WORD, self.events.send(event)).await;
+        let event = self.event(None, Vec::new(), Some(ended.clone()));
+        // Sent on its own: a caller that reads nothing must not keep the place taken.
+        let events = self.events;
+        tokio::spawn(async move { timeout(LAST_WORD, events.send(event)).await.is_ok() });
+        ended
     }
 
     fn event(

@@ -19,6 +19,7 @@ mod submit;
 #[cfg(test)]
 mod tests;
 pub(crate) mod time;
+mod watchdog;
 
 pub(crate) use events::Ask as EventsAsk;
 pub(crate) use pacer::Read;
@@ -29,6 +30,7 @@ pub(crate) use submit::Wanted;
 use crate::{
     door::Door,
     executor::{Executor, bulk::Reins},
+    health::Health,
     store::{JobLimits, LedgerKey, Moment, Store, StoreError},
 };
 use aws_lc_rs::digest;
@@ -68,6 +70,7 @@ pub struct Jobs {
     wake: Notify,
     /// Something waits, by site.
     waiting: HashMap<SiteId, Notify>,
+    health: Health,
     /// What runs, by number.
     running: Mutex<HashMap<i64, Arc<Reins>>>,
     /// Ends that could not be written yet.
@@ -122,6 +125,7 @@ impl Jobs {
         }
         let jobs = Arc::new(Jobs {
             waiting: door.sites().map(|site| (site.id, Notify::new())).collect(),
+            health: Health::new(door.sites().map(|site| site.id), door.clock().clone()),
             door,
             executor,
             store,
@@ -146,6 +150,11 @@ impl Jobs {
     /// Whoever has something new in the journal of a site: to be hinted at through the relay. May be lost.
     pub fn news(&self) -> broadcast::Receiver<(SiteId, IntegratorId)> {
         self.hints.subscribe()
+    }
+
+    /// Whether each lane answers.
+    pub(crate) fn health(&self) -> &Health {
+        &self.health
     }
 
     /// How much there is to do, and how much is kept. Blocks on the disk.

@@ -2,7 +2,8 @@
 //!
 //! One order for all: entries are committed as they were handed in, so an end never stands before its begin.
 
-use crate::store::{AuditLine, Finished, Started, Store, StoreError};
+use crate::store::{AuditLine, Finished, Started, Store, StoreError, clock_high};
+use model::Timestamp;
 use rusqlite::Transaction;
 use std::{
     sync::{
@@ -41,7 +42,7 @@ pub(crate) enum NotBegun {
 
 pub(crate) struct Journal {
     shared: Arc<Shared>,
-    writer: Option<JoinHandle<()>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 struct Shared {
@@ -65,11 +66,26 @@ impl Journal {
             stop: AtomicBool::new(false),
             ailing: AtomicBool::new(false),
         });
-        let writer = {
-            let shared = shared.clone();
-            std::thread::Builder::new().name("journal".to_owned()).spawn(move || shared.write_groups())?
-        };
-        Ok(Journal { shared, writer: Some(writer) })
+        let writer = Mutex::new(Some(shared.start_writer()?));
+        Ok(Journal { shared, writer })
+    }
+
+    /// Whether what is handed in reaches the disk: commits what waits, and the time with it, as before a possible write. Sees to it that
+    /// there is a writer. Blocks on the disk.
+    pub(crate) fn proves(&self, now: Timestamp) -> bool {
+        let mut writer = lock(&self.writer);
+        if writer.as_ref().is_some_and(JoinHandle::is_finished) {
+            tracing::error!("the thread that writes the audit broke; it begins anew");
+            match self.shared.start_writer() {
+                Ok(anew) => *writer = Some(anew),
+                Err(error) => {
+                    tracing::error!(%error, "no thread can be made that writes the audit");
+                    return false;
+                }
+            }
+        }
+        drop(writer);
+        self.shared.commit(|t| clock_high(t, now).map(drop)).is_ok()
     }
 
     /// Hands entries in; they are on disk within about [`GROUP`]. Never blocks on the disk.
@@ -155,13 +171,18 @@ impl Drop for Journal {
         // Taken and let go, so that the writer is either before its check of `stop` or already waiting.
         drop(lock(&self.shared.waiting));
         self.shared.news.notify_all();
-        if let Some(writer) = self.writer.take() {
+        if let Some(writer) = lock(&self.writer).take() {
             let _ = writer.join();
         }
     }
 }
 
 impl Shared {
+    fn start_writer(self: &Arc<Self>) -> std::io::Result<JoinHandle<()>> {
+        let shared = self.clone();
+        std::thread::Builder::new().name("journal".to_owned()).spawn(move || shared.write_groups())
+    }
+
     fn write_groups(&self) {
         loop {
             let mut waiting = lock(&self.waiting);
@@ -216,4 +237,37 @@ impl Shared {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::store;
+
+    /// Reads are written by nobody else: without their writer they would be on disk only when something else is.
+    #[test]
+    fn a_writer_that_broke_is_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::start(Arc::new(store(folder.path()))).unwrap();
+        let ends = || lock(&journal.writer).as_ref().unwrap().is_finished();
+        let until = |wanted: &dyn Fn() -> bool| {
+            for _ in 0..1_000 {
+                if wanted() {
+                    return;
+                }
+                let (news, waiting) = (&journal.shared.news, lock(&journal.shared.waiting));
+                drop(news.wait_timeout(waiting, Duration::from_millis(10)).unwrap());
+            }
+            panic!("it does not come to that");
+        };
+        journal.shared.stop.store(true, Ordering::Relaxed);
+        journal.shared.news.notify_all();
+        until(&ends);
+        journal.shared.stop.store(false, Ordering::Relaxed);
+        assert!(journal.proves(Timestamp(1)));
+        assert!(!ends());
+        let site = model::SiteId(uuid::Uuid::from_u128(1));
+        journal.append([Entry::Audit(AuditLine::new(Timestamp(2), crate::store::Happened::SiteOff, site))]);
+        until(&|| journal.shared.store.audit(9).unwrap().len() == 1);
+    }
 }

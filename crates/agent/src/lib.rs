@@ -11,6 +11,7 @@ pub mod environment;
 pub mod executor;
 mod files;
 pub mod forget;
+pub mod health;
 pub mod host;
 mod identity;
 pub mod jobs;

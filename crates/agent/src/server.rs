@@ -1,8 +1,9 @@
 //! The inner contract, answered: each call finds who is at the other end of its session.
 
 use crate::{
-    door::{Door, Request as DoorRequest},
+    door::{Door, Reach, Request as DoorRequest},
     executor::{Executor, Order},
+    health::{Lane, LaneHealth},
     jobs::{self, Jobs, Read},
     pairing::{self, Exchange, Presence},
     store::StoreError,
@@ -23,6 +24,7 @@ use std::{
     pin::Pin,
     sync::{Arc, atomic::AtomicBool, atomic::Ordering},
     task::{Context, Poll},
+    time::Duration,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -193,6 +195,36 @@ impl Link for Server {
         tokio::spawn(feed.run());
         Ok(Response::new(answers(receiver)))
     }
+
+    async fn probe(
+        &self,
+        request: Request<proto::ProbeRequest>,
+    ) -> Result<Response<proto::ProbeReply>, Status> {
+        let caller = caller(&request)?;
+        if !self.door.is_paired(&caller.peer, caller.site) {
+            return Err(not_paired());
+        }
+        let now = self.door.clock().monotonic();
+        let database = match self.door.site(caller.site).map(|site| site.reach(now)) {
+            Some(Reach::Answered(_)) => proto::DatabaseState::DatabaseAnswered,
+            Some(Reach::Away) => proto::DatabaseState::DatabaseAway,
+            Some(Reach::Untried) | None => proto::DatabaseState::Unspecified,
+        };
+        let lanes = self.jobs.health().lanes(Some(caller.site)).into_iter().map(lane_state).collect();
+        Ok(Response::new(proto::ProbeReply { lanes, database: database.into() }))
+    }
+}
+
+/// As the contract has it.
+fn lane_state(lane: LaneHealth) -> proto::LaneState {
+    let kind = match lane.lane {
+        Lane::Immediate => proto::LaneKind::LaneImmediate,
+        Lane::Bulk => proto::LaneKind::LaneBulk,
+        Lane::Planner => proto::LaneKind::LanePlanner,
+        Lane::Journal => proto::LaneKind::LaneJournal,
+    };
+    let ago = |ago: Duration| u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
+    proto::LaneState { lane: kind.into(), answers: lane.answers, answered_ago_ms: lane.ago.map(ago) }
 }
 
 /// Events on their way to one gateway.

@@ -182,7 +182,7 @@ pub enum Counter {
 }
 
 /// Local time that never goes back: a clock set back does not make an expired code good again.
-fn clock_high(t: &Transaction<'_>, now: Timestamp) -> Result<Timestamp, StoreError> {
+pub(crate) fn clock_high(t: &Transaction<'_>, now: Timestamp) -> Result<Timestamp, StoreError> {
     let seen: Option<i64> =
         t.query_row("SELECT value FROM meta WHERE name = 'clock'", [], |row| row.get(0)).optional()?;
     let now = now.0.max(seen.unwrap_or(i64::MIN));

@@ -1,6 +1,7 @@
 //! The checks: each judges what was seen, and touches nothing.
 
 mod config;
+mod lanes;
 mod network;
 mod protection;
 mod requirements;
@@ -21,7 +22,7 @@ pub(crate) const ALL: &[(&str, &[Check])] = &[
     ("Settings and files", &[config::reads, config::environment, config::files]),
     ("This server", &[requirements::met, service::signed, protection::exclusions]),
     ("Halo Cloud", &[network::reached, network::inspected, network::clock, network::joined]),
-    ("Databases", &[sites::whole_way, sites::databases]),
+    ("Databases", &[sites::whole_way, lanes::answer, sites::databases]),
 ];
 
 /// How a site is called in a sentence.

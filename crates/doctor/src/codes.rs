@@ -89,6 +89,9 @@ pub const ALL: &[(&str, &str)] = &[
     ("HL-0520", "reached the whole way round"),
     ("HL-0521", "not reached the whole way round"),
     ("HL-0522", "the whole way could not be tried"),
+    ("HL-0523", "every lane of work answers"),
+    ("HL-0524", "a lane of work does not answer"),
+    ("HL-0525", "statements do not end"),
     ("HL-0531", "nobody is paired"),
     ("HL-0532", "an integrator is switched off"),
     ("HL-0540", "the databases were not tried"),
@@ -133,6 +136,7 @@ mod tests {
             include_str!("checks/requirements.rs"),
             include_str!("checks/network.rs"),
             include_str!("checks/sites.rs"),
+            include_str!("checks/lanes.rs"),
             include_str!("checks/protection.rs"),
             include_str!("look.rs"),
         ];

@@ -41,6 +41,10 @@ impl Link for Rows {
         Ok(Response::new(Box::pin(ReceiverStream::new(tokio::sync::mpsc::channel(1).1))))
     }
 
+    async fn probe(&self, _: Request<proto::ProbeRequest>) -> Result<Response<proto::ProbeReply>, Status> {
+        Err(Status::unimplemented("not offered yet"))
+    }
+
     type PagesStream = Boxed<proto::PagesPiece>;
     type EventsStream = Boxed<proto::EventsReply>;
 

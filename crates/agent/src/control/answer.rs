@@ -1,10 +1,11 @@
 //! What the service answers to each request of the Utility.
 
 use super::{
-    Answer, Ask, Checked, CodeAnswer, IntegratorAnswer, MadeCode, Service, SiteAnswer, SiteChecked,
-    StatusAnswer,
+    Answer, Ask, Checked, CodeAnswer, IntegratorAnswer, LaneAnswer, MadeCode, Service, SiteAnswer,
+    SiteChecked, StatusAnswer,
 };
 use crate::{
+    health::Lane,
     host::Host,
     store::{AuditRow, NewCode, PairingRecord},
 };
@@ -178,8 +179,23 @@ fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String
         at_once,
         running,
         jobs: Some(jobs),
+        lanes: lanes(host),
         sites: sites.collect(),
     })
+}
+
+fn lanes(host: &Host) -> Vec<LaneAnswer> {
+    let told = host.jobs().health().lanes(None).into_iter().map(|of| LaneAnswer {
+        site: of.site,
+        lane: of.lane.name().to_owned(),
+        answers: of.answers,
+        ago_ms: of.ago.map(|ago| u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)),
+        lost: match (of.site, of.lane) {
+            (Some(site), Lane::Immediate) => host.executor().lost(site),
+            _ => 0,
+        },
+    });
+    told.collect()
 }
 
 fn integrator(pairing: &PairingRecord) -> IntegratorAnswer {

@@ -91,6 +91,9 @@ pub struct StatusAnswer {
     /// Async and registered queries, and what is kept of them; absent from a service that has none.
     #[serde(default)]
     pub jobs: Option<Load>,
+    /// Whether each lane of work answers; none from a service that does not look.
+    #[serde(default)]
+    pub lanes: Vec<LaneAnswer>,
     /// Its sites.
     pub sites: Vec<SiteAnswer>,
 }
@@ -129,6 +132,23 @@ pub struct SiteAnswer {
     pub integrators: Vec<IntegratorAnswer>,
     /// Codes that could still be used.
     pub open_codes: Vec<CodeAnswer>,
+}
+
+/// How one lane of work stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LaneAnswer {
+    /// Whose; none: of all sites.
+    pub site: Option<SiteId>,
+    /// `immediate`, `async` (registered queries too), `planner`, `journal`.
+    pub lane: String,
+    /// Whether it answered within the last minute.
+    pub answers: bool,
+    /// How long ago it did, ms; none: not since the start.
+    pub ago_ms: Option<u64>,
+    /// Of `immediate`: statements of the site, of either lane, that do not end although they were told to.
+    #[serde(default)]
+    pub lost: usize,
 }
 
 /// One paired integrator.

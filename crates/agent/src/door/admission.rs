@@ -9,7 +9,10 @@ use database::{Dialect, Failure, Session};
 use link_api::{convert, proto};
 use model::{Access, Command};
 use rusqlite::Transaction;
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// Let in, and not yet begun. Dropped, it is written down as cancelled and not executed.
 #[derive(Debug)]
@@ -20,6 +23,10 @@ pub struct Admission(Option<Ticket>);
 #[derive(Debug)]
 pub struct Permit(Option<Ticket>);
 
+/// Writes down how a command ended when its own thread can't.
+pub(crate) struct Witness(Ticket);
+
+#[derive(Clone)]
 struct Ticket {
     door: Arc<Door>,
     pairing: Arc<PairingRecord>,
@@ -28,6 +35,8 @@ struct Ticket {
     access: Access,
     catalogue: Arc<str>,
     command: Arc<Command>,
+    /// A witness has written its end down: what comes after it is a correction.
+    left: Arc<AtomicBool>,
 }
 
 /// Sessions with the same key may serve one another's commands.
@@ -38,6 +47,12 @@ pub(crate) struct SessionKey {
     revision: u64,
     read_only: bool,
     catalogue: Arc<str>,
+}
+
+impl SessionKey {
+    pub(crate) fn site(&self) -> model::SiteId {
+        self.site
+    }
 }
 
 impl Admission {
@@ -51,7 +66,8 @@ impl Admission {
         command: Arc<Command>,
     ) -> Self {
         let started = Started { key, read_only: access == Access::ReadOnly, at: door.clock.now() };
-        Admission(Some(Ticket { door, pairing, instance, started, access, catalogue, command }))
+        let left = Arc::default();
+        Admission(Some(Ticket { door, pairing, instance, started, access, catalogue, command, left }))
     }
 
     /// What it may do.
@@ -167,6 +183,11 @@ impl Permit {
             Failure::Lost
         })?;
         let connected = site.engine.connect(&login, &ticket.catalogue, ticket.access);
+        match &connected {
+            Ok(_) => site.answered(ticket.door.clock.monotonic()),
+            Err(Failure::Lost) => site.was_away(ticket.door.clock.monotonic()),
+            Err(_) => {}
+        }
         // Refused too: while a database is restored the server is there and lets nobody into it. A login that the server
         // itself does not take says nothing of the database, and its owner may try it all day.
         let inner = connected.inspect_err(|failure| {
@@ -176,7 +197,7 @@ impl Permit {
         })?;
         // The database was away since this command began, or just before: what answers now may be another one.
         ticket.door.make_sure(site, true).map_err(|_| Failure::Lost)?;
-        Ok(Box::new(Watched { inner, site: site.clone() }))
+        Ok(Box::new(Watched { inner, site: site.clone(), clock: ticket.door.clock.clone() }))
     }
 
     /// It ended like this.
@@ -195,8 +216,13 @@ impl Permit {
     ) -> Result<T, StoreError> {
         let ticket = self.0.take().expect("taken only by methods that consume the permit");
         let settled = ticket.door.journal.settle(ticket.last_words(ended, true), work);
-        lock(&ticket.door.running).remove(&ticket.started.key);
+        ticket.is_over();
         settled
+    }
+
+    /// For whoever may have to say how it ended in its thread's place.
+    pub(crate) fn witness(&self) -> Witness {
+        Witness(self.ticket().clone())
     }
 
     pub(crate) fn session_key(&self) -> SessionKey {
@@ -227,6 +253,16 @@ impl Drop for Permit {
             };
             ticket.end(&ended, true);
         }
+    }
+}
+
+impl Witness {
+    /// Its thread does not end: this is what is known. What the thread says later corrects it, where that may matter.
+    pub(crate) fn ended(&self, ended: &proto::Ended) {
+        let ticket = &self.0;
+        ticket.door.journal.append(ticket.last_words(ended, true));
+        ticket.is_over();
+        ticket.left.store(true, Ordering::SeqCst);
     }
 }
 
@@ -269,7 +305,14 @@ impl Ticket {
 
     fn end(self, ended: &proto::Ended, ran: bool) {
         self.door.journal.append(self.last_words(ended, ran));
-        lock(&self.door.running).remove(&self.started.key);
+        self.is_over();
+    }
+
+    /// It runs no longer, as far as anybody asks. Left to its thread it was over before, and its id may be in use again.
+    fn is_over(&self) {
+        if !self.left.load(Ordering::SeqCst) {
+            lock(&self.door.running).remove(&self.started.key);
+        }
     }
 
     fn last_words(&self, ended: &proto::Ended, ran: bool) -> Vec<Entry> {
@@ -284,7 +327,8 @@ impl Ticket {
         // A repeat that was refused must not leave its refusal as the outcome of the first.
         let repeat = ended.refusal() == proto::Refusal::Repeated;
         let finished = (!repeat).then(|| {
-            Entry::Finished(Box::new(Finished { started: self.started.clone(), ran, ended: ended.clone() }))
+            let (started, late) = (self.started.clone(), self.left.load(Ordering::SeqCst));
+            Entry::Finished(Box::new(Finished { started, ran, late, ended: ended.clone() }))
         });
         [Entry::Audit(line)].into_iter().chain(finished).collect()
     }

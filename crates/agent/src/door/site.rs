@@ -1,6 +1,6 @@
 //! One site behind the door: its engine, what it says of itself, and whether its database is still the right practice's.
 
-use super::{Door, Refused, lock, read, write};
+use super::{Door, Reach, Refused, lock, reach::Tries, read, write};
 use crate::{
     enrich::{self, Found, Trouble},
     pms::PmsFile,
@@ -34,6 +34,7 @@ pub struct SiteDoor {
     /// It could be another database than the one that was asked last: nobody asked yet, or a connection was lost.
     unsure: AtomicBool,
     rest: Mutex<Option<Rest>>,
+    tries: Tries,
 }
 
 /// A look found no database: for a while commands do not cause another.
@@ -123,6 +124,7 @@ impl SiteDoor {
             looking: Mutex::default(),
             unsure: AtomicBool::new(true),
             rest: Mutex::default(),
+            tries: Tries::default(),
         }
     }
 
@@ -139,6 +141,21 @@ impl SiteDoor {
             untold: known.untold.clone(),
             other_pms_id: known.said.other_pms_id.clone(),
         }
+    }
+
+    /// Whether its database could be reached lately; `now` on the monotonic clock.
+    pub fn reach(&self, now: Duration) -> Reach {
+        self.tries.reach(now)
+    }
+
+    /// The database answered, whatever it said.
+    pub(super) fn answered(&self, now: Duration) {
+        self.tries.answered(now);
+    }
+
+    /// It was tried, and was not there.
+    pub(super) fn was_away(&self, now: Duration) {
+        self.tries.failed(now);
     }
 
     /// A connection was lost: what answers next may be another database.
@@ -209,6 +226,7 @@ impl Door {
         }
         let trouble = match enrich::ask(&*site.engine, &site.file) {
             Ok(found) => {
+                site.answered(self.clock.monotonic());
                 self.take(site, found);
                 return Looked::Well;
             }
@@ -221,6 +239,7 @@ impl Door {
             Trouble::Unasked(_) => Looked::Unreachable,
         };
         if looked == Looked::Unreachable {
+            site.was_away(self.clock.monotonic());
             site.doubt();
             *lock(&site.rest) = Some(Rest { until: self.clock.monotonic() + REST, there });
         }

@@ -2,18 +2,21 @@
 
 use super::SiteDoor;
 use database::{Cancel, Description, Dialect, Done, Failure, Session, Sink, Terms};
-use model::Command;
+use model::{Clock, Command};
 use std::sync::Arc;
 
 pub(super) struct Watched {
     pub(super) inner: Box<dyn Session>,
     pub(super) site: Arc<SiteDoor>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Watched {
     fn heard<T>(&self, answer: Result<T, Failure>) -> Result<T, Failure> {
-        if answer.as_ref().is_err_and(ends_the_connection) {
-            self.site.doubt();
+        match &answer {
+            Err(failure) if ends_the_connection(failure) => self.site.doubt(),
+            Ok(_) | Err(Failure::Sql(_)) => self.site.answered(self.clock.monotonic()),
+            Err(_) => {}
         }
         answer
     }

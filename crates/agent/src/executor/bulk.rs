@@ -3,21 +3,23 @@
 use super::{
     Executor,
     course::{Course, Steer, Stop, Tally, named},
+    hold::{self, Held, Hold},
     lane::Turn,
-    work::{Rested, Run, Timed},
+    work::{Rested, Run, Timed, given_up_before},
 };
-use crate::door::Permit;
+use crate::door::{Permit, Refused};
 use database::{
     Cancel, Column, Part, Sink, Stopped, Value, Wanted,
     json::{RowForm, RowWriter},
     pick::Sets,
 };
 use link_api::proto;
-use model::{Clock, SiteId};
+use model::{Clock, IntegratorId, SiteId};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+use tokio::sync::Notify;
 
 /// A row that comes in parts is handed on in pieces of about this size.
 const PIECE: usize = 64 * 1024;
@@ -42,7 +44,11 @@ pub(crate) enum NotKept {
 }
 
 /// Holds a running job.
-pub(crate) struct Reins(Mutex<Course>);
+pub(crate) struct Reins {
+    course: Mutex<Course>,
+    /// It was cancelled, and is to end.
+    cancelled: Notify,
+}
 
 impl std::fmt::Debug for Reins {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -52,7 +58,7 @@ impl std::fmt::Debug for Reins {
 
 impl Reins {
     pub(crate) fn new(read_only: bool) -> Arc<Self> {
-        Arc::new(Reins(Mutex::new(Course::new(read_only))))
+        Arc::new(Reins { course: Mutex::new(Course::new(read_only)), cancelled: Notify::new() })
     }
 
     /// Whether it runs under enforced read-only.
@@ -70,16 +76,18 @@ impl Reins {
         let mut course = self.lock();
         if course.read_only || force {
             course.stop(Stop::CallerGone);
+            self.cancelled.notify_one();
         }
+    }
+
+    /// Resolves when it was cancelled and is to end.
+    pub(crate) async fn cancelled(&self) {
+        self.cancelled.notified().await;
     }
 
     /// What to say when it does not end.
     pub(crate) fn give_up(&self) -> proto::Ended {
-        let course = self.lock();
-        course.given_up(match course.stop {
-            Some(Stop::CallerGone) => proto::Status::Cancelled,
-            _ => proto::Status::TimedOut,
-        })
+        self.lock().given_up()
     }
 
     /// Whether rows are still wanted.
@@ -109,7 +117,7 @@ impl Reins {
     }
 
     fn lock(&self) -> MutexGuard<'_, Course> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -129,6 +137,16 @@ impl Executor {
         Some(self.places.get(&site)?.lane.bulk_turn().await)
     }
 
+    /// Ties a turn to the thread that will run with it.
+    pub(crate) fn hold(&self, site: SiteId, who: IntegratorId, turn: Turn) -> Option<(Hold, Held)> {
+        Some(hold::hold(turn, who, self.places.get(&site)?.lost.clone()))
+    }
+
+    /// Whether nothing more of an integrator is run at a site.
+    pub(crate) fn refuses(&self, site: SiteId, who: IntegratorId) -> Option<Refused> {
+        self.places.get(&site)?.refuses(who)
+    }
+
     /// Runs what was begun, to its end, and hands it to `settle` before the session is looked at or the turn given on. Blocks
     /// on the database.
     pub(crate) fn run_bulk<K: Keep>(
@@ -137,20 +155,24 @@ impl Executor {
         permit: Permit,
         reins: &Reins,
         mut keep: K,
-        turn: Turn,
+        held: Held,
         settle: impl FnOnce(Permit, K, proto::Ended),
     ) {
+        if held.begins(&permit).is_err() {
+            return settle(permit, keep, given_up_before(reins.read_only()));
+        }
         let key = permit.session_key();
         let terms = self.limits.terms(permit.access());
         let clock = &*self.clock;
         let sink = JobSink { reins, keep: &mut keep, clock, writer: None, first: None, buffer: Vec::new() };
         let run = Run { permit: &permit, steer: reins, clock };
         let (ended, session) = run.execute(&self.pool, sink, Sets::One, &terms);
+        held.ended();
         let place = self.places.get(&site).map(|place| &**place);
         let rested = Rested::begin(place, &self.pool, clock, key, session);
         settle(permit, keep, ended);
         rested.finish();
-        drop(turn);
+        drop(held);
     }
 }
 

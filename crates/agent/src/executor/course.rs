@@ -116,7 +116,11 @@ impl Course {
     }
 
     /// What to say when the command does not end.
-    pub(super) fn given_up(&self, status: proto::Status) -> proto::Ended {
+    pub(super) fn given_up(&self) -> proto::Ended {
+        let status = match self.stop {
+            Some(Stop::CallerGone) => proto::Status::Cancelled,
+            _ => proto::Status::TimedOut,
+        };
         let effect = if self.read_only { proto::Effect::Executed } else { proto::Effect::Unknown };
         proto::Ended {
             status: status.into(),

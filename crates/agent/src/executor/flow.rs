@@ -170,8 +170,8 @@ impl Flow {
         }
     }
 
-    /// Enforced read-only: cancels. Anything else runs on, its rows thrown away.
-    pub(super) fn caller_gone(&self) {
+    /// Enforced read-only: cancels, and answers that it did. Anything else runs on, its rows thrown away.
+    pub(super) fn caller_gone(&self) -> bool {
         let mut state = self.lock();
         if state.course.read_only {
             state.course.stop(Stop::CallerGone);
@@ -181,6 +181,7 @@ impl Flow {
             state.buffer = Vec::new();
         }
         self.room.notify_all();
+        state.course.read_only
     }
 
     /// Tells the command to end, in the database too.
@@ -194,7 +195,7 @@ impl Flow {
     pub(super) fn give_up(&self) -> proto::Ended {
         let mut state = self.lock();
         state.course.discard = true;
-        state.course.given_up(proto::Status::TimedOut)
+        state.course.given_up()
     }
 
     fn wake(&self, state: &mut State) {

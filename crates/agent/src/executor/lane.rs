@@ -72,6 +72,13 @@ impl Lane {
         self.give();
     }
 
+    /// Gives out what may have been forgotten. `false`: somebody waits although nothing runs.
+    pub(super) fn proves(&self) -> bool {
+        self.give();
+        let (waiting, running, _) = self.load();
+        waiting == 0 || running > 0
+    }
+
     /// Waiting, running, and how many may run at once.
     pub(super) fn load(&self) -> (usize, usize, usize) {
         let mut turns = self.lock();

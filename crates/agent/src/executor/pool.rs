@@ -6,7 +6,7 @@
 use super::Duration;
 use crate::door::{Permit, SessionKey};
 use database::{Failure, Session};
-use model::Clock;
+use model::{Clock, SiteId};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -67,6 +67,12 @@ impl Pool {
             return None;
         }
         Some(session)
+    }
+
+    /// Closes all that is idle for a site. Blocks on the database.
+    pub(super) fn clear(&self, site: SiteId) {
+        let of_site: Vec<_> = self.lock().extract_if(|key, _| key.site() == site).collect();
+        drop(of_site);
     }
 
     /// Closes what was idle for too long. Blocks on the database.

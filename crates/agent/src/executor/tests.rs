@@ -180,6 +180,71 @@ async fn a_statement_deaf_to_cancel_is_answered_without_and_its_real_end_is_kept
     assert_eq!(outcome(&bench, 1).await.status(), Status::Successful);
 }
 
+/// A place that a deaf statement keeps for ever is one less for everybody; with all of them gone so, the incumbent's sites answered 504
+/// until somebody restarted them (B 10).
+#[tokio::test(flavor = "multi_thread")]
+async fn b10_a_statement_that_never_ends_gives_its_place_to_others_and_its_late_end_is_kept() {
+    for (access, effect) in [(Access::ReadOnly, Effect::Executed), (Access::ReadWrite, Effect::Unknown)] {
+        let bench = Bench::with(Limits { running: 1, leave_ms: 50, ..Limits::default() });
+        bench.pair(access);
+        let answer = run(&bench, 1, "stuck", Order { run_ms: 50, ..ORDER }).await;
+        assert_eq!((answer.ended.status(), answer.ended.effect()), (Status::TimedOut, effect));
+        assert_eq!(run(&bench, 2, "rows 1", ORDER).await.ended.status(), Status::Successful, "it still runs");
+        let known = outcome(&bench, 1).await;
+        assert_eq!((known.status(), known.effect()), (Status::TimedOut, effect), "written down without it");
+        assert_eq!((bench.host.executor().lost(bench.site), bench.door().running()), (1, 0));
+        bench.engine.release();
+        until(|| bench.host.executor().lost(bench.site) == 0).await;
+        // What may have written is told as what it was, when that is known at last.
+        let late = if access == Access::ReadWrite { Status::Successful } else { Status::TimedOut };
+        assert_eq!(outcome(&bench, 1).await.status(), late);
+        let again = bench.engine.log.lock().unwrap().iter().filter(|(text, _)| text == "stuck").count();
+        assert_eq!(again, 1, "nothing starts twice");
+    }
+}
+
+/// One integrator's statements must neither use up what a site has, nor keep others out.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_too_many_behind_runs_nothing_more_and_a_site_with_too_many_says_that_it_cannot_work() {
+    let bench = Bench::with(Limits { running: 32, leave_ms: 50, ..Limits::default() });
+    bench.pair(Access::ReadOnly);
+    let one = bench.peer();
+    let mut bench = bench;
+    bench.integrator = Root::generate(Kind::Integrator).unwrap();
+    bench.pair(Access::ReadOnly);
+    let other = bench.peer_with("gateway two", 6);
+    let site = bench.site;
+    let stuck = Order { run_ms: 50, ..ORDER };
+    let all = |peer: &Peer, from: u128| -> Vec<_> {
+        (from..from + 4).map(|id| start_as(&bench, peer, id, "stuck", stuck)).map(collect).collect()
+    };
+    futures::future::join_all(all(&one, 10)).await;
+    until(|| bench.host.executor().lost(site) == 4).await;
+    let refused = collect(start_as(&bench, &one, 20, "rows 1", ORDER)).await.ended;
+    assert_eq!((refused.refusal(), refused.effect()), (proto::Refusal::Busy, Effect::NotExecuted));
+    let others = collect(start_as(&bench, &other, 21, "rows 1", ORDER)).await.ended;
+    assert_eq!(others.status(), Status::Successful);
+    assert!(bench.host.executor().proves(site));
+    futures::future::join_all(all(&other, 30)).await;
+    until(|| bench.host.executor().lost(site) == 8).await;
+    assert!(!bench.host.executor().proves(site));
+    bench.engine.release();
+    until(|| bench.host.executor().lost(site) == 0).await;
+    assert!(bench.host.executor().proves(site), "and it heals by itself");
+    let again = collect(start_as(&bench, &one, 40, "rows 1", ORDER)).await.ended;
+    assert_eq!(again.status(), Status::Successful);
+}
+
+async fn until(wanted: impl Fn() -> bool) {
+    for _ in 0..1_000 {
+        if wanted() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it does not come to that");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn more_than_the_cap_stops_a_read_and_lets_a_write_finish() {
     let order = Order { max_row_bytes: 10_000, ..ORDER };

@@ -2,7 +2,7 @@
 //! its own from first to last.
 
 use super::{
-    Duration, Place, Terms, course::Steer, ending, ending::Times, flow::Flow, lane::Turn, millis, pool::Pool,
+    Duration, Place, Terms, course::Steer, ending, ending::Times, flow::Flow, hold::Held, millis, pool::Pool,
     sink::RowSink,
 };
 use crate::door::{Admission, Permit, SessionKey};
@@ -24,29 +24,43 @@ pub(super) struct Work {
     pub(super) form: RowForm,
     pub(super) sets: Sets,
     pub(super) terms: Terms,
-    /// Held until the database is done with the command, whatever its caller was told meanwhile.
-    pub(super) turn: Turn,
+    /// Its place, until the database is done with it or it is taken away.
+    pub(super) held: Held,
 }
 
 impl Work {
     pub(super) fn run(self) {
         let read_only = self.admission.access() == Access::ReadOnly;
-        let Work { admission, flow, pool, place, clock, form, sets, terms, turn } = self;
+        let Work { admission, flow, pool, place, clock, form, sets, terms, held } = self;
         let last_word = LastWord { flow: &flow, read_only };
         let permit = match admission.begin() {
             Ok(permit) => permit,
             Err(refused) => return flow.end(refused.ended()),
         };
+        if held.begins(&permit).is_err() {
+            return permit.finish(&given_up_before(read_only));
+        }
         let key = permit.session_key();
         let sink = RowSink::new(&flow, &*clock, form);
         let (ended, session) =
             Run { permit: &permit, steer: &*flow, clock: &*clock }.execute(&pool, sink, sets, &terms);
+        held.ended();
         let rested = Rested::begin(Some(&place), &pool, &*clock, key, session);
         permit.finish(&ended);
         flow.end(ended);
         drop(last_word);
         rested.finish();
-        drop(turn);
+        drop(held);
+    }
+}
+
+/// It was given up before it reached the database.
+pub(super) fn given_up_before(read_only: bool) -> proto::Ended {
+    proto::Ended {
+        status: proto::Status::TimedOut.into(),
+        effect: proto::Effect::NotExecuted.into(),
+        read_only,
+        ..proto::Ended::default()
     }
 }
 

@@ -250,3 +250,43 @@ async fn the_logs_of_a_run_hold_no_text_no_value_no_login_no_code() {
         assert!(!logs.contains(secret), "{secret} is in the logs");
     }
 }
+
+/// The gateway shows a site as online only on the strength of this answer (K 28).
+#[tokio::test(flavor = "multi_thread")]
+async fn k28_a_site_says_over_the_session_itself_whether_each_lane_and_its_database_answer() {
+    let bench = Bench::new();
+    bench.host.issue().unwrap();
+    let mut stranger = open(&bench).await;
+    let refused = stranger.client.probe(proto::ProbeRequest {}).await.unwrap_err();
+    assert_eq!(refused.code(), link_api::Code::PermissionDenied);
+    bench.pair(model::Access::ReadOnly);
+    let mut session = open(&bench).await;
+    let mut probe = async || session.client.probe(proto::ProbeRequest {}).await.unwrap().into_inner();
+    let before = probe().await;
+    assert_eq!(before.lanes.len(), 4);
+    assert!(before.lanes.iter().all(|lane| !lane.answers), "nothing drives it yet");
+    assert_eq!(before.database(), proto::DatabaseState::Unspecified);
+    bench.drive();
+    let mut after = probe().await;
+    for _ in 0..1_000 {
+        if after.lanes.iter().all(|lane| lane.answers) {
+            break;
+        }
+        sleep(Duration::from_millis(10)).await;
+        after = probe().await;
+    }
+    assert!(after.lanes.iter().all(|lane| lane.answers), "{after:?}");
+    bench.engine.tell("1001", "Riverside", "9.1");
+    let (host, site) = (bench.host.clone(), bench.site);
+    let look = async || {
+        let host = host.clone();
+        tokio::task::spawn_blocking(move || host.door().look(site)).await.unwrap();
+    };
+    look().await;
+    assert_eq!(probe().await.database(), proto::DatabaseState::DatabaseAnswered);
+    bench.engine.down.store(true, std::sync::atomic::Ordering::SeqCst);
+    look().await;
+    assert_eq!(probe().await.database(), proto::DatabaseState::DatabaseAway);
+    bench.clock.pass(Duration::from_secs(91));
+    assert_eq!(probe().await.database(), proto::DatabaseState::Unspecified, "nobody tried since");
+}

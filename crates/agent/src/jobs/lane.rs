@@ -1,19 +1,17 @@
-//! Who drives: one task per site takes turns in the bulk lane, one for all looks at the time.
+//! Who drives: one task per site takes turns in the bulk lane, one for all looks at the time. [`watchdog`](super::watchdog) keeps them.
 
 use super::{
     Jobs, StoreError,
     queue::Item,
     settle::{Kept, Unsettled},
+    watchdog::Watchdog,
 };
-use crate::store::RunEnd;
+use crate::{health::Lane, store::RunEnd};
 use futures::FutureExt;
 use link_api::proto::{self, JobStatus};
 use model::SiteId;
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
-use tokio::{
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 
 /// Nothing waits longer to be looked at.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -21,7 +19,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// A driver that breaks begins anew: without it nothing at its site would run any more.
-async fn keep_on<F: Future<Output = ()>>(task: impl Fn() -> F) {
+pub(super) async fn keep_on<F: Future<Output = ()>>(task: impl Fn() -> F) {
     while AssertUnwindSafe(task()).catch_unwind().await.is_err() {
         tracing::error!("what takes the turns of jobs broke; it begins anew");
         sleep(RETRY).await;
@@ -31,28 +29,33 @@ async fn keep_on<F: Future<Output = ()>>(task: impl Fn() -> F) {
 impl Jobs {
     /// Runs what there is to run, until it is dropped.
     pub(crate) async fn drive(self: Arc<Self>) {
-        let mut tasks = JoinSet::new();
-        for site in self.waiting.keys().copied() {
-            let jobs = self.clone();
-            tasks.spawn(keep_on(move || jobs.clone().drive_site(site)));
-        }
-        let jobs = self.clone();
-        tasks.spawn(keep_on(move || jobs.clone().watch_time()));
-        // None of them ends by itself.
-        while tasks.join_next().await.is_some() {}
+        Watchdog::new(self).run().await;
     }
 
-    async fn drive_site(self: Arc<Self>, site: SiteId) {
+    pub(super) async fn drive_site(self: Arc<Self>, site: SiteId) {
         let Some(waiting) = self.waiting.get(&site) else { return };
+        let lane = (Some(site), Lane::Bulk);
         loop {
-            let mut waits = std::pin::pin!(waiting.notified());
-            // Before looking, so that nothing that comes meanwhile is missed.
-            waits.as_mut().enable();
-            if !self.queue().waits(site, self.time.now().0) {
-                waits.await;
-                continue;
+            self.health.answered(lane);
+            {
+                let mut waits = std::pin::pin!(waiting.notified());
+                // Before looking, so that nothing that comes meanwhile is missed.
+                waits.as_mut().enable();
+                if !self.queue().waits(site, self.time.now().0) {
+                    waits.await;
+                    continue;
+                }
             }
-            let Some(turn) = self.executor.bulk_turn(site).await else { return };
+            let mut turn = std::pin::pin!(self.executor.bulk_turn(site));
+            let turn = loop {
+                tokio::select! {
+                    biased;
+                    turn = &mut turn => break turn,
+                    // That there is no turn yet is no fault of this task's.
+                    () = waiting.notified() => self.health.answered(lane),
+                }
+            };
+            let Some(turn) = turn else { return };
             self.fault("turn");
             let item = self.queue().pop(site, self.time.now().0);
             if let Some(item) = item {
@@ -67,10 +70,14 @@ impl Jobs {
         }
     }
 
-    async fn watch_time(self: Arc<Self>) {
+    pub(super) async fn watch_time(self: Arc<Self>) {
         loop {
             let jobs = self.clone();
             let ticked = tokio::task::spawn_blocking(move || jobs.tick()).await;
+            // A disk that fails is the journal's to tell.
+            if ticked.is_ok() {
+                self.health.answered((None, Lane::Planner));
+            }
             let pause = match ticked {
                 Ok(Ok(Some(next))) => {
                     Duration::from_millis(super::ago(model::Timestamp(next), self.time.now().0)).min(LONGEST)

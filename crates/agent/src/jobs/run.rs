@@ -11,7 +11,7 @@ use super::{
 use crate::{
     door::{Admission, Permit, Refused, Taken},
     executor::{
-        Turn,
+        self, Held, Turn,
         bulk::{NotKept, Reins},
     },
     store::{self, Job, RunEnd},
@@ -23,7 +23,7 @@ use link_api::{
 use model::{Access, SiteId};
 use spool::Key;
 use std::{sync::Arc, time::Duration};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// A statement that was told to end has this long before its end is written without it.
 const GRACE: Duration = Duration::from_secs(5);
@@ -66,19 +66,35 @@ impl Jobs {
         };
         let (reins, limit) = (ready.reins.clone(), Duration::from_millis(ready.run_ms.into()));
         let attempt = ready.job.attempt;
+        let Some((hold, held)) = self.executor.hold(site, item.who, turn) else { return };
         let jobs = self.clone();
-        let mut running = tokio::task::spawn_blocking(move || jobs.execute(ready, turn));
-        let mut ended = timeout(limit, &mut running).await;
-        if ended.is_err() {
-            reins.time_is_up();
-            ended = timeout(GRACE, &mut running).await;
+        let mut running = tokio::task::spawn_blocking(move || jobs.execute(ready, held));
+        let mut ended = tokio::select! {
+            biased;
+            ended = &mut running => Some(ended),
+            () = reins.cancelled() => None,
+            () = sleep(limit) => {
+                reins.time_is_up();
+                None
+            }
+        };
+        if ended.is_none() {
+            ended = timeout(GRACE, &mut running).await.ok();
         }
         let broke = match ended {
-            Ok(ended) => ended.is_err(),
-            Err(_) => {
+            Some(ended) => ended.is_err(),
+            None => {
                 tracing::warn!("a job did not end when it was told to: its end is written without it");
-                self.clone().end_without_it(item, attempt, reins.give_up()).await;
-                running.await.is_err()
+                let ended = reins.give_up();
+                self.clone().end_without_it(item, attempt, ended.clone()).await;
+                match timeout(self.executor.leave(), &mut running).await {
+                    Ok(ended) => ended.is_err(),
+                    Err(_) if hold.leave(&ended) => {
+                        executor::tell_of_lost(self.executor.lost(site));
+                        false
+                    }
+                    Err(_) => running.await.is_err(),
+                }
             }
         };
         if broke {
@@ -119,6 +135,11 @@ impl Jobs {
                 return Ok(None);
             }
         };
+        if let Some(refused) = self.executor.refuses(job.key.site, job.key.integrator) {
+            admission.give_up(&refused.ended());
+            self.end_unrun(&item, refused.ended());
+            return Ok(None);
+        }
         job.attempt = match item.run {
             Some(run) => u32::try_from(run).unwrap_or(u32::MAX).saturating_add(1),
             None => job.attempt.saturating_add(1),
@@ -131,7 +152,7 @@ impl Jobs {
     }
 
     /// Begins it, unless it is not wanted any more, and runs it to its end. Blocks on the database.
-    fn execute(self: Arc<Self>, ready: Ready, turn: Turn) {
+    fn execute(self: Arc<Self>, ready: Ready, held: Held) {
         let Ready { job, item, admission, key, reins, cap, .. } = ready;
         let sealed = match self.store.seal_key(&job.key, &key) {
             Ok(sealed) => sealed,
@@ -162,13 +183,13 @@ impl Jobs {
         match item.run {
             None => {
                 let keep = Pages::new(self.clone(), job.clone(), key, cap);
-                self.executor.run_bulk(site, permit, &reins, keep, turn, |permit, keep, ended| {
+                self.executor.run_bulk(site, permit, &reins, keep, held, |permit, keep, ended| {
                     self.ended(&job, permit, keep, ended);
                 });
             }
             Some(run) => {
                 let keep = Newest::new(cap);
-                self.executor.run_bulk(site, permit, &reins, keep, turn, |permit, keep, ended| {
+                self.executor.run_bulk(site, permit, &reins, keep, held, |permit, keep, ended| {
                     self.ran(&job, run, permit, keep, ended, (key, sealed));
                 });
             }

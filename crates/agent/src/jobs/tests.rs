@@ -14,6 +14,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 use tokio::sync::{mpsc, watch};
 
 mod crash;
+mod lanes;
 mod limits;
 mod schedules;
 

@@ -33,6 +33,8 @@ pub(crate) struct Finished {
     pub(crate) started: Started,
     /// Whether [`Started`] was written before.
     pub(crate) ran: bool,
+    /// Its end was written down before without knowing it: this one is what happened.
+    pub(crate) late: bool,
     pub(crate) ended: proto::Ended,
 }
 
@@ -82,9 +84,11 @@ impl Finished {
         if self.ran {
             t.prepare_cached(
                 "UPDATE ledger SET ended = ?4, sealed = ?5
-                 WHERE site = ?1 AND integrator = ?2 AND query = ?3 AND read_only = ?6 AND ended IS NULL",
+                 WHERE site = ?1 AND integrator = ?2 AND query = ?3 AND read_only = ?6
+                     AND (ended IS NULL OR (?7 AND read_only = 0))",
             )?
-            .execute(params![site, integrator, query, bytes, seal, read_only])?;
+            // A read's id may have been used again meanwhile, and nobody has to know how the first one ended.
+            .execute(params![site, integrator, query, bytes, seal, read_only, self.late])?;
         } else {
             t.prepare_cached(
                 "INSERT OR IGNORE INTO ledger (site, integrator, query, read_only, started_at, ended, sealed)

@@ -439,3 +439,27 @@ fn the_json_has_the_documented_shape() {
     assert_eq!(keys(&report["groups"][0]["findings"][0]), "code detail level next what");
     assert_eq!(report["groups"][0]["findings"][0]["level"], "ok");
 }
+
+/// Integrators call the practice when its site is unreachable: what it finds here must name the part and the next step.
+#[test]
+fn a_lane_that_does_not_answer_is_a_problem_and_statements_that_do_not_end_are_a_warning() {
+    use agent::control::LaneAnswer;
+    let lane = |lane: &str, answers, lost| LaneAnswer {
+        site: (lane == "immediate").then(|| SITE.parse().unwrap()),
+        lane: lane.to_owned(),
+        answers,
+        ago_ms: Some(90_000),
+        lost,
+    };
+    let with = |lanes: Vec<LaneAnswer>| {
+        codes(|seen| {
+            if let Ok(status) = &mut seen.status {
+                status.lanes = lanes;
+            }
+        })
+    };
+    assert_eq!(with(vec![lane("immediate", true, 0), lane("journal", true, 0)]), Vec::<&str>::new());
+    assert_eq!(with(vec![lane("immediate", true, 0), lane("journal", false, 0)]), ["HL-0524"]);
+    assert_eq!(with(vec![lane("immediate", true, 3)]), ["HL-0525"]);
+    assert_eq!(with(vec![lane("immediate", false, 8)]), ["HL-0524", "HL-0525"]);
+}

@@ -12,7 +12,7 @@ pub(crate) use jobs::{FakeJobs, ROW, id_bytes, run as run_schedule};
 use model::{Clock, Pms, SystemClock};
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
-pub(crate) use site::{FakeSite, Pairing};
+pub(crate) use site::{FakeSite, Pairing, Probing};
 use std::{collections::HashMap, sync::Arc};
 use tempfile::TempDir;
 use tower::ServiceExt;

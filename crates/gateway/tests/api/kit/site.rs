@@ -37,6 +37,19 @@ pub(crate) enum Pairing {
     Refuses(proto::PairRefusal),
 }
 
+/// What the site says when it is asked whether it can work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Probing {
+    Well,
+    /// Its Link is from before there was such a question.
+    Old,
+    /// Nothing at all.
+    Silent,
+    /// One of its lanes does not answer.
+    Stuck(proto::LaneKind),
+    DatabaseAway,
+}
+
 pub(crate) struct FakeSite {
     own: Mutex<Operational>,
     root: Root,
@@ -53,6 +66,10 @@ pub(crate) struct FakeSite {
     /// Lets a command `wait` go on.
     pub(crate) release: Notify,
     pub(crate) arrived: Notify,
+    pub(crate) probing: Mutex<Probing>,
+    pub(crate) probes: AtomicUsize,
+    /// Of each session that was opened: whether there is nobody left at this end of it.
+    deaf: Mutex<Vec<Arc<AtomicBool>>>,
     pub(crate) jobs: Arc<FakeJobs>,
     /// Breaks all connections.
     cut: Notify,
@@ -100,6 +117,9 @@ impl FakeSite {
             cancelled: AtomicUsize::new(0),
             release: Notify::new(),
             arrived: Notify::new(),
+            probing: Mutex::new(Probing::Well),
+            probes: AtomicUsize::new(0),
+            deaf: Mutex::default(),
             jobs: Arc::default(),
             cut: Notify::new(),
             die_once: AtomicBool::new(true),
@@ -135,6 +155,11 @@ impl FakeSite {
         self.own.lock().unwrap().sign(message).unwrap()
     }
 
+    /// The sessions that are open stay so, and nobody answers in them any more.
+    pub(crate) fn lose_sessions(&self) {
+        self.deaf.lock().unwrap().iter().for_each(|deaf| deaf.store(true, Ordering::SeqCst));
+    }
+
     pub(crate) fn break_connections(&self) {
         self.cut.notify_waiters();
     }
@@ -144,7 +169,9 @@ impl FakeSite {
         let Ok(tls) = tokio_rustls::TlsAcceptor::from(config).accept(io).await else { return };
         let peer = trust::inner::peer_of_server(tls.get_ref().1).unwrap();
         let exporter = trust::inner::exporter(tls.get_ref().1).unwrap().reveal().clone();
-        let service = Arc::new(FakeLink { site: Arc::clone(&self), exporter });
+        let deaf = Arc::new(AtomicBool::new(false));
+        self.deaf.lock().unwrap().push(Arc::clone(&deaf));
+        let service = Arc::new(FakeLink { site: Arc::clone(&self), exporter, deaf });
         let serving = link_api::server::serve(tls, service, peer, Tuning::default(), std::future::pending());
         tokio::select! {
             _ = serving => {}
@@ -156,6 +183,7 @@ impl FakeSite {
 struct FakeLink {
     site: Arc<FakeSite>,
     exporter: Vec<u8>,
+    deaf: Arc<AtomicBool>,
 }
 
 type Events = Pin<Box<dyn Stream<Item = Result<proto::RunEvent, Status>> + Send>>;
@@ -225,6 +253,7 @@ impl Link for FakeLink {
     }
 
     async fn run(&self, request: Request<proto::RunRequest>) -> Result<Response<Events>, Status> {
+        self.hears().await;
         let request = request.into_inner();
         let command = request.command.clone().unwrap();
         self.site.runs.lock().unwrap().push(request.clone());
@@ -399,6 +428,31 @@ impl Link for FakeLink {
         Ok(Response::new(stream::iter(events).boxed()))
     }
 
+    async fn probe(&self, _: Request<proto::ProbeRequest>) -> Result<Response<proto::ProbeReply>, Status> {
+        self.hears().await;
+        self.site.probes.fetch_add(1, Ordering::SeqCst);
+        let probing = *self.site.probing.lock().unwrap();
+        use proto::LaneKind::{LaneBulk, LaneImmediate, LaneJournal, LanePlanner};
+        let stuck = match probing {
+            Probing::Silent => std::future::pending().await,
+            Probing::Old => return Err(Status::unimplemented("not known")),
+            Probing::Stuck(lane) => Some(lane),
+            Probing::Well | Probing::DatabaseAway => None,
+        };
+        let lanes = [LaneImmediate, LaneBulk, LanePlanner, LaneJournal];
+        let state = |lane: proto::LaneKind| proto::LaneState {
+            lane: lane.into(),
+            answers: Some(lane) != stuck,
+            answered_ago_ms: Some(5),
+        };
+        let database = match probing {
+            Probing::DatabaseAway => proto::DatabaseState::DatabaseAway,
+            _ => proto::DatabaseState::DatabaseAnswered,
+        };
+        let lanes = lanes.into_iter().map(state).collect();
+        Ok(Response::new(proto::ProbeReply { lanes, database: database.into() }))
+    }
+
     async fn outcome(
         &self,
         request: Request<proto::OutcomeRequest>,
@@ -457,6 +511,12 @@ impl Link for FakeLink {
 }
 
 impl FakeLink {
+    async fn hears(&self) {
+        if self.deaf.load(Ordering::SeqCst) {
+            std::future::pending().await
+        }
+    }
+
     /// Rows at once, the end when released.
     fn waiting(&self, (first, bytes): (proto::RunEvent, u64)) -> Events {
         let site = Arc::clone(&self.site);
