@@ -74,9 +74,18 @@ async fn serve_all(config: Config) -> Result<()> {
     tracing::info!(integrator = %gateway.integrator(), %address, "serving");
     gateway.set_event_sink(gateway.outbox());
     let hinting = tokio::spawn(follow_hints(relay.hints(), Arc::clone(&gateway)));
-    let housekeeping = tokio::spawn(Arc::clone(&gateway).housekeeping());
-    let presence = tokio::spawn(Arc::clone(&gateway).watch_sites());
-    let notifying = tokio::spawn(Arc::clone(&gateway).notify());
+    let [housekeeper, watcher, notifier] = [(); 3].map(|()| Arc::clone(&gateway));
+    let housekeeping = tokio::spawn(async move {
+        gateway::keep_on("housekeeping", || Arc::clone(&housekeeper).housekeeping()).await;
+    });
+    let presence =
+        tokio::spawn(
+            async move { gateway::keep_on("presence", || Arc::clone(&watcher).watch_sites()).await },
+        );
+    let notifying =
+        tokio::spawn(
+            async move { gateway::keep_on("notifications", || Arc::clone(&notifier).notify()).await },
+        );
     let watching = tokio::spawn(announce(relay.status(), format!("http://{address}")));
 
     let misplaced = misplaced(relay.status());

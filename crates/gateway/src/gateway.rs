@@ -5,6 +5,7 @@ use crate::{
     cloud::Cloud,
     jobs::{EventSink, Jobs, follow},
     keys::Keys,
+    liveness::Liveness,
     mirror::Mirror,
     session::Sessions,
     store::{Store, StoreError},
@@ -48,6 +49,10 @@ pub struct Limits {
     pub hand_over_ms: u64,
     /// Beyond queue and execution: how long the way there and back may take, milliseconds.
     pub transfer_slack_ms: u64,
+    /// That a site has proved to be able to work counts for so long, milliseconds.
+    pub proof_ms: u64,
+    /// A site that does not answer whether it can work within this time is not there, milliseconds.
+    pub probe_ms: u64,
 }
 
 impl Default for Limits {
@@ -63,6 +68,8 @@ impl Default for Limits {
             registered_execution_ms: 0,
             hand_over_ms: 120_000,
             transfer_slack_ms: 15_000,
+            proof_ms: 30_000,
+            probe_ms: 5_000,
         }
     }
 }
@@ -113,6 +120,7 @@ pub struct Gateway {
     pub(crate) mirror: Mirror,
     pub(crate) jobs: Jobs,
     pub(crate) sessions: Sessions,
+    pub(crate) liveness: Liveness,
     pub(crate) budget: Budget,
     pub(crate) under_way: UnderWay,
     pub(crate) webhooks: Arc<Webhooks>,
@@ -134,6 +142,8 @@ impl Gateway {
         let peer = own.peer().clone();
         let sessions = Sessions::new(Arc::clone(&cloud), own, Arc::clone(&store), Arc::clone(&clock), tuning);
         let jobs = Jobs::open(data, Arc::clone(&clock))?;
+        let [fresh, within] = [limits.proof_ms, limits.probe_ms].map(Duration::from_millis);
+        let liveness = Liveness::new(sessions.clone(), Arc::clone(&clock), fresh, within);
         let gateway = Arc::new(Gateway {
             integrator: IntegratorId(peer.id),
             integrator_root: peer.root_spki,
@@ -145,6 +155,7 @@ impl Gateway {
             mirror: Mirror::open(data, Arc::clone(&clock))?,
             jobs,
             sessions,
+            liveness,
             budget: Budget::new(limits.answer_memory_bytes),
             under_way: UnderWay::default(),
             webhooks: Arc::new(webhooks::open(data, webhooks, Arc::clone(&clock))?),
@@ -209,6 +220,13 @@ impl Gateway {
         for round in 0_u64.. {
             tick.tick().await;
             self.sessions.sweep();
+            follow::mend(&self);
+            // Not at the start: what is open then is taken up one site after the other.
+            let waited_for = if round > 0 { self.jobs.open_sites() } else { Vec::new() };
+            for site in waited_for {
+                // Somebody waits for its work: a session that answers nothing must not stay until the next command.
+                self.liveness.prove_soon(site);
+            }
             if round % 20 == 0 {
                 self.jobs.sweep().await;
             }

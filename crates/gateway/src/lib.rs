@@ -14,8 +14,10 @@ mod http;
 mod idempotency;
 pub mod identity;
 pub mod jobs;
+mod keep_on;
 pub mod keys;
 pub mod lines;
+mod liveness;
 pub mod mirror;
 mod pair;
 mod presence;
@@ -29,6 +31,7 @@ pub mod webhooks;
 
 pub use gateway::{Gateway, Limits, Login, Options};
 pub use http::router;
+pub use keep_on::keep_on;
 
 /// As much of a text as fits into so many bytes.
 fn cut(text: &str, bytes: usize) -> &str {

@@ -187,7 +187,10 @@ impl<'a> Runner<'a> {
                     return Err(self.again_if_harmless(End::Broken("it stopped before it said how it ended")));
                 }
                 Ok(Err(status)) => return Err(self.broke(&status, session, lane)),
-                Err(_) => return Ok(End::Lost { silent: true }),
+                Err(_) => {
+                    self.gateway.sessions.discard(session, lane);
+                    return Ok(End::Lost { silent: true });
+                }
             };
             if let Some(started) = event.started {
                 self.queued_ms = started.queued_ms;
@@ -250,7 +253,12 @@ impl<'a> Runner<'a> {
             | Code::Unauthenticated
             | Code::ResourceExhausted
             | Code::Unimplemented => Failed::End(End::Lost { silent: false }),
-            Code::DeadlineExceeded => Failed::End(End::Lost { silent: true }),
+            // The site had promised an answer within this time. The session may have lost whoever was at its other end, with the platform
+            // none the wiser: the next command gets another.
+            Code::DeadlineExceeded => {
+                self.gateway.sessions.discard(session, lane);
+                Failed::End(End::Lost { silent: true })
+            }
             _ => {
                 self.gateway.sessions.discard(session, lane);
                 self.again_if_harmless(End::Lost { silent: false })

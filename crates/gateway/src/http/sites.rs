@@ -23,7 +23,10 @@ const PMS_ID_BYTES: usize = 128;
 /// Sites by the vendor's identifier. It needs no pairing: it is how a Halo GUID that changed is found again.
 pub(super) async fn find(State(gateway): State<Arc<Gateway>>, uri: Uri) -> Result<Response, ApiError> {
     let asked = PracticeQuery::read(&uri)?;
-    let sites = gateway.cloud.find(asked.pms, &asked.pms_id).await.map_err(cloud_error)?;
+    let mut sites = gateway.cloud.find(asked.pms, &asked.pms_id).await.map_err(cloud_error)?;
+    // Of a site that did not let us in there is the platform's word alone.
+    let ours = sites.iter_mut().filter(|record| gateway.store.paired(record.site).is_some());
+    futures::future::join_all(ours.map(|record| gateway.prove_availability(record))).await;
     Ok(json_response(&json!({ "sites": sites.iter().map(site_object).collect::<Value>() })))
 }
 
@@ -53,6 +56,7 @@ pub(super) async fn one(gateway: &Gateway, site: SiteId) -> Result<Response, Api
             Err(error) => return Err(crate::run::open_error(gateway, site, &error)),
         }
     }
+    gateway.prove_availability(&mut record).await;
     // The site's own word, where there is one, over the platform's.
     record.facts = gateway.sessions.facts(site).unwrap_or(record.facts);
     // By the site's own clock, which may be ahead.

@@ -78,7 +78,19 @@ pub(crate) async fn refresh(gateway: &Arc<Gateway>, site: SiteId, ids: &[QueryId
     let _ = tokio::time::timeout(WAIT, told).await;
 }
 
+/// Whoever asks breaks: the next one to want something asks anew.
+struct Asker(Arc<Gateway>, SiteId);
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.jobs.0.asks.lock().remove(&self.1);
+        }
+    }
+}
+
 async fn ask_all(gateway: Arc<Gateway>, site: SiteId) {
+    let _asker = Asker(Arc::clone(&gateway), site);
     loop {
         let ids: Vec<QueryId> = {
             let mut asks = gateway.jobs.0.asks.lock();

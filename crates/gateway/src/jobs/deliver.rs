@@ -35,10 +35,15 @@ pub(crate) fn start(
     };
     tokio::spawn(async move {
         let gateway = Arc::clone(&delivery.gateway);
-        let site = delivery.site;
+        let (site, id) = (delivery.site, delivery.id);
+        // Apart: were it to break, the job must not seem to be handed over for ever.
+        let mut delivering = tokio::spawn(delivery.run());
         tokio::select! {
-            () = delivery.run() => {}
-            () = gateway.stopped() => {}
+            ended = &mut delivering => if ended.is_err() {
+                tracing::error!(query = %id, "handing a job over broke: its site is asked for it");
+                gateway.jobs.handed_over(id);
+            },
+            () = gateway.stopped() => delivering.abort(),
         }
         drop((room, one_more));
         let _ = tell.send(());

@@ -15,12 +15,12 @@ use model::{QueryId, SiteId};
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::{sync::Notify, task::AbortHandle, time::Instant};
 
 /// A journal is read at least this often.
 const EVERY: Duration = Duration::from_secs(60);
@@ -45,6 +45,15 @@ struct Follower {
     nudge: Notify,
     /// It opens sessions itself just now, and reads on them.
     reading: AtomicBool,
+    /// Its task.
+    task: OnceLock<AbortHandle>,
+}
+
+impl Follower {
+    /// Its task broke: it follows nothing any more.
+    fn is_broken(&self) -> bool {
+        self.task.get().is_some_and(AbortHandle::is_finished)
+    }
 }
 
 /// Follows a site until none of its jobs is open.
@@ -74,9 +83,21 @@ pub(crate) fn session_opened(gateway: &Arc<Gateway>, site: SiteId) {
     }
 }
 
+/// Begins those anew whose task broke: without it nobody would look at their site's jobs any more.
+pub(crate) fn mend(gateway: &Arc<Gateway>) {
+    let broken: Vec<SiteId> = {
+        let followers = gateway.jobs.0.followers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        followers.iter().filter(|(_, follower)| follower.is_broken()).map(|(site, _)| *site).collect()
+    };
+    for site in broken {
+        tracing::error!(%site, "what follows a site's journal broke; it begins anew");
+        start(gateway, site, true);
+    }
+}
+
 fn start(gateway: &Arc<Gateway>, site: SiteId, at_once: bool) {
     let mut followers = gateway.jobs.0.followers.0.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(follower) = followers.get(&site) {
+    if let Some(follower) = followers.get(&site).filter(|follower| !follower.is_broken()) {
         if at_once {
             follower.nudge.notify_one();
         }
@@ -85,12 +106,14 @@ fn start(gateway: &Arc<Gateway>, site: SiteId, at_once: bool) {
     let follower = Arc::new(Follower::default());
     followers.insert(site, Arc::clone(&follower));
     let (weak, stopped) = (Arc::downgrade(gateway), gateway.stopped());
-    tokio::spawn(async move {
+    let follows = Arc::clone(&follower);
+    let task = tokio::spawn(async move {
         tokio::select! {
             () = stopped => {}
-            () = follow(weak, site, follower) => {}
+            () = follow(weak, site, follows) => {}
         }
     });
+    let _ = follower.task.set(task.abort_handle());
 }
 
 async fn follow(gateway: Weak<Gateway>, site: SiteId, follower: Arc<Follower>) {

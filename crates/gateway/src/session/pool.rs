@@ -125,12 +125,12 @@ impl Sessions {
         }
     }
 
-    /// The same when the error says that the connection is at fault.
+    /// The same when the error says that the connection may be at fault. Silence does: nobody knows whether there is still somebody.
     pub fn discard_broken(&self, session: &Arc<Session>, lane: Lane, error: &CallError) {
         use link_api::Code as C;
         let fine = matches!(error, CallError::Failed(status) if matches!(
             status.code(),
-            C::InvalidArgument | C::PermissionDenied | C::Unauthenticated | C::ResourceExhausted | C::Unimplemented | C::DeadlineExceeded | C::NotFound
+            C::InvalidArgument | C::PermissionDenied | C::Unauthenticated | C::ResourceExhausted | C::Unimplemented | C::NotFound
         ));
         if !fine {
             self.discard(session, lane);

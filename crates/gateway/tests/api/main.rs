@@ -17,6 +17,7 @@ mod immediate;
 mod jobs;
 mod kit;
 mod lines;
+mod liveness;
 mod pairing;
 mod query;
 mod registered;

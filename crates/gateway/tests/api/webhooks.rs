@@ -1,12 +1,13 @@
 //! An integrator manages its own endpoints. What is sent to them is tried in crates/webhook; here what callers see.
 
-use crate::kit::{Answer, World};
+use crate::kit::{Answer, Probing, World};
 use gateway::{
+    Limits,
     cloud::CloudError,
     store::{Paired, Store},
 };
 use insta::assert_json_snapshot as snapshot;
-use link_api::proto::EventKind;
+use link_api::proto::{self, EventKind};
 use model::{Availability, Timestamp};
 use serde_json::{Value, json};
 use std::{
@@ -241,6 +242,26 @@ async fn sites_that_come_and_go_are_told_to_whoever_wants_to_know() {
     let log = world.get(&format!("{ALL}/deliveries")).await;
     assert_eq!(log.json()["deliveries"][0]["event"], "siteOffline");
     snapshot!("delivery_of_site", log.shown());
+}
+
+/// What is told to endpoints and what is shown is one truth (K 28).
+#[tokio::test]
+async fn k28_a_connected_site_whose_work_path_is_dead_is_told_as_offline_and_again_when_it_can_work() {
+    let limits = Limits { proof_ms: 0, probe_ms: 200, ..Limits::default() };
+    let world = World::with(limits).await;
+    world.pair().await;
+    world.gateway.look_at_sites().await;
+    let of_sites = json!({ "url": "https://hooks.example.com/{siteId}", "sources": ["site"] });
+    assert_eq!(post(&world, ALL, &of_sites).await.status, 201);
+    *world.site.probing.lock().unwrap() = Probing::Stuck(proto::LaneKind::LaneBulk);
+    world.gateway.look_at_sites().await;
+    world.gateway.look_at_sites().await;
+    *world.site.probing.lock().unwrap() = Probing::Well;
+    world.gateway.look_at_sites().await;
+    let log = world.get(&format!("{ALL}/deliveries")).await.json();
+    let told: Vec<_> = log["deliveries"].as_array().unwrap().iter().map(|one| one["event"].clone()).collect();
+    assert_eq!(told.len(), 2);
+    assert!(told.contains(&json!("siteOffline")) && told.contains(&json!("siteOnline")), "{told:?}");
 }
 
 #[tokio::test]
