@@ -1,5 +1,6 @@
 //! `halo-gateway`: the public HTTP API of one integrator, on its own machine.
 
+mod desktop;
 mod key;
 mod run;
 
@@ -30,6 +31,10 @@ A first start:
        password_file = \"bp.password\"
        [webhooks]                                   # only to notify addresses inside your own network
        allow_networks = [\"10.20.0.0/16\"]
+       [desktop]                                    # applications on PCs, with tokens of your server's (default: on)
+       origins = [\"https://app.example.com\"]       # web pages that browsers may let ask
+       [limits]                                     # all of them are in docs/api.md
+       requests_per_second = 50                     # per subscription key; more is 429
      (relative paths start at the folder of gateway.toml)
   2. halo-gateway identity --config gateway.toml     prints your integrator id: have the platform admit it
   3. halo-gateway key add --name app --config gateway.toml     prints a subscription key, once
@@ -57,6 +62,9 @@ enum Command {
     /// Subscription keys: what your applications send as `Ocp-Apim-Subscription-Key`
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Desktop applications: take back what devices were given, change the key that signs their tokens
+    #[command(subcommand)]
+    Desktop(desktop::DesktopCommand),
 }
 
 #[derive(Args)]
@@ -85,6 +93,7 @@ fn main() -> ExitCode {
             say(&serde_json::json!({ "integrator": identity::integrator(&root) }).to_string())
         }),
         Command::Key(command) => key::run(command),
+        Command::Desktop(command) => desktop::run(command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

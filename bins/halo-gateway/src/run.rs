@@ -69,6 +69,7 @@ async fn serve_all(config: Config) -> Result<()> {
         clock,
         cloud: Arc::clone(&relay) as Arc<dyn Cloud>,
         webhooks,
+        desktop: config.desktop,
     };
     let gateway = Gateway::new(&config.data, options)?;
     tracing::info!(integrator = %gateway.integrator(), %address, "serving");

@@ -280,6 +280,9 @@ fn audit_text(rows: &[AuditRow]) -> String {
         for word in words.into_iter().flatten() {
             text += &format!(" {word}");
         }
+        if let Some(device) = &row.device {
+            text += &format!(" desktop={device}");
+        }
         for (name, number) in [("rows", row.rows), ("bytes", row.bytes), ("ms", row.ms)] {
             text += &number.map(|number| format!(" {name}={number}")).unwrap_or_default();
         }

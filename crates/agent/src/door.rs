@@ -27,7 +27,7 @@ use link_api::{
     convert,
     proto::{self, Refusal},
 };
-use model::{Access, Clock, Command, Effect, IntegratorId, QueryId, SiteFacts, SiteId, Timestamp};
+use model::{Access, Clock, Command, DeviceId, Effect, IntegratorId, QueryId, SiteFacts, SiteId, Timestamp};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -49,6 +49,9 @@ pub struct Request {
     pub command: Arc<Command>,
     /// Whether it asks for enforced read-only.
     pub read_only: bool,
+    /// A desktop application asks, on this device; `None`: the integrator's own server. It is the gateway's word: the gateway is
+    /// who checked the device.
+    pub device: Option<DeviceId>,
 }
 
 /// Work that was let in to run later, and as whom.
@@ -60,6 +63,8 @@ pub(crate) struct Taken {
     pub(crate) instance: Arc<str>,
     /// Asked for, or all that the pairing allowed.
     pub(crate) read_only: bool,
+    /// As of a [`Request`].
+    pub(crate) device: Option<DeviceId>,
 }
 
 /// Why it may not.
@@ -185,12 +190,13 @@ impl Door {
         site: SiteId,
         command: &Command,
         read_only: bool,
+        device: Option<DeviceId>,
     ) -> Result<Taken, Refused> {
         let pairing = self.known(peer, site)?;
         self.may_enter(&pairing, site, command)?;
         let read_only = read_only || pairing.access == Access::ReadOnly;
         let instance = peer.name.as_str().into();
-        Ok(Taken { site, integrator: pairing.integrator, instance, read_only })
+        Ok(Taken { site, integrator: pairing.integrator, instance, read_only, device })
     }
 
     /// Lets in what was taken before: its caller need not be there any more, its integrator must still be let in. It may do
@@ -206,7 +212,8 @@ impl Door {
     ) -> Result<Admission, Refused> {
         let pairing = read(&self.pairings).get(&(taken.site, taken.integrator)).cloned();
         let pairing = pairing.ok_or_else(not_paired)?;
-        let request = Request { query, command, read_only: taken.read_only };
+        let device = taken.device.clone();
+        let request = Request { query, command, read_only: taken.read_only, device };
         self.admit(pairing, taken.instance.clone(), taken.site, request)
     }
 
@@ -359,6 +366,7 @@ impl Door {
                 integrator: Some(pairing.integrator),
                 instance: Some(instance.clone()),
                 query: Some(request.query),
+                device: request.device.clone(),
                 status: Some(refused.refusal.as_str_name()),
                 effect: Some(effect_name(Effect::NotExecuted)),
                 ..AuditLine::new(self.clock.now(), Happened::Refused, site)
@@ -374,7 +382,7 @@ impl Door {
         if !lock(&self.running).insert(key) {
             return refuse(repeated());
         }
-        Ok(Admission::new(self.clone(), pairing, instance, key, access, catalogue, request.command))
+        Ok(Admission::new(self.clone(), pairing, instance, key, access, catalogue, request))
     }
 
     /// Whether a paired integrator may run this now, and in which catalogue.

@@ -402,7 +402,8 @@ fn read(request: RunRequest) -> Result<(DoorRequest, Order), Status> {
     let query = convert::query_id(&request.query_id).map_err(invalid)?;
     let command = request.command.ok_or_else(|| Status::invalid_argument("no command"))?;
     let command = Arc::new(convert::command_from_proto(command).map_err(invalid)?);
-    Ok((DoorRequest { query, command, read_only: request.read_only }, order))
+    let device = convert::device(request.device.as_deref()).map_err(invalid)?;
+    Ok((DoorRequest { query, command, read_only: request.read_only, device }, order))
 }
 
 fn row_form(form: WireForm) -> Result<RowForm, Status> {

@@ -18,8 +18,8 @@ use std::fmt::Write;
 pub struct Asked {
     /// What to run, and in which catalogue.
     pub command: Command,
-    /// How long it may wait for its turn, milliseconds. Immediate: 0 to 60,000, default 30,000; async: 0 to 7,200,000, default
-    /// 3,600,000.
+    /// How long it may wait for its turn, milliseconds. Immediate: 0 to 60,000, default 30,000; async: 0 to 7,200,000, default as
+    /// the gateway is set.
     pub max_time_in_queue: u32,
     /// Our extension `readOnly`: run it so that the database refuses writes. Default false.
     pub read_only: bool,
@@ -85,9 +85,9 @@ pub fn parse(body: &[u8]) -> Result<Asked, BodyError> {
     asked(body, limit::IMMEDIATE_QUEUE_DEFAULT_MS, limit::IMMEDIATE_QUEUE_MAX_MS)
 }
 
-/// The same of `POST …/queries/async`.
-pub fn parse_async(body: &[u8]) -> Result<Asked, BodyError> {
-    asked(body, limit::ASYNC_QUEUE_DEFAULT_MS, limit::ASYNC_QUEUE_MAX_MS)
+/// The same of `POST …/queries/async`; `queue_ms` is the `maxTimeInQueue` of a body that says none.
+pub fn parse_async(body: &[u8], queue_ms: u32) -> Result<Asked, BodyError> {
+    asked(body, queue_ms, limit::ASYNC_QUEUE_MAX_MS)
 }
 
 fn asked(body: &[u8], default: u32, most: u32) -> Result<Asked, BodyError> {

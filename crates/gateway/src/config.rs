@@ -1,6 +1,12 @@
 //! `gateway.toml`: what the one who runs a gateway may set. Paths are relative to the file.
 
-use crate::gateway::{Limits, Login};
+mod desktop;
+mod limits;
+
+use crate::{
+    desktop::DesktopSettings,
+    gateway::{Limits, Login},
+};
 use model::{Hidden, Pms};
 use serde::Deserialize;
 use std::{
@@ -41,6 +47,8 @@ pub struct Config {
     pub logins: HashMap<Pms, Login>,
     /// Figures.
     pub limits: Limits,
+    /// What desktop applications may.
+    pub desktop: DesktopSettings,
     /// Which addresses notifications may go to, beside public ones over HTTPS.
     pub webhook_policy: Policy,
     /// Certificates to trust for them beside the system's, PEM.
@@ -62,9 +70,11 @@ struct File {
     #[serde(default)]
     logins: HashMap<String, FileLogin>,
     #[serde(default)]
-    limits: FileLimits,
+    limits: limits::File,
     #[serde(default)]
     webhooks: FileWebhooks,
+    #[serde(default)]
+    desktop: desktop::File,
 }
 
 #[derive(Deserialize)]
@@ -81,17 +91,6 @@ struct FileLogin {
     user: Hidden<String>,
     password: Option<Hidden<String>>,
     password_file: Option<PathBuf>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileLimits {
-    immediate_result_bytes: Option<usize>,
-    answer_memory_bytes: Option<usize>,
-    request_body_bytes: Option<usize>,
-    execution_ms: Option<u32>,
-    stream_execution_ms: Option<u32>,
-    stalled_caller_ms: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -145,23 +144,8 @@ impl Config {
             networks: networks.collect::<Result<_, _>>()?,
             plain_http: file.webhooks.allow_plain_http,
         };
-        let default = Limits::default();
-        let limits = Limits {
-            immediate_result_bytes: file
-                .limits
-                .immediate_result_bytes
-                .unwrap_or(default.immediate_result_bytes),
-            answer_memory_bytes: file.limits.answer_memory_bytes.unwrap_or(default.answer_memory_bytes),
-            request_body_bytes: file
-                .limits
-                .request_body_bytes
-                .unwrap_or(default.request_body_bytes)
-                .min(default.request_body_bytes),
-            execution_ms: file.limits.execution_ms.unwrap_or(default.execution_ms),
-            stream_execution_ms: file.limits.stream_execution_ms.unwrap_or(default.stream_execution_ms),
-            stalled_caller_ms: file.limits.stalled_caller_ms.unwrap_or(default.stalled_caller_ms),
-            ..default
-        };
+        let desktop = file.desktop.read()?;
+        let limits = file.limits.read(file.desktop.rate()?)?;
         Ok(Config {
             listen: file.listen,
             allow_plain_http: file.allow_plain_http,
@@ -174,6 +158,7 @@ impl Config {
             logins,
             limits,
             webhook_policy,
+            desktop,
             webhook_ca: file.webhooks.ca.map(|path| folder.join(path)),
         })
     }

@@ -20,12 +20,15 @@ pub struct ApiError {
     pub retry_after: Option<u32>,
     /// `Allow`, for 405.
     pub allow: Option<&'static str>,
+    /// It is about an access token, or getting one: published for those is also `{"statusCode","message"}`, and the answer has
+    /// the members of both forms.
+    pub token: bool,
 }
 
 impl ApiError {
     /// An envelope with this status and message.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        ApiError { status, message: message.into(), retry_after: None, allow: None }
+        ApiError { status, message: message.into(), retry_after: None, allow: None, token: false }
     }
 
     /// 400.
@@ -47,6 +50,19 @@ impl ApiError {
             StatusCode::UNAUTHORIZED,
             "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription.",
         )
+    }
+
+    /// 401 of the desktop's door.
+    pub fn token_wrong(message: impl Into<String>) -> Self {
+        ApiError { token: true, ..Self::new(StatusCode::UNAUTHORIZED, message) }
+    }
+
+    /// 429: `seconds` until one more is taken.
+    pub fn too_often(seconds: u32) -> Self {
+        let message = format!(
+            "Rate limit is exceeded. Nothing was executed. Try again in {seconds} seconds, or have whoever runs the gateway raise the limit."
+        );
+        ApiError { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, message) }
     }
 
     /// 403.
@@ -92,7 +108,7 @@ impl ApiError {
     pub fn gone() -> Self {
         Self::new(
             StatusCode::GONE,
-            "Access to the target resource is permanently no longer available at the origin server: results are kept for 24 hours. Run the query again.",
+            "Access to the target resource is permanently no longer available at the origin server: results are kept for 24 hours, or as long as the gateway is set to. Run the query again.",
         )
     }
 
@@ -114,9 +130,13 @@ impl ApiError {
     /// The envelope as JSON.
     pub fn body(&self) -> Vec<u8> {
         let text = self.status.canonical_reason().unwrap_or("Error");
-        let value = serde_json::json!({
+        let mut value = serde_json::json!({
             "error": { "status": self.status.as_u16(), "statusText": text, "message": self.message }
         });
+        if self.token {
+            value["statusCode"] = self.status.as_u16().into();
+            value["message"] = self.message.as_str().into();
+        }
         value.to_string().into_bytes()
     }
 }

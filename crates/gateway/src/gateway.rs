@@ -3,10 +3,12 @@
 use crate::{
     budget::Budget,
     cloud::Cloud,
-    jobs::{EventSink, Jobs, follow},
+    desktop::{Desktop, DesktopSettings},
+    jobs::{EventSink, Jobs, OPEN, follow},
     keys::Keys,
     liveness::Liveness,
     mirror::Mirror,
+    rate::{Limiter, Rate},
     session::Sessions,
     store::{Store, StoreError},
     webhooks::{self, WebhookSettings},
@@ -45,6 +47,20 @@ pub struct Limits {
     pub async_execution_ms: u32,
     /// The same of each run of a registered one.
     pub registered_execution_ms: u32,
+    /// `maxTimeInQueue` of an async query that says none, milliseconds.
+    pub async_queue_ms: u32,
+    /// How long a site keeps a job's result after its end, milliseconds. A site keeps it for a week at most.
+    pub result_keep_ms: u64,
+    /// Row JSON of an async query, bytes; 0: no cap but the site's disk.
+    pub async_result_bytes: u64,
+    /// Row JSON of a registered query's result, bytes.
+    pub registered_result_bytes: u64,
+    /// Jobs of this gateway that are not over; one more is 503.
+    pub open_jobs: usize,
+    /// How often each subscription key may ask; `None`: as often as it likes.
+    pub key_rate: Option<Rate>,
+    /// The same of each device of a desktop application.
+    pub device_rate: Option<Rate>,
     /// A site that says nothing for this long while a job is handed over counts as unreachable, milliseconds.
     pub hand_over_ms: u64,
     /// Beyond queue and execution: how long the way there and back may take, milliseconds.
@@ -66,6 +82,14 @@ impl Default for Limits {
             stalled_caller_ms: 60_000,
             async_execution_ms: 0,
             registered_execution_ms: 0,
+            async_queue_ms: limit::ASYNC_QUEUE_DEFAULT_MS,
+            result_keep_ms: 24 * 60 * 60 * 1000,
+            async_result_bytes: 0,
+            registered_result_bytes: limit::REGISTERED_RESULT_BYTES as u64,
+            open_jobs: OPEN,
+            key_rate: None,
+            // No person at a PC asks so often; a program gone wild does.
+            device_rate: Some(Rate { per_second: 25, burst: 100 }),
             hand_over_ms: 120_000,
             transfer_slack_ms: 15_000,
             proof_ms: 30_000,
@@ -103,6 +127,8 @@ pub struct Options {
     pub cloud: Arc<dyn Cloud>,
     /// How notifications are sent.
     pub webhooks: WebhookSettings,
+    /// What desktop applications may.
+    pub desktop: DesktopSettings,
 }
 
 /// One gateway. Handlers share it.
@@ -124,6 +150,9 @@ pub struct Gateway {
     pub(crate) budget: Budget,
     pub(crate) under_way: UnderWay,
     pub(crate) webhooks: Arc<Webhooks>,
+    pub(crate) desktop: Desktop,
+    pub(crate) key_rate: Limiter,
+    pub(crate) device_rate: Limiter,
     stopping: watch::Sender<bool>,
 }
 
@@ -136,16 +165,28 @@ impl std::fmt::Debug for Gateway {
 impl Gateway {
     /// Over the data folder, where the database is opened or made.
     pub fn new(data: &Path, options: Options) -> Result<Arc<Gateway>, StoreError> {
-        let Options { own, integrator_name, environment, logins, limits, tuning, clock, cloud, webhooks } =
-            options;
+        let Options {
+            own,
+            integrator_name,
+            environment,
+            logins,
+            limits,
+            tuning,
+            clock,
+            cloud,
+            webhooks,
+            desktop,
+        } = options;
         let store = Arc::new(Store::open(data)?);
         let peer = own.peer().clone();
         let sessions = Sessions::new(Arc::clone(&cloud), own, Arc::clone(&store), Arc::clone(&clock), tuning);
         let jobs = Jobs::open(data, Arc::clone(&clock))?;
         let [fresh, within] = [limits.proof_ms, limits.probe_ms].map(Duration::from_millis);
         let liveness = Liveness::new(sessions.clone(), Arc::clone(&clock), fresh, within);
+        let integrator = IntegratorId(peer.id);
+        let desktop = Desktop::open(data, desktop, &environment, integrator, Arc::clone(&clock))?;
         let gateway = Arc::new(Gateway {
-            integrator: IntegratorId(peer.id),
+            integrator,
             integrator_root: peer.root_spki,
             integrator_name,
             environment,
@@ -159,6 +200,9 @@ impl Gateway {
             budget: Budget::new(limits.answer_memory_bytes),
             under_way: UnderWay::default(),
             webhooks: Arc::new(webhooks::open(data, webhooks, Arc::clone(&clock))?),
+            desktop,
+            key_rate: Limiter::new(limits.key_rate),
+            device_rate: Limiter::new(limits.device_rate),
             stopping: watch::Sender::new(false),
             clock,
             cloud,

@@ -2,18 +2,24 @@
 
 mod async_query;
 mod batch;
+mod caller;
 mod cancel;
+mod cors;
+mod desktop;
 mod immediate;
 mod job_error;
 mod list;
 mod newest;
+mod once;
 mod page;
 mod pair_site;
 mod query;
 mod registered;
 mod request;
+mod revocations;
 mod sites;
 mod submit;
+mod token;
 mod webhooks;
 mod whole;
 
@@ -21,17 +27,17 @@ use crate::{error::ApiError, gateway::Gateway};
 use axum::{
     Router,
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, StatusCode, Uri, header},
+    http::{HeaderName, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+pub(crate) use caller::Caller;
+use caller::authenticate;
 use model::{QueryId, SiteId};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// The published header.
-const SUBSCRIPTION_KEY: HeaderName = HeaderName::from_static("ocp-apim-subscription-key");
 /// Ours: names a query, so that its outcome can be asked for when its answer was lost.
 const QUERY_ID: HeaderName = HeaderName::from_static("halo-query-id");
 
@@ -43,9 +49,12 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/integrator/sites", get(sites::find))
         .route("/integrator/sites/{siteId}", get(sites::look))
         .nest("/integrator/sites/{siteId}/queries", queries())
+        .route("/integrator/token", post(token::handle))
+        .merge(revocations::routes())
         .merge(webhooks::routes())
         .method_not_allowed_fallback(wrong_method)
         .route_layer(from_fn_with_state(Arc::clone(&gateway), authenticate))
+        .merge(desktop::routes(&gateway))
         .fallback(unknown_path)
         .layer(from_fn_with_state(Arc::clone(&gateway), log))
         .with_state(gateway)
@@ -67,21 +76,6 @@ fn queries() -> Router<Arc<Gateway>> {
         .route("/{queryId}/results/{pageNumber}/stream", get(page::stream))
 }
 
-/// Refuses whoever has no key.
-async fn authenticate(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
-    let Some(key) = request.headers().get(SUBSCRIPTION_KEY) else {
-        return ApiError::key_missing().into_response();
-    };
-    match gateway.keys.check(key.as_bytes()) {
-        Ok(Some(_)) => next.run(request).await,
-        Ok(None) => ApiError::key_wrong().into_response(),
-        Err(error) => {
-            tracing::error!(%error, "subscription keys cannot be read");
-            ApiError::internal("The gateway cannot check subscription keys now.").into_response()
-        }
-    }
-}
-
 /// One line per request. Never the address: a pairing code arrives in the query string.
 async fn log(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
     let began = gateway.clock.monotonic();
@@ -93,6 +87,7 @@ async fn log(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) 
         %method,
         route = route.as_ref().map_or("unknown", MatchedPath::as_str),
         status = response.status().as_u16(),
+        device = response.extensions().get::<Caller>().and_then(Caller::device).map(|device| device.as_str()),
         query = response.headers().get(QUERY_ID).and_then(|id| id.to_str().ok()),
         us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         "answered"
@@ -104,17 +99,27 @@ async fn unknown_path() -> ApiError {
     ApiError::not_found("The server cannot find the requested resource.")
 }
 
-async fn wrong_method(uri: Uri) -> ApiError {
-    let path = uri.path().trim_end_matches('/');
+async fn wrong_method(route: MatchedPath) -> ApiError {
+    // The whole path as it was routed: of an address a nested router sees the rest alone.
+    let path = route.as_str().trim_end_matches('/');
     if let Some(allow) = webhooks::allowed(path) {
         let message = format!("This resource takes {} alone.", allow.replace(',', ", "));
         return ApiError { allow: Some(allow), ..ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message) };
     }
     let ends = |words: &[&str]| words.iter().any(|word| path.ends_with(word));
     let under = |word: &str| path.rsplit_once('/').is_some_and(|(before, _)| before.ends_with(word));
-    let (allow, instead) = if path.ends_with("/queries/registered") {
+    let (allow, instead) = if let Some(allowed) = desktop::allowed(path).or(revocations::allowed(path)) {
+        allowed
+    } else if path.ends_with("/queries/registered") {
         ("POST,GET,HEAD", "POST or GET")
-    } else if ends(&["/pair-site", "/pairSite", "/queries/immediate", "/queries/async", "/queries/status"]) {
+    } else if ends(&[
+        "/pair-site",
+        "/pairSite",
+        "/token",
+        "/queries/immediate",
+        "/queries/async",
+        "/queries/status",
+    ]) {
         ("POST", "POST")
     } else if under("/queries/registered") || under("/queries") {
         ("GET,HEAD,DELETE", "GET or DELETE")

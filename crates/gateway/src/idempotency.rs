@@ -4,6 +4,7 @@
 use crate::{
     error::ApiError,
     gateway::Gateway,
+    http::Caller,
     jobs::{HeldKey, table::Key},
 };
 use axum::http::{HeaderMap, HeaderName, StatusCode};
@@ -38,6 +39,7 @@ impl Start {
 /// Looks the request's key up. `what` is all that the answer depends on beside the body.
 pub(crate) async fn start(
     gateway: &Gateway,
+    caller: &Caller,
     headers: &HeaderMap,
     what: &str,
     body: &[u8],
@@ -47,7 +49,8 @@ pub(crate) async fn start(
     digest.update(what.len().to_be_bytes());
     digest.update(what);
     digest.update(body);
-    let key = Key { hash: Sha256::digest(text).into(), digest: digest.finalize().into() };
+    let hash = Sha256::new_with_prefix(caller.scope()).chain_update(text).finalize();
+    let key = Key { hash: hash.into(), digest: digest.finalize().into() };
     let jobs = &gateway.jobs;
     let held = jobs.hold_key(key.hash).ok_or_else(|| ApiError {
         retry_after: Some(1),

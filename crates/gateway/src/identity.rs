@@ -58,6 +58,15 @@ pub(crate) fn read_or_make(
     }
 }
 
+/// Puts a key's file in the place of the one that is there: whole or not at all.
+pub(crate) fn replace(data: &Path, name: &str, key: &Hidden<Vec<u8>>) -> io::Result<()> {
+    let aside = data.join(format!("{name}.{}", std::process::id()));
+    let mut file = private(&aside)?;
+    file.write_all(key.reveal())?;
+    file.sync_all()?;
+    std::fs::rename(&aside, data.join(name))
+}
+
 /// Who a root is.
 pub fn integrator(root: &Root) -> IntegratorId {
     IntegratorId(root.id())

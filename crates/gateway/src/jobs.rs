@@ -29,8 +29,8 @@ use std::{
 };
 use table::{Key, Table};
 
-/// Jobs that are not over, in memory: beyond it nothing new begins.
-const OPEN: usize = 100_000;
+/// Jobs that are not over, in memory: beyond it nothing new begins, whatever the gateway is set to.
+pub(crate) const OPEN: usize = 100_000;
 /// A site that has no record of what we may have handed it is asked once more after this long: it may just be writing it.
 const UNKNOWN_FOR: Duration = Duration::from_secs(3);
 
@@ -137,6 +137,11 @@ impl Jobs {
         }
         self.lock().open.insert(id, Entry::new(record, true));
         Ok(())
+    }
+
+    /// Whether so many jobs are not over.
+    pub(crate) fn has_open(&self, most: usize) -> bool {
+        self.lock().open.len() >= most
     }
 
     /// What is known of a job; `None`: never seen, or long over.

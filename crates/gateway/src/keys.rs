@@ -100,8 +100,17 @@ struct Cached {
     keys: Vec<Known>,
 }
 
-/// Hash and name.
-type Known = ([u8; 32], Arc<str>);
+/// Hash and whose.
+type Known = ([u8; 32], KeyOwner);
+
+/// Whose key it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyOwner {
+    /// The key's number, as in [`KeyInfo`].
+    pub id: i64,
+    /// Who uses it.
+    pub name: Arc<str>,
+}
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -115,8 +124,8 @@ impl Keys {
         Keys { store, clock, cached: RwLock::new(Cached { read_at: None, keys: Vec::new() }) }
     }
 
-    /// The name that the key belongs to; `None` for a key that is not ours.
-    pub fn check(&self, key: &[u8]) -> Result<Option<Arc<str>>, StoreError> {
+    /// Whom the key belongs to; `None` for a key that is not ours.
+    pub fn check(&self, key: &[u8]) -> Result<Option<KeyOwner>, StoreError> {
         if key.len() > KEY_BYTES {
             return Ok(None);
         }
@@ -125,9 +134,9 @@ impl Keys {
         {
             let cached = self.cached.read().unwrap_or_else(PoisonError::into_inner);
             if cached.read_at.is_some_and(|at| now.saturating_sub(at) < FRESH_FOR)
-                && let Some(name) = find(&cached.keys, &digest)
+                && let Some(owner) = find(&cached.keys, &digest)
             {
-                return Ok(Some(name));
+                return Ok(Some(owner));
             }
         }
         let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
@@ -140,19 +149,20 @@ impl Keys {
 
     fn read(&self) -> Result<Vec<Known>, StoreError> {
         let connection = self.store.lock();
-        let mut statement = connection.prepare_cached("SELECT hash, name FROM subscription_keys")?;
-        let rows = statement
-            .query_map([], |row| Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?.into())))?;
+        let mut statement = connection.prepare_cached("SELECT hash, id, name FROM subscription_keys")?;
+        let rows = statement.query_map([], |row| {
+            Ok((row.get(0)?, KeyOwner { id: row.get(1)?, name: row.get::<_, String>(2)?.into() }))
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }
 
 /// Looks at every key, so that time does not tell which one was near.
-fn find(keys: &[Known], digest: &[u8; 32]) -> Option<Arc<str>> {
+fn find(keys: &[Known], digest: &[u8; 32]) -> Option<KeyOwner> {
     let mut found = None;
-    for (hash, name) in keys {
+    for (hash, owner) in keys {
         if bool::from(hash.ct_eq(digest)) {
-            found = Some(Arc::clone(name));
+            found = Some(owner.clone());
         }
     }
     found
@@ -173,8 +183,9 @@ mod tests {
         let first = add(&store, "clinic app", &mut rng, Timestamp(1)).unwrap();
         let second = add(&store, "clinic app", &mut rng, Timestamp(2)).unwrap();
         assert!(matches!(add(&store, "clinic app", &mut rng, Timestamp(3)), Err(KeyError::TwoAlready)));
-        assert_eq!(keys.check(first.reveal().as_bytes()).unwrap().as_deref(), Some("clinic app"));
-        assert_eq!(keys.check(second.reveal().as_bytes()).unwrap().as_deref(), Some("clinic app"));
+        let known = [&first, &second].map(|key| keys.check(key.reveal().as_bytes()).unwrap().unwrap());
+        assert!(known.iter().all(|owner| &*owner.name == "clinic app"));
+        assert_ne!(known[0].id, known[1].id, "each is counted for itself");
         assert_eq!(keys.check(b"").unwrap(), None);
         assert_eq!(keys.check(&vec![b'a'; 1000]).unwrap(), None);
         let file = std::fs::read(store.path()).unwrap();

@@ -8,6 +8,7 @@ pub mod body;
 pub mod budget;
 pub mod cloud;
 pub mod config;
+pub mod desktop;
 pub mod error;
 mod gateway;
 mod http;
@@ -21,6 +22,7 @@ mod liveness;
 pub mod mirror;
 mod pair;
 mod presence;
+mod rate;
 mod run;
 pub mod serve;
 pub mod session;
@@ -32,6 +34,7 @@ pub mod webhooks;
 pub use gateway::{Gateway, Limits, Login, Options};
 pub use http::router;
 pub use keep_on::keep_on;
+pub use rate::Rate;
 
 /// As much of a text as fits into so many bytes.
 fn cut(text: &str, bytes: usize) -> &str {

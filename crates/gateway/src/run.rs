@@ -163,6 +163,7 @@ impl<'a> Runner<'a> {
                 _ => limits.immediate_result_bytes as u64,
             },
             all_sets: self.output.row_form() == proto::RowForm::Lines,
+            device: self.record.device.clone().map(String::from),
         }
     }
 

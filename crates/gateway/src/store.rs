@@ -56,6 +56,10 @@ CREATE TABLE idempotency (key BLOB PRIMARY KEY, digest BLOB NOT NULL, query BLOB
 CREATE INDEX idempotency_by_age ON idempotency (created);
 ", "
 CREATE TABLE rereadings (site BLOB PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+", "
+CREATE TABLE desktop_devices (device TEXT PRIMARY KEY, revoked INTEGER NOT NULL, times INTEGER NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE kept_answers (name BLOB PRIMARY KEY, sealed BLOB NOT NULL, created INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX kept_answers_by_age ON kept_answers (created);
 "];
 
 /// Opens the file with the settings that every connection needs, and brings its tables up to date.

@@ -2,8 +2,8 @@
 
 use crate::proto;
 use model::{
-    Catalogue, Command, CommandType, Direction, Effect, ErrorDetails, ErrorType, ExecutionMode, Hidden,
-    Parameter, ParameterType, Pms, QueryId, SiteFacts, Timestamp, limit,
+    Catalogue, Command, CommandType, DeviceId, Direction, Effect, ErrorDetails, ErrorType, ExecutionMode,
+    Hidden, Parameter, ParameterType, Pms, QueryId, SiteFacts, Timestamp, limit,
 };
 
 /// What is wrong with a message. Names the field, never quotes a value.
@@ -18,6 +18,11 @@ fn invalid<T>(what: impl Into<String>) -> Result<T, Invalid> {
 /// A query's identifier: exactly 16 bytes.
 pub fn query_id(bytes: &[u8]) -> Result<QueryId, Invalid> {
     QueryId::from_slice(bytes).ok_or_else(|| Invalid("queryId is not 16 bytes".to_owned()))
+}
+
+/// The device that a desktop application runs on; `None`: the integrator's own server asks.
+pub fn device(text: Option<&str>) -> Result<Option<DeviceId>, Invalid> {
+    text.map(DeviceId::parse).transpose().map_err(|_| Invalid("device is not the name of one".to_owned()))
 }
 
 /// A command for the wire.

@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod command;
+pub mod device;
 pub mod environment;
 pub mod hidden;
 pub mod id;
@@ -13,6 +14,7 @@ pub mod site;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use command::{Access, Command, CommandType, Direction, ExecutionMode, Parameter, ParameterType};
+pub use device::DeviceId;
 pub use environment::ENVIRONMENTS;
 pub use hidden::Hidden;
 pub use id::{IntegratorId, LinkId, QueryId, SiteId};

@@ -204,7 +204,7 @@ pub fn head(data: &[u8]) {
 pub fn http_body(data: &[u8]) {
     let _ = gateway::body::parse_batch(data);
     let read = [
-        gateway::body::parse_async(data).map(|asked| asked.command),
+        gateway::body::parse_async(data, limit::ASYNC_QUEUE_DEFAULT_MS).map(|asked| asked.command),
         gateway::body::parse_registered(data).map(|asked| asked.command),
     ];
     for command in read.into_iter().flatten() {

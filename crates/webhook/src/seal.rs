@@ -22,14 +22,15 @@ impl Sealer {
         RandomizedNonceKey::new(&AES_256_GCM, key).ok().map(Sealer)
     }
 
-    /// `place` must be the same when it is opened: a value moved elsewhere stays shut.
-    pub(crate) fn seal(&self, place: &[u8], clear: &Hidden<String>) -> Option<Vec<u8>> {
+    /// Seals. `place` must be the same when it is opened: a value moved elsewhere stays shut. `None`: the machine has no randomness.
+    pub fn seal(&self, place: &[u8], clear: &Hidden<String>) -> Option<Vec<u8>> {
         let mut sealed = clear.reveal().clone().into_bytes();
         let nonce = self.0.seal_in_place_append_tag(Aad::from(place), &mut sealed).ok()?;
         Some([&nonce.as_ref()[..], &sealed].concat())
     }
 
-    pub(crate) fn open(&self, place: &[u8], sealed: &[u8]) -> Option<Hidden<String>> {
+    /// Opens what was sealed for this place; `None` for anything else.
+    pub fn open(&self, place: &[u8], sealed: &[u8]) -> Option<Hidden<String>> {
         let (nonce, body) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let mut body = body.to_vec();
         let clear = self.0.open_in_place(Nonce::from(nonce), Aad::from(place), &mut body).ok()?;

@@ -69,6 +69,11 @@ impl Webhooks {
         self.wake.notify_one();
     }
 
+    /// What shuts the secrets, for other small things that the same database keeps.
+    pub fn sealer(&self) -> &Sealer {
+        &self.sealer
+    }
+
     /// Whether `http://` may be used.
     pub fn plain_http(&self) -> bool {
         self.transport.policy.plain_http

@@ -1,13 +1,13 @@
 //! What a request holds once it is let in, and what it can't do without.
 
-use super::{Door, Refused, effect_name, lock, read, repeated, switched_off, watched::Watched};
+use super::{Door, Refused, Request, effect_name, lock, read, repeated, switched_off, watched::Watched};
 use crate::{
     journal::{Entry, NotBegun},
     store::{AuditLine, Finished, Happened, LedgerKey, PairingRecord, Started, StoreError},
 };
 use database::{Dialect, Failure, Session};
 use link_api::{convert, proto};
-use model::{Access, Command};
+use model::{Access, Command, DeviceId};
 use rusqlite::Transaction;
 use std::sync::{
     Arc,
@@ -37,6 +37,7 @@ struct Ticket {
     command: Arc<Command>,
     /// A witness has written its end down: what comes after it is a correction.
     left: Arc<AtomicBool>,
+    device: Option<DeviceId>,
 }
 
 /// Sessions with the same key may serve one another's commands.
@@ -63,11 +64,12 @@ impl Admission {
         key: LedgerKey,
         access: Access,
         catalogue: Arc<str>,
-        command: Arc<Command>,
+        request: Request,
     ) -> Self {
+        let Request { command, device, .. } = request;
         let started = Started { key, read_only: access == Access::ReadOnly, at: door.clock.now() };
         let left = Arc::default();
-        Admission(Some(Ticket { door, pairing, instance, started, access, catalogue, command, left }))
+        Admission(Some(Ticket { door, pairing, instance, started, access, catalogue, command, left, device }))
     }
 
     /// What it may do.
@@ -338,6 +340,7 @@ impl Ticket {
             integrator: Some(self.pairing.integrator),
             instance: Some(self.instance.clone()),
             query: Some(self.started.key.query),
+            device: self.device.clone(),
             access: Some(self.access),
             catalogue: Some(self.catalogue.clone()),
             ..AuditLine::new(self.door.clock.now(), what, self.pairing.site)

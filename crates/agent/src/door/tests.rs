@@ -3,7 +3,12 @@ use crate::testkit::{Bench, DAY, command};
 use model::Clock;
 
 fn request(id: u128, text: &str) -> Request {
-    Request { query: QueryId(uuid::Uuid::from_u128(id)), command: command(text), read_only: false }
+    Request {
+        query: QueryId(uuid::Uuid::from_u128(id)),
+        command: command(text),
+        read_only: false,
+        device: None,
+    }
 }
 
 fn enter(bench: &Bench, request: Request) -> Result<Admission, Refused> {
@@ -135,6 +140,27 @@ fn a_possible_write_is_on_disk_before_it_begins_and_both_lines_tell_of_it() {
     assert_eq!((end.what.as_str(), end.status.as_deref(), end.rows), ("end", Some("SUCCESSFUL"), Some(7)));
     assert_eq!(end.query, begin.query);
     assert!(!format!("{rows:?}").contains("canary-value"), "no parameter values");
+}
+
+/// A practice must be able to see what came from an untrusted PC and not from the integrator's server.
+#[test]
+fn a_desktops_lines_name_its_device_and_others_none() {
+    let bench = Bench::new();
+    bench.pair(Access::ReadWrite);
+    let device = Some(DeviceId::parse("PC-7").unwrap());
+    let from_desktop = Request { device: device.clone(), ..request(1, "update x") };
+    enter(&bench, from_desktop).unwrap().begin().unwrap().finish(&successful());
+    enter(&bench, request(2, "update x")).unwrap().begin().unwrap().finish(&successful());
+    bench.door().switch(bench.site, IntegratorId(bench.integrator.id()), false).unwrap();
+    let refused = Request { device, ..request(3, "update x") };
+    assert_eq!(refusal(enter(&bench, refused)), Refusal::SwitchedOff);
+    let lines: Vec<_> = bench.audit().into_iter().map(|row| (row.what, row.device)).collect();
+    let of =
+        |what: &str| lines.iter().filter(|(w, _)| w == what).map(|(_, d)| d.as_deref()).collect::<Vec<_>>();
+    assert_eq!(of("begin"), [Some("PC-7"), None]);
+    assert_eq!(of("end"), [Some("PC-7"), None]);
+    assert_eq!(of("refused"), [Some("PC-7")]);
+    assert_eq!(of("switched-off"), [None]);
 }
 
 #[test]

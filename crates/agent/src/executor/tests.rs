@@ -29,7 +29,7 @@ fn start(bench: &Bench, id: u128, text: &str, order: Order) -> mpsc::Receiver<Ru
 
 fn start_as(bench: &Bench, peer: &Peer, id: u128, text: &str, order: Order) -> mpsc::Receiver<RunEvent> {
     let query = QueryId(uuid::Uuid::from_u128(id));
-    let request = Request { query, command: command(text), read_only: false };
+    let request = Request { query, command: command(text), read_only: false, device: None };
     let admission = bench.door().enter(peer, bench.site, request).unwrap();
     bench.host.executor().start(admission, order)
 }

@@ -93,6 +93,7 @@ fn order(id: u128, text: &str) -> proto::RunRequest {
         read_only: false,
         max_row_bytes: 0,
         all_sets: false,
+        device: None,
     }
 }
 

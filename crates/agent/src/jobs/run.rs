@@ -118,6 +118,8 @@ impl Jobs {
         let Some(request) = self.store.job_request(&job)?.filter(|_| job.state == wanted) else {
             return Ok(None);
         };
+        let device = convert::device(request.device.as_deref());
+        let device = device.map_err(|_| StoreError::Broken("a job's device"))?;
         let command = request.command.ok_or(StoreError::Broken("a job's command"))?;
         let command =
             convert::command_from_proto(command).map_err(|_| StoreError::Broken("a job's command"))?;
@@ -127,6 +129,7 @@ impl Jobs {
             integrator: job.key.integrator,
             instance: job.instance.clone(),
             read_only: job.read_only,
+            device,
         };
         let admission = match self.door.enter_taken(&taken, query, Arc::new(command)) {
             Ok(admission) => admission,

@@ -10,7 +10,7 @@ use link_api::{
     convert,
     proto::{self, JobState, JobStatus, Refusal},
 };
-use model::{Command, IntegratorId, QueryId};
+use model::{Command, DeviceId, IntegratorId, QueryId};
 
 /// Longest wait for a turn. Source: published facts, C4.
 const QUEUE_MS: u32 = 2 * 60 * 60 * 1000;
@@ -30,6 +30,7 @@ const DIGEST: usize = 32;
 pub(crate) struct Wanted {
     query: QueryId,
     command: Command,
+    device: Option<DeviceId>,
     request: proto::SubmitRequest,
 }
 
@@ -58,7 +59,8 @@ impl Wanted {
         }
         let most = if request.schedule.is_some() { run::REGISTERED_MS } else { run::ASYNC_MS };
         request.run_ms = if request.run_ms == 0 { most } else { request.run_ms.min(most) };
-        Ok(Wanted { query, command, request })
+        let device = convert::device(request.device.as_deref()).map_err(|error| error.to_string())?;
+        Ok(Wanted { query, command, device, request })
     }
 }
 
@@ -67,7 +69,8 @@ impl Jobs {
     pub(crate) fn submit(&self, caller: &Caller, wanted: Wanted) -> Result<JobState, StoreError> {
         let (peer, site) = (&caller.peer, caller.site);
         let key = LedgerKey { site, integrator: IntegratorId(peer.id), query: wanted.query };
-        let taken = match self.door.take_on(peer, site, &wanted.command, wanted.request.read_only) {
+        let (read_only, device) = (wanted.request.read_only, wanted.device.clone());
+        let taken = match self.door.take_on(peer, site, &wanted.command, read_only, device) {
             Ok(taken) => taken,
             Err(refused) => {
                 // Taken before, it may have run since: a repeat must not be told that it did not.

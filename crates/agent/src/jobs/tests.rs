@@ -228,6 +228,18 @@ async fn pages_can_be_fetched_while_the_query_still_runs() {
     assert_eq!(all.pages.iter().map(|(head, _)| head.page.unwrap().rows).sum::<u64>(), 100_000);
 }
 
+/// A job runs long after its caller has gone: what it came from is kept with it, sealed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_of_a_desktop_is_written_down_as_one_when_it_runs() {
+    let bench = bench(Access::ReadWrite);
+    submit(&bench, proto::SubmitRequest { device: Some("PC-7".into()), ..request(1, "update") });
+    ended(&bench, 1).await;
+    let begun = bench.audit().into_iter().find(|row| row.what == "begin").unwrap();
+    assert_eq!(begun.device.as_deref(), Some("PC-7"));
+    let wrong = proto::SubmitRequest { device: Some("two\nlines".into()), ..request(2, "update") };
+    assert!(Wanted::read(wrong).unwrap_err().contains("device"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_again_is_the_same_job_and_something_else_under_its_id_is_refused() {
     let bench = bench(Access::ReadWrite);

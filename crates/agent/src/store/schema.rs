@@ -75,6 +75,10 @@ const ADDED: &str = "
         refused INTEGER NOT NULL         -- the last start had another key
     ) STRICT;
 
+    CREATE TABLE IF NOT EXISTS audit_device (  -- beside lines that a desktop application caused
+        audit INTEGER PRIMARY KEY, device TEXT NOT NULL
+    ) STRICT;
+
     CREATE TABLE IF NOT EXISTS site_off (site BLOB PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
     CREATE TABLE IF NOT EXISTS job (

@@ -2,7 +2,7 @@
 
 use super::{Store, StoreError};
 use aws_lc_rs::digest;
-use model::{Access, Command, IntegratorId, QueryId, SiteId, Timestamp};
+use model::{Access, Command, DeviceId, IntegratorId, QueryId, SiteId, Timestamp};
 use rusqlite::{Transaction, params};
 use std::sync::Arc;
 
@@ -66,6 +66,8 @@ pub(crate) struct AuditLine {
     pub(crate) integrator: Option<IntegratorId>,
     pub(crate) instance: Option<Arc<str>>,
     pub(crate) query: Option<QueryId>,
+    /// A desktop application asked, on this device.
+    pub(crate) device: Option<DeviceId>,
     pub(crate) access: Option<Access>,
     pub(crate) catalogue: Option<Arc<str>>,
     /// Its text and the text's hash are written, its values are not.
@@ -87,6 +89,7 @@ impl AuditLine {
             integrator: None,
             instance: None,
             query: None,
+            device: None,
             access: None,
             catalogue: None,
             command: None,
@@ -130,6 +133,10 @@ impl AuditLine {
             self.bytes.map(u64::cast_signed),
             self.ms,
         ])?;
+        if let Some(device) = &self.device {
+            t.prepare_cached("INSERT INTO audit_device (audit, device) VALUES (?1, ?2)")?
+                .execute(params![t.last_insert_rowid(), device.as_str()])?;
+        }
         Ok(())
     }
 }
@@ -152,6 +159,9 @@ pub struct AuditRow {
     pub instance: Option<String>,
     /// Which query.
     pub query: Option<String>,
+    /// The device that it came from, when a desktop application asked.
+    #[serde(default)]
+    pub device: Option<String>,
     /// `read-only` or `read-write`.
     pub access: Option<String>,
     /// Where.
@@ -178,8 +188,8 @@ impl Store {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(
             "SELECT id, at, what, site, integrator, instance, query, access, catalogue, audit.sha256, text,
-                 status, effect, rows, bytes, ms
-             FROM audit LEFT JOIN statement USING (sha256) ORDER BY id DESC LIMIT ?1",
+                 status, effect, rows, bytes, ms, device
+             FROM audit LEFT JOIN statement USING (sha256) LEFT JOIN audit_device ON audit_device.audit = audit.id ORDER BY id DESC LIMIT ?1",
         )?;
         let id = |bytes: Option<Vec<u8>>| {
             bytes.and_then(|b| uuid::Uuid::from_slice(&b).ok()).map(|id| id.to_string())
@@ -202,6 +212,7 @@ impl Store {
                 rows: row.get(13)?,
                 bytes: row.get(14)?,
                 ms: row.get(15)?,
+                device: row.get(16)?,
             })
         })?;
         let mut rows = rows.collect::<Result<Vec<_>, _>>()?;

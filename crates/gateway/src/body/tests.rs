@@ -94,11 +94,11 @@ proptest! {
 
 #[test]
 fn an_async_query_has_its_own_default_and_most() {
-    let read = parse_async(br#"{"command":{"text":"SELECT 1"}}"#).unwrap();
-    assert_eq!(read.max_time_in_queue, 3_600_000);
+    let read = parse_async(br#"{"command":{"text":"SELECT 1"}}"#, 77_000).unwrap();
+    assert_eq!(read.max_time_in_queue, 77_000);
     let body = |n: u32| format!(r#"{{"command":{{"text":"x"}},"maxTimeInQueue":{n}}}"#);
-    assert!(parse_async(body(7_200_000).as_bytes()).is_ok());
-    assert!(parse_async(body(7_200_001).as_bytes()).is_err());
+    assert!(parse_async(body(7_200_000).as_bytes(), 77_000).is_ok());
+    assert!(parse_async(body(7_200_001).as_bytes(), 77_000).is_err());
 }
 
 fn registration(more: &str) -> String {
@@ -119,7 +119,7 @@ fn a_registration_waits_for_its_turn_until_the_next_run_unless_it_says_otherwise
 proptest! {
     #[test]
     fn no_bytes_make_the_others_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = (parse_async(&bytes), parse_registered(&bytes), parse_batch(&bytes));
+        let _ = (parse_async(&bytes, 77_000), parse_registered(&bytes), parse_batch(&bytes));
     }
 
     #[test]

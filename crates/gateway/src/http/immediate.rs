@@ -1,6 +1,7 @@
-//! `POST /integrator/sites/{siteId}/queries/immediate`.
+//! `POST …/queries/immediate`.
 
 use super::{
+    Caller,
     request::{body_error, check_content_type, check_known, named, read, with_id},
     site_id,
 };
@@ -16,6 +17,7 @@ use crate::{
     run::{self, Form, Job},
 };
 use axum::{
+    Extension,
     body::Body,
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
@@ -27,6 +29,7 @@ use uuid::Uuid;
 
 pub(super) async fn handle(
     State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
     Path(site): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -36,7 +39,7 @@ pub(super) async fn handle(
     let named = named(&headers)?;
     let (body, room) = read(&gateway, &headers, body).await?;
     let request = body::parse(&body).map_err(body_error)?;
-    let start = idempotency::start(&gateway, &headers, &format!("immediate {site}"), &body).await?;
+    let start = idempotency::start(&gateway, &caller, &headers, &format!("immediate {site}"), &body).await?;
     if let Start::Known { query: id, .. } = &start
         && let Some(answer) = answered_before(&gateway, *id, &request).await?
     {
@@ -48,7 +51,7 @@ pub(super) async fn handle(
     // Both or none, also when the caller hangs up in between: the key is held until the command is recorded.
     let task = tokio::spawn(async move {
         claim(&gateway, &start, id).await.map_err(IntoResponse::into_response)?;
-        match begin(&gateway, site, id, named.is_some(), request, size, form, room).await {
+        match begin(&gateway, &caller, site, id, named.is_some(), request, size, form, room).await {
             Ok(told) => Ok((told, start)),
             Err(error) => {
                 unclaim(&gateway, &start).await;
@@ -125,6 +128,7 @@ async fn unclaim(gateway: &Gateway, start: &Start) {
 #[expect(clippy::too_many_arguments, reason = "each is one fact about the request, used once")]
 async fn begin(
     gateway: &Arc<Gateway>,
+    caller: &Caller,
     site: SiteId,
     id: QueryId,
     named: bool,
@@ -156,6 +160,7 @@ async fn begin(
         result_size: 0,
         error: None,
         effect: None,
+        device: caller.device().cloned(),
     };
     if named && !matches!(gateway.jobs.look(id).await, Ok(None)) {
         return Err(not_recorded(MirrorError::Used));

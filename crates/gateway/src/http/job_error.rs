@@ -1,5 +1,6 @@
 //! What callers are told about jobs that are not there, not taken, or not of the kind they asked for.
 
+use super::Caller;
 use crate::{
     error::ApiError,
     gateway::Gateway,
@@ -14,15 +15,27 @@ pub(super) fn mirror_unreadable(error: StoreError) -> ApiError {
     ApiError::internal("The gateway cannot read its status mirror now.")
 }
 
-/// A job of this kind at this site.
+/// A job of this kind at this site, for the integrator itself.
 pub(super) async fn find(
     gateway: &Gateway,
     site: SiteId,
     id: QueryId,
     kind: Kind,
 ) -> Result<JobRecord, ApiError> {
+    find_for(gateway, &Caller::Integrator, site, id, kind).await
+}
+
+/// A job of this kind at this site that the caller may see.
+pub(super) async fn find_for(
+    gateway: &Gateway,
+    caller: &Caller,
+    site: SiteId,
+    id: QueryId,
+    kind: Kind,
+) -> Result<JobRecord, ApiError> {
     let found = gateway.jobs.look(id).await.map_err(mirror_unreadable)?;
-    let Some(record) = found.filter(|record| record.site == site) else {
+    let seen = |record: &JobRecord| record.site == site && caller.may_see(record.device.as_ref());
+    let Some(record) = found.filter(seen) else {
         return Err(ApiError::not_found(
             "The server cannot find the requested resource: no such query of this gateway is known at the site.",
         ));

@@ -69,6 +69,7 @@ fn read(site: SiteId, uri: &Uri) -> Result<Wanted, ApiError> {
         from: 0,
         after: None,
         limit: LIMIT.0,
+        device: None,
     };
     let mut seen = Vec::new();
     for (name, value) in &pairs {

@@ -1,6 +1,6 @@
 //! `GET …/queries/registered/{queryId}/results`: the newest result.
 
-use super::{job_error::find, query_id, registered::fresh, request::with_id, site_id};
+use super::{Caller, job_error::find_for, query_id, registered::fresh, request::with_id, site_id};
 use crate::{
     answer::{self, Rows},
     error::ApiError,
@@ -13,6 +13,7 @@ use crate::{
     session::Lane,
 };
 use axum::{
+    Extension,
     body::Body,
     extract::{Path, State},
     http::{HeaderValue, StatusCode, header},
@@ -27,10 +28,11 @@ use std::{sync::Arc, time::Duration};
 
 pub(super) async fn handle(
     State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
     Path((site, query)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     let (site, query) = (site_id(&site)?, query_id(&query)?);
-    let record = find(&gateway, site, query, Kind::Registered).await?;
+    let record = find_for(&gateway, &caller, site, query, Kind::Registered).await?;
     let body = newest(&gateway, record).await?;
     let mut response = Response::new(Body::from(body));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

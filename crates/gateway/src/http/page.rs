@@ -1,7 +1,8 @@
 //! `GET …/queries/{queryId}/results/{pageNumber}`, in the published envelope and as the JSON array alone.
 
 use super::{
-    job_error::{find, mirror_unreadable},
+    Caller,
+    job_error::{find_for, mirror_unreadable},
     query_id,
     request::with_id,
     site_id,
@@ -18,6 +19,7 @@ use crate::{
     session::Lane,
 };
 use axum::{
+    Extension,
     body::Body,
     extract::{Path, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -25,7 +27,7 @@ use axum::{
 };
 use bytes::Bytes;
 use link_api::proto;
-use model::{ExecutionMode, limit};
+use model::ExecutionMode;
 use serde_json::{Map, Value};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
@@ -35,9 +37,10 @@ const PIECES: usize = 2;
 
 pub(super) async fn handle(
     State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
     Path((site, query, number)): Path<(String, String, String)>,
 ) -> Result<Response, ApiError> {
-    let (record, number) = wanted(&gateway, &site, &query, &number).await?;
+    let (record, number) = wanted(&gateway, &caller, &site, &query, &number).await?;
     let (mut reader, head) = match open(&gateway, &record, number).await? {
         Opened::Page(reader, head) => (reader, head),
         Opened::Nothing(head) => return Ok(with_id(nothing(&record, &head), record.id)),
@@ -77,9 +80,10 @@ pub(super) async fn handle(
 
 pub(super) async fn stream(
     State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
     Path((site, query, number)): Path<(String, String, String)>,
 ) -> Result<Response, ApiError> {
-    let (record, number) = wanted(&gateway, &site, &query, &number).await?;
+    let (record, number) = wanted(&gateway, &caller, &site, &query, &number).await?;
     let (reader, page) = match open(&gateway, &record, number).await? {
         Opened::Page(reader, page) => (reader, page),
         Opened::Nothing(head) => return Ok(with_id(response(&head, 2, Body::from("[]")), record.id)),
@@ -123,6 +127,7 @@ fn is_sent(end: &proto::PagesEnd) -> bool {
 /// Reads the path; a job whose result can't be had any more, or never will be, is said without asking the site.
 async fn wanted(
     gateway: &Gateway,
+    caller: &Caller,
     site: &str,
     query: &str,
     number: &str,
@@ -131,14 +136,15 @@ async fn wanted(
     let number = number.parse().ok().filter(|n| *n >= 1);
     let number = number
         .ok_or_else(|| ApiError::bad_request("`pageNumber` in the path must be an integer from 1 on."))?;
-    let record = find(gateway, site, query, Kind::Async).await?;
+    let record = find_for(gateway, caller, site, query, Kind::Async).await?;
     check_result(gateway, &record)?;
     Ok((record, number))
 }
 
 /// Whether there is any sense in asking the site for a result.
 pub(super) fn check_result(gateway: &Gateway, record: &JobRecord) -> Result<(), ApiError> {
-    let too_old = record.completed.is_some_and(|at| gateway.clock.now().0 - at > limit::MIRROR_KEEP_MS);
+    let kept = i64::try_from(gateway.limits.result_keep_ms).unwrap_or(i64::MAX);
+    let too_old = record.completed.is_some_and(|at| gateway.clock.now().0 - at > kept);
     if record.expired || (too_old && record.why.is_none()) {
         return Err(ApiError::gone());
     }

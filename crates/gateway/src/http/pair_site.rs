@@ -4,6 +4,7 @@ use super::sites::{self, PracticeQuery, cloud_error, json_response, site_object}
 use crate::{
     error::ApiError,
     gateway::Gateway,
+    http::Caller,
     idempotency::{self, Start},
     pair::{self, PairError},
 };
@@ -48,7 +49,7 @@ pub(super) async fn handle(
     };
     // All that the answer depends on; only a digest of it is kept.
     let all = format!("{} {} {}", asked.pms.type_name(), asked.pms_id, asked.code.unwrap_or_default());
-    let start = idempotency::start(&gateway, &headers, "pair", all.as_bytes()).await?;
+    let start = idempotency::start(&gateway, &Caller::Integrator, &headers, "pair", all.as_bytes()).await?;
     if let Start::Known { query: QueryId(site), .. } = start
         && gateway.is_paired(SiteId(site))
     {

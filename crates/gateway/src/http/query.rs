@@ -1,7 +1,8 @@
-//! `GET /integrator/sites/{siteId}/queries/{queryId}`: how an async query stands, or what became of an immediate one.
+//! `GET …/queries/{queryId}`: how an async query stands, or what became of an immediate one.
 
 use super::{
-    job_error::{find, mirror_unreadable},
+    Caller,
+    job_error::{find_for, mirror_unreadable},
     json_response, query_id,
     registered::fresh,
     request::with_id,
@@ -17,6 +18,7 @@ use crate::{
     verdict::{End, judge},
 };
 use axum::{
+    Extension,
     extract::{Path, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -33,15 +35,17 @@ const NEVER_ARRIVED_AFTER: Duration = Duration::from_secs(150);
 
 pub(super) async fn handle(
     State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
     Path((site, query)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     let (site, query) = (site_id(&site)?, query_id(&query)?);
     if gateway.jobs.look(query).await.map_err(mirror_unreadable)?.is_some() {
-        let record = fresh(&gateway, find(&gateway, site, query, Kind::Async).await?).await?;
+        let record = fresh(&gateway, find_for(&gateway, &caller, site, query, Kind::Async).await?).await?;
         return Ok(with_id(json_response(StatusCode::OK, &shown(&gateway, &record).await), query));
     }
     let known = gateway.mirror.look(query).await.map_err(mirror_unreadable)?;
-    let Some(known) = known.filter(|known| known.record.site == site) else {
+    let seen = |record: &Record| record.site == site && caller.may_see(record.device.as_ref());
+    let Some(known) = known.filter(|known| seen(&known.record)) else {
         return Err(ApiError::not_found(
             "The server cannot find the requested resource: no query of this id was sent to the site within 24 hours.",
         ));

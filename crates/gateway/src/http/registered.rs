@@ -1,7 +1,8 @@
-//! `…/queries/registered`: create, list, look, cancel. The operations serve any API; the integrator's answers are here.
+//! `…/queries/registered`: create, list, look, cancel.
 
 use super::{
-    job_error::{find, mirror_unreadable},
+    Caller,
+    job_error::{find_for, mirror_unreadable},
     json_response, query_id,
     request::with_id,
     site_id,
@@ -18,6 +19,7 @@ use crate::{
     run,
 };
 use axum::{
+    Extension,
     body::Body,
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
@@ -33,59 +35,67 @@ const LISTED: u32 = 1000;
 
 pub(super) async fn create(
     State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
     Path(site): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let site = site_id(&site)?;
-    let id = register(&gateway, site, &headers, body).await?;
-    Ok(with_id(json_response(StatusCode::ACCEPTED, &json!({ "id": id.to_string() })), id))
+    let id = register(&gateway, &caller, site, &headers, body).await?;
+    // The two published documents differ in this.
+    let status = if caller.device().is_some() { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+    Ok(with_id(json_response(status, &json!({ "id": id.to_string() })), id))
 }
 
 pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
     Path(site): Path<String>,
 ) -> Result<Response, ApiError> {
     let site = site_id(&site)?;
-    let all = list_all(&gateway, site).await?;
+    let all = list_all(&gateway, &caller, site).await?;
     Ok(json_response(StatusCode::OK, &json!({ "registeredQueries": all })))
 }
 
 pub(super) async fn look(
     State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
     Path((site, query)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     let (site, query) = (site_id(&site)?, query_id(&query)?);
-    let record = fresh(&gateway, find(&gateway, site, query, Kind::Registered).await?).await?;
+    let record = fresh(&gateway, find_for(&gateway, &caller, site, query, Kind::Registered).await?).await?;
     Ok(with_id(json_response(StatusCode::OK, &shown(&gateway, &record)), query))
 }
 
 pub(super) async fn cancel(
     State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
     Path((site, query)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     let (site, query) = (site_id(&site)?, query_id(&query)?);
-    let record = find(&gateway, site, query, Kind::Registered).await?;
+    let record = find_for(&gateway, &caller, site, query, Kind::Registered).await?;
     if record.is_open() {
         cancel_at_site(&gateway, site, query, false).await?;
     }
     Ok(with_id(StatusCode::NO_CONTENT.into_response(), query))
 }
 
-/// All that this gateway knows, newest first.
-async fn list_all(gateway: &Arc<Gateway>, site: SiteId) -> Result<Vec<Value>, ApiError> {
+/// All that this gateway knows and the caller may see, newest first.
+async fn list_all(gateway: &Arc<Gateway>, caller: &Caller, site: SiteId) -> Result<Vec<Value>, ApiError> {
     super::request::check_known(gateway, site).await?;
-    let wanted = move || Wanted {
-        site,
-        immediate: false,
-        kind: Some(Kind::Registered),
-        status: None,
-        from: 0,
-        after: None,
-        limit: LISTED,
+    let read = async || {
+        let wanted = Wanted {
+            site,
+            immediate: false,
+            kind: Some(Kind::Registered),
+            status: None,
+            from: 0,
+            after: None,
+            limit: LISTED,
+            device: caller.device().cloned(),
+        };
+        gateway.jobs.on_disk(move |table| table.list(&wanted)).await.map_err(mirror_unreadable)
     };
-    let read =
-        async || gateway.jobs.on_disk(move |table| table.list(&wanted())).await.map_err(mirror_unreadable);
     let open: Vec<QueryId> =
         read().await?.into_iter().filter_map(job).filter(JobRecord::is_open).map(|r| r.id).collect();
     for some in open.chunks(ask::AT_ONCE) {

@@ -14,6 +14,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
+use bytes::Bytes;
 use futures::StreamExt;
 use model::{QueryId, SiteId};
 use std::time::Duration;
@@ -105,6 +106,17 @@ pub(super) async fn read(
         }
     }
     Ok((bytes, room))
+}
+
+/// Reads a body of a few members, which needs no share of the memory budget.
+pub(super) async fn read_small(body: Body, limit: usize) -> Result<Bytes, ApiError> {
+    let Ok(read) = tokio::time::timeout(BODY_WITHIN, axum::body::to_bytes(body, limit)).await else {
+        return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "The request's body did not arrive in time."));
+    };
+    read.map_err(|_| {
+        let message = format!("The request's body broke off, or is larger than {limit} bytes.");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    })
 }
 
 /// What a caller is told whose body is not what it should be.

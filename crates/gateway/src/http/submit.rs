@@ -10,13 +10,14 @@ use crate::{
     budget::Reservation,
     error::ApiError,
     gateway::Gateway,
+    http::Caller,
     idempotency::{self, Start},
     jobs::{JobRecord, Kind, Schedule, deliver},
     mirror::MirrorError,
 };
 use axum::{body::Body, http::HeaderMap};
 use link_api::{convert, proto};
-use model::{Command, QueryId, SiteId, limit};
+use model::{Command, DeviceId, QueryId, SiteId};
 use sha2::{Digest, Sha256};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
@@ -28,6 +29,7 @@ const REGISTER_WITHIN: Duration = Duration::from_secs(10);
 /// Submits an async query: its record as it stands when it was taken.
 pub(super) async fn submit_async(
     gateway: &Arc<Gateway>,
+    caller: &Caller,
     site: SiteId,
     headers: &HeaderMap,
     body: Body,
@@ -35,8 +37,9 @@ pub(super) async fn submit_async(
     check_content_type(headers)?;
     let named = named(headers)?;
     let (body, room) = read(gateway, headers, body).await?;
-    let Asked { command, max_time_in_queue, read_only } = body::parse_async(&body).map_err(body_error)?;
-    let start = idempotency::start(gateway, headers, &format!("async {site}"), &body).await?;
+    let asked = body::parse_async(&body, gateway.limits.async_queue_ms).map_err(body_error)?;
+    let Asked { command, max_time_in_queue, read_only } = asked;
+    let start = idempotency::start(gateway, caller, headers, &format!("async {site}"), &body).await?;
     if let Start::Known { query: id, .. } = &start
         && let Some(record) = look(gateway, *id).await?
     {
@@ -53,8 +56,9 @@ pub(super) async fn submit_async(
         request_size: body.len() as u64,
         digest: Sha256::digest(&body).to_vec(),
         run_ms: gateway.limits.async_execution_ms,
-        max_row_bytes: 0,
+        max_row_bytes: gateway.limits.async_result_bytes,
         schedule: None,
+        device: caller.device().cloned(),
     };
     let (record, _, _) = job.begin(gateway, start, room).await?;
     Ok(record)
@@ -63,6 +67,7 @@ pub(super) async fn submit_async(
 /// Registers a query: its id, once the site has it.
 pub(super) async fn register(
     gateway: &Arc<Gateway>,
+    caller: &Caller,
     site: SiteId,
     headers: &HeaderMap,
     body: Body,
@@ -71,7 +76,7 @@ pub(super) async fn register(
     let named = named(headers)?;
     let (body, room) = read(gateway, headers, body).await?;
     let asked = body::parse_registered(&body).map_err(body_error)?;
-    let start = idempotency::start(gateway, headers, &format!("registered {site}"), &body).await?;
+    let start = idempotency::start(gateway, caller, headers, &format!("registered {site}"), &body).await?;
     if let Start::Known { query: id, .. } = &start
         && look(gateway, *id).await?.is_some()
     {
@@ -88,13 +93,14 @@ pub(super) async fn register(
         request_size: body.len() as u64,
         digest: Sha256::digest(&body).to_vec(),
         run_ms: gateway.limits.registered_execution_ms,
-        max_row_bytes: limit::REGISTERED_RESULT_BYTES as u64,
+        max_row_bytes: gateway.limits.registered_result_bytes,
         schedule: Some(Schedule {
             name: asked.name,
             frequency: asked.frequency,
             duration: asked.duration,
             ..Schedule::default()
         }),
+        device: caller.device().cloned(),
     };
     let id = job.id;
     let (_, handed_over, start) = job.begin(gateway, start, room).await?;
@@ -135,6 +141,7 @@ struct Job {
     run_ms: u32,
     max_row_bytes: u64,
     schedule: Option<Schedule>,
+    device: Option<DeviceId>,
 }
 
 impl Job {
@@ -151,6 +158,9 @@ impl Job {
         start: Start,
         room: Reservation,
     ) -> Result<Begun, ApiError> {
+        if gateway.jobs.has_open(gateway.limits.open_jobs) {
+            return Err(not_recorded(MirrorError::Full));
+        }
         let now = gateway.clock.now().0;
         let record = JobRecord {
             read_only: self.read_only,
@@ -158,6 +168,7 @@ impl Job {
             command_size: self.command.text.reveal().len() as u64,
             request_size: self.request_size,
             schedule: self.schedule,
+            device: self.device,
             ..JobRecord::new(self.id, self.site, self.kind, self.command.mode, now)
         };
         let request = proto::SubmitRequest {
@@ -166,7 +177,7 @@ impl Job {
             queue_ms: self.max_time_in_queue,
             run_ms: self.run_ms,
             read_only: self.read_only,
-            keep_ms: 0,
+            keep_ms: gateway.limits.result_keep_ms,
             digest: self.digest,
             schedule: record.schedule.as_ref().map(|schedule| proto::Schedule {
                 name: schedule.name.clone(),
@@ -174,6 +185,7 @@ impl Job {
                 duration_ms: schedule.duration * 1000,
             }),
             max_row_bytes: self.max_row_bytes,
+            device: record.device.clone().map(String::from),
         };
         gateway.jobs.begin(record.clone(), start.key()).await.map_err(not_recorded)?;
         let handed_over = deliver::start(gateway, &record, request, room);

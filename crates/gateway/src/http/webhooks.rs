@@ -3,26 +3,29 @@
 mod deliveries;
 mod shape;
 
-use super::sites::json_response;
+use super::{
+    once::{Told, once},
+    request::read_small,
+    sites::json_response,
+};
 use crate::{error::ApiError, gateway::Gateway};
 use axum::{
     Router,
     body::Body,
     extract::{Path, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use bytes::Bytes;
 use model::Hidden;
 use serde_json::{Map, Value, json};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use uuid::Uuid;
 use webhook::{Endpoint, Kind, Kinds, Settings, Source, Sources, Step, UrlTemplate, WebhookError};
 
 /// Settings are small.
 const BODY_BYTES: usize = 16 * 1024;
-/// A body must arrive within this time.
-const BODY_WITHIN: Duration = Duration::from_secs(60);
 
 /// The routes of this part.
 pub(super) fn routes() -> Router<Arc<Gateway>> {
@@ -58,11 +61,16 @@ async fn add(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let body = read(&headers, body).await?;
+    let bytes = read(&headers, body).await?;
+    let body = members(&bytes)?;
     let settings = settings(&gateway, &body)?;
     let own = secret(&body)?;
-    let (made, secret) = gateway.webhooks.add(settings, own).await.map_err(refused)?;
-    Ok(with_secret(StatusCode::CREATED, &made, Some(&secret)))
+    let webhooks = gateway.webhooks();
+    once(&gateway, &headers, "webhooks", &bytes, async move {
+        let (made, secret) = webhooks.add(settings, own).await.map_err(refused)?;
+        Ok(with_secret(StatusCode::CREATED, &made, Some(&secret)))
+    })
+    .await
 }
 
 async fn look(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>) -> Result<Response, ApiError> {
@@ -77,7 +85,7 @@ async fn replace(
     body: Body,
 ) -> Result<Response, ApiError> {
     let id = webhook_id(&id)?;
-    let settings = settings(&gateway, &read(&headers, body).await?)?;
+    let settings = settings(&gateway, &members(&read(&headers, body).await?)?)?;
     let changed = gateway.webhooks.replace(id, settings).await.map_err(refused)?.ok_or_else(no_webhook)?;
     Ok(json_response(&shape::endpoint(&changed)))
 }
@@ -96,7 +104,8 @@ async fn change_secret(
     body: Body,
 ) -> Result<Response, ApiError> {
     let id = webhook_id(&id)?;
-    let body = read(&headers, body).await?;
+    let bytes = read(&headers, body).await?;
+    let body = members(&bytes)?;
     let step = match body.get("step") {
         None | Some(Value::Null) => Step::Begin,
         Some(Value::String(word)) if word == "begin" => Step::Begin,
@@ -104,25 +113,26 @@ async fn change_secret(
         Some(Value::String(word)) if word == "cancel" => Step::Cancel,
         Some(_) => return Err(ApiError::bad_request("`step` must be one of `begin`, `finish`, `cancel`.")),
     };
-    let changed = gateway.webhooks.change_secret(id, step, secret(&body)?).await.map_err(refused)?;
-    let (endpoint, secret) = changed.ok_or_else(no_webhook)?;
-    Ok(with_secret(StatusCode::OK, &endpoint, secret.as_ref()))
+    let (own, webhooks) = (secret(&body)?, gateway.webhooks());
+    once(&gateway, &headers, &format!("webhooks {id} secrets"), &bytes, async move {
+        let changed = webhooks.change_secret(id, step, own).await.map_err(refused)?;
+        let (endpoint, secret) = changed.ok_or_else(no_webhook)?;
+        Ok(with_secret(StatusCode::OK, &endpoint, secret.as_ref()))
+    })
+    .await
 }
 
 /// An endpoint, and the secret where it is shown: this once.
-fn with_secret(status: StatusCode, endpoint: &Endpoint, secret: Option<&Hidden<String>>) -> Response {
+fn with_secret(status: StatusCode, endpoint: &Endpoint, secret: Option<&Hidden<String>>) -> Told {
     let mut shown = shape::endpoint(endpoint);
     if let (Some(secret), Value::Object(members)) = (secret, &mut shown) {
         members.insert("secret".into(), secret.reveal().as_str().into());
     }
-    let mut response = json_response(&shown);
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    Told::new(status, &shown).with_secret()
 }
 
-/// A body that may be left out: then it is `{}`.
-async fn read(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, ApiError> {
+/// A body, of JSON in UTF-8 where its type is said.
+async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
     if let Some(media) = headers.get(header::CONTENT_TYPE) {
         let media = media.to_str().unwrap_or_default().to_ascii_lowercase();
         if media.split(';').next().is_none_or(|media| media.trim() != "application/json") {
@@ -130,18 +140,15 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, Api
             return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
         }
     }
-    let reading = tokio::time::timeout(BODY_WITHIN, axum::body::to_bytes(body, BODY_BYTES));
-    let Ok(bytes) = reading.await else {
-        return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "The request's body did not arrive in time."));
-    };
-    let Ok(bytes) = bytes else {
-        let message = format!("The request's body broke off, or is larger than {BODY_BYTES} bytes.");
-        return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message));
-    };
+    read_small(body, BODY_BYTES).await
+}
+
+/// Its members. It may be left out: then it is `{}`.
+fn members(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
     if bytes.is_empty() {
         return Ok(Map::new());
     }
-    match serde_json::from_slice(&bytes) {
+    match serde_json::from_slice(bytes) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(ApiError::bad_request("The body must be a JSON object.")),
         Err(error) => Err(ApiError::bad_request(format!(

@@ -1,7 +1,7 @@
 //! What the gateway keeps of one job: metadata and status. No text, no values, no rows, no database words.
 
 use crate::mirror::Span;
-use model::{Effect, ErrorType, ExecutionMode, QueryId, SiteId};
+use model::{DeviceId, Effect, ErrorType, ExecutionMode, QueryId, SiteId};
 use serde::{Deserialize, Serialize};
 
 /// Runs once, or again and again.
@@ -269,6 +269,9 @@ pub struct JobRecord {
     pub told: Vec<Told>,
     /// Of a registered one.
     pub schedule: Option<Schedule>,
+    /// The device of the desktop application that sent it; `None`: the integrator's own server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceId>,
 }
 
 impl JobRecord {
@@ -302,6 +305,7 @@ impl JobRecord {
             revision: 0,
             told: Vec::new(),
             schedule: None,
+            device: None,
         }
     }
 

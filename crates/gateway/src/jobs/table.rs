@@ -2,7 +2,7 @@
 
 use super::record::{JobRecord, Kind};
 use crate::store::{self, StoreError};
-use model::{QueryId, SiteId};
+use model::{DeviceId, QueryId, SiteId};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::{
     path::Path,
@@ -119,10 +119,11 @@ impl Table {
         let mut statement = connection.prepare_cached(
             "SELECT 0, record, created, id FROM queries
                WHERE ?1 AND record ->> '$.site' = ?2 AND created >= ?4 AND (created, id) < (?5, ?6)
-                 AND (?7 IS NULL OR record ->> '$.status' = ?7)
+                 AND (?7 IS NULL OR record ->> '$.status' = ?7) AND (?10 IS NULL OR record ->> '$.device' = ?10)
              UNION ALL
              SELECT 1, record, created, id FROM jobs
                WHERE site = ?3 AND kind = ?8 AND created >= ?4 AND (created, id) < (?5, ?6) AND (?7 IS NULL OR status = ?7)
+                 AND (?10 IS NULL OR record ->> '$.device' = ?10)
              ORDER BY 3 DESC, 4 DESC LIMIT ?9",
         )?;
         let rows = statement.query_map(
@@ -136,6 +137,7 @@ impl Table {
                 wanted.status,
                 wanted.kind.map_or(-1, number),
                 i64::from(wanted.limit),
+                wanted.device.as_ref().map(DeviceId::as_str),
             ],
             |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)),
         )?;
@@ -176,6 +178,23 @@ impl Table {
     pub(crate) fn unclaim(&self, key: &Key) -> Result<(), StoreError> {
         self.writer().execute("DELETE FROM idempotency WHERE key = ?1", params![key.hash])?;
         Ok(())
+    }
+
+    /// Keeps a sealed answer under its name, on disk when this returns.
+    pub(crate) fn keep_answer(&self, name: QueryId, sealed: &[u8], now: i64) -> Result<(), StoreError> {
+        let mut connection = self.writer();
+        let transaction = begin(&mut connection, true)?;
+        transaction
+            .execute("INSERT INTO kept_answers VALUES (?1, ?2, ?3)", params![name.as_bytes(), sealed, now])?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// A sealed answer.
+    pub(crate) fn answer(&self, name: QueryId) -> Result<Option<Vec<u8>>, StoreError> {
+        let connection = self.reader();
+        let mut statement = connection.prepare_cached("SELECT sealed FROM kept_answers WHERE name = ?1")?;
+        Ok(statement.query_row(params![name.as_bytes()], |row| row.get(0)).optional()?)
     }
 
     /// Sites whose journal was read before.
@@ -238,6 +257,7 @@ impl Table {
         let connection = self.writer();
         connection.execute("DELETE FROM jobs WHERE keep_until < ?1", params![now])?;
         connection.execute("DELETE FROM idempotency WHERE created < ?1", params![now - KEY_KEEP_MS])?;
+        connection.execute("DELETE FROM kept_answers WHERE created < ?1", params![now - KEY_KEEP_MS])?;
         Ok(())
     }
 }
@@ -253,6 +273,8 @@ pub(crate) struct Wanted {
     /// Older than this one.
     pub(crate) after: Option<(i64, QueryId)>,
     pub(crate) limit: u32,
+    /// Of this device alone; `None`: of whomever.
+    pub(crate) device: Option<DeviceId>,
 }
 
 pub(crate) enum Listed {

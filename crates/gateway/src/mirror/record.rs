@@ -1,6 +1,6 @@
 //! What the mirror keeps of one query: metadata and status. No text, no values, no rows, no database words.
 
-use model::{Effect, ErrorType, ExecutionMode, QueryId, SiteId, Timestamp};
+use model::{DeviceId, Effect, ErrorType, ExecutionMode, QueryId, SiteId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Where a query stands, in the published words.
@@ -90,6 +90,9 @@ pub struct Record {
     pub error: Option<(ErrorType, i32)>,
     /// What is known of the effect; `None` while it runs.
     pub effect: Option<Effect>,
+    /// The device of the desktop application that sent it; `None`: the integrator's own server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceId>,
 }
 
 impl Record {

@@ -22,6 +22,7 @@ fn record(id: u128) -> Record {
         result_size: 0,
         error: None,
         effect: None,
+        device: None,
     }
 }
 

@@ -6,14 +6,21 @@ mod site;
 
 use axum::{Router, body::Body, http::Request};
 pub(crate) use cloud::FakeCloud;
-use gateway::{Gateway, Limits, Login, Options, keys, router, store::Store};
+use gateway::{Gateway, Limits, Login, Options, desktop::DesktopSettings, keys, router, store::Store};
 use http_body_util::BodyExt;
 pub(crate) use jobs::{FakeJobs, ROW, id_bytes, run as run_schedule};
-use model::{Clock, Pms, SystemClock};
+use model::{Clock, Pms, SystemClock, Timestamp};
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 pub(crate) use site::{FakeSite, Pairing, Probing};
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 use tempfile::TempDir;
 use tower::ServiceExt;
 use trust::{Kind, Root};
@@ -30,6 +37,22 @@ pub(crate) struct World {
     pub(crate) data: TempDir,
     root: Root,
     limits: Limits,
+    desktop: DesktopSettings,
+    clock: Arc<Shifted>,
+}
+
+/// The machine's clocks, and the wall's set by the test.
+#[derive(Default)]
+struct Shifted(AtomicI64);
+
+impl Clock for Shifted {
+    fn now(&self) -> Timestamp {
+        Timestamp(SystemClock.now().0 + self.0.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Duration {
+        SystemClock.monotonic()
+    }
 }
 
 /// An answer, already held against the published document.
@@ -46,6 +69,10 @@ impl World {
     }
 
     pub(crate) async fn with(limits: Limits) -> World {
+        World::made(limits, DesktopSettings::default()).await
+    }
+
+    pub(crate) async fn made(limits: Limits, desktop: DesktopSettings) -> World {
         let data = tempfile::tempdir().unwrap();
         let root = Root::generate(Kind::Integrator).unwrap();
         let site = FakeSite::new("12345", "Halo Demo Clinic");
@@ -53,17 +80,23 @@ impl World {
         cloud.add(&site);
         let store = Store::open(data.path()).unwrap();
         let key = keys::add(&store, "tests", &mut StdRng::seed_from_u64(3), SystemClock.now()).unwrap();
-        let gateway = make(&data, &root, limits, &cloud, 1);
+        let clock = Arc::<Shifted>::default();
+        let gateway = make(&data, &root, limits, &desktop, &clock, &cloud, 1);
         let router = router(Arc::clone(&gateway));
         site.jobs.integrator.set(gateway.integrator()).unwrap();
-        World { gateway, router, cloud, site, key: key.reveal().clone(), data, root, limits }
+        World { gateway, router, cloud, site, key: key.reveal().clone(), data, root, limits, desktop, clock }
+    }
+
+    /// Sets the gateway's clock forward, or back.
+    pub(crate) fn set_clock(&self, seconds: i64) {
+        self.clock.0.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 
     /// The gateway's process ends and another one starts on its data.
     pub(crate) fn restart(mut self) -> World {
         self.router = Router::new();
         self.gateway.stop();
-        self.gateway = make(&self.data, &self.root, self.limits, &self.cloud, 2);
+        self.gateway = make(&self.data, &self.root, self.limits, &self.desktop, &self.clock, &self.cloud, 2);
         self.router = router(Arc::clone(&self.gateway));
         self
     }
@@ -137,7 +170,10 @@ impl World {
         body: impl Into<Body>,
     ) -> Request<Body> {
         let mut request = Request::builder().method(method).uri(path);
-        if !headers.iter().any(|(name, _)| *name == "ocp-apim-subscription-key") {
+        // Desktop applications have none.
+        if !path.starts_with("/desktop/")
+            && !headers.iter().any(|(name, _)| *name == "ocp-apim-subscription-key")
+        {
             request = request.header("ocp-apim-subscription-key", &self.key);
         }
         for (name, value) in headers {
@@ -169,9 +205,16 @@ impl World {
     }
 }
 
-fn make(data: &TempDir, root: &Root, limits: Limits, cloud: &Arc<FakeCloud>, serial: u64) -> Arc<Gateway> {
-    let clock = Arc::new(SystemClock);
-    let own = root.issue(INTEGRATOR_NAME, serial, clock.now(), std::time::Duration::from_secs(3600)).unwrap();
+fn make(
+    data: &TempDir,
+    root: &Root,
+    limits: Limits,
+    desktop: &DesktopSettings,
+    clock: &Arc<Shifted>,
+    cloud: &Arc<FakeCloud>,
+    serial: u64,
+) -> Arc<Gateway> {
+    let own = root.issue(INTEGRATOR_NAME, serial, SystemClock.now(), Duration::from_secs(3600)).unwrap();
     let login = Login { user: "acme".into(), password: DB_PASSWORD.into() };
     Gateway::new(
         data.path(),
@@ -182,9 +225,10 @@ fn make(data: &TempDir, root: &Root, limits: Limits, cloud: &Arc<FakeCloud>, ser
             logins: HashMap::from([(Pms::BestPractice, login)]),
             limits,
             tuning: link_api::Tuning::default(),
-            clock,
+            clock: Arc::clone(clock) as Arc<dyn Clock>,
             cloud: Arc::clone(cloud) as Arc<dyn gateway::cloud::Cloud>,
             webhooks: gateway::webhooks::WebhookSettings::default(),
+            desktop: desktop.clone(),
         },
     )
     .unwrap()
@@ -232,6 +276,7 @@ impl Answer {
             "rows-count",
             "rows-range-start",
             "rows-range-end",
+            "www-authenticate",
         ] {
             if let Some(value) = self.header(name) {
                 headers.insert(name.into(), value.into());

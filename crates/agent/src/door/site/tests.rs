@@ -26,7 +26,7 @@ fn enter(bench: &Bench, id: u128) -> Result<Admission, Refused> {
     bench.door().enter(
         &bench.peer(),
         bench.site,
-        Request { query, command: command("update x"), read_only: false },
+        Request { query, command: command("update x"), read_only: false, device: None },
     )
 }
 

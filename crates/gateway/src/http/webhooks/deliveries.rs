@@ -1,7 +1,14 @@
 //! `/integrator/webhooks/deliveries`: what was sent, and sending it again.
 
-use super::{no_webhook, read, refused, shape, webhook_id};
-use crate::{error::ApiError, gateway::Gateway, http::sites::json_response};
+use super::{members, no_webhook, read, refused, shape, webhook_id};
+use crate::{
+    error::ApiError,
+    gateway::Gateway,
+    http::{
+        once::{Told, once},
+        sites::json_response,
+    },
+};
 use axum::{
     body::Body,
     extract::{Path, Query, State},
@@ -40,10 +47,14 @@ pub(super) async fn look(
 pub(super) async fn redeliver(
     State(gateway): State<Arc<Gateway>>,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let again =
-        gateway.webhooks.redeliver(delivery_id(&id)?).await.map_err(refused)?.ok_or_else(no_delivery)?;
-    Ok(accepted(&shape::delivery(&again)))
+    let (id, webhooks) = (delivery_id(&id)?, gateway.webhooks());
+    once(&gateway, &headers, &format!("redeliver {id}"), b"", async move {
+        let again = webhooks.redeliver(id).await.map_err(refused)?.ok_or_else(no_delivery)?;
+        Ok(accepted(&shape::delivery(&again)))
+    })
+    .await
 }
 
 /// All that were given up since a time.
@@ -52,7 +63,8 @@ pub(super) async fn redeliver_failed(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let body = read(&headers, body).await?;
+    let bytes = read(&headers, body).await?;
+    let body = members(&bytes)?;
     let since = body.get("since").and_then(Value::as_str).and_then(Timestamp::parse).ok_or_else(|| {
         ApiError::bad_request("`since` is missing or no time: send for example `2026-02-03T04:05:06Z`.")
     })?;
@@ -63,22 +75,29 @@ pub(super) async fn redeliver_failed(
         }
         Some(_) => return Err(ApiError::bad_request("`webhookId` must be a UUID.")),
     };
-    let count = gateway.webhooks.redeliver_failed(endpoint, since).await.map_err(refused)?;
-    Ok(accepted(&json!({ "redelivered": count })))
+    let webhooks = gateway.webhooks();
+    once(&gateway, &headers, "redeliver", &bytes, async move {
+        let count = webhooks.redeliver_failed(endpoint, since).await.map_err(refused)?;
+        Ok(accepted(&json!({ "redelivered": count })))
+    })
+    .await
 }
 
 pub(super) async fn test(
     State(gateway): State<Arc<Gateway>>,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let sent = gateway.webhooks.test(webhook_id(&id)?).await.map_err(refused)?.ok_or_else(no_webhook)?;
-    Ok(accepted(&shape::delivery(&sent)))
+    let (id, webhooks) = (webhook_id(&id)?, gateway.webhooks());
+    once(&gateway, &headers, &format!("webhooks {id} test"), b"", async move {
+        let sent = webhooks.test(id).await.map_err(refused)?.ok_or_else(no_webhook)?;
+        Ok(accepted(&shape::delivery(&sent)))
+    })
+    .await
 }
 
-fn accepted(value: &Value) -> Response {
-    let mut response = json_response(value);
-    *response.status_mut() = StatusCode::ACCEPTED;
-    response
+fn accepted(value: &Value) -> Told {
+    Told::new(StatusCode::ACCEPTED, value)
 }
 
 fn filter(uri: &Uri) -> Result<Filter, ApiError> {
