@@ -16,6 +16,7 @@ mod sites;
 mod submit;
 mod webhooks;
 mod whole;
+mod whole_reader;
 
 use crate::{error::ApiError, gateway::Gateway};
 use axum::{

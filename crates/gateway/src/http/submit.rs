@@ -34,7 +34,7 @@ pub(super) async fn submit_async(
 ) -> Result<JobRecord, ApiError> {
     check_content_type(headers)?;
     let named = named(headers)?;
-    let (body, room) = read(gateway, headers, body).await?;
+    let (body, room) = read(gateway, Some(site), headers, body).await?;
     let Asked { command, max_time_in_queue, read_only } = body::parse_async(&body).map_err(body_error)?;
     let start = idempotency::start(gateway, headers, &format!("async {site}"), &body).await?;
     if let Start::Known { query: id, .. } = &start
@@ -69,7 +69,7 @@ pub(super) async fn register(
 ) -> Result<QueryId, ApiError> {
     check_content_type(headers)?;
     let named = named(headers)?;
-    let (body, room) = read(gateway, headers, body).await?;
+    let (body, room) = read(gateway, Some(site), headers, body).await?;
     let asked = body::parse_registered(&body).map_err(body_error)?;
     let start = idempotency::start(gateway, headers, &format!("registered {site}"), &body).await?;
     if let Start::Known { query: id, .. } = &start
