@@ -186,6 +186,7 @@ impl Jobs {
         }
         let now = self.time.now();
         self.store.forget_jobs(now)?;
+        self.store.forget_fences(now)?;
         self.store.forget_events(now)?;
         Ok(())
     }

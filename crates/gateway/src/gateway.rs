@@ -63,6 +63,8 @@ pub struct Limits {
     pub device_rate: Option<Rate>,
     /// A site that says nothing for this long while a job is handed over counts as unreachable, milliseconds.
     pub hand_over_ms: u64,
+    /// A whole result whose site is lost is gone on with for this long, milliseconds; then its stream breaks off.
+    pub resume_ms: u64,
     /// Beyond queue and execution: how long the way there and back may take, milliseconds.
     pub transfer_slack_ms: u64,
     /// That a site has proved to be able to work counts for so long, milliseconds.
@@ -91,6 +93,7 @@ impl Default for Limits {
             // No person at a PC asks so often; a program gone wild does.
             device_rate: Some(Rate { per_second: 25, burst: 100 }),
             hand_over_ms: 120_000,
+            resume_ms: 120_000,
             transfer_slack_ms: 15_000,
             proof_ms: 30_000,
             probe_ms: 5_000,
@@ -257,7 +260,13 @@ impl Gateway {
         self.integrator
     }
 
-    /// Takes up what was left, closes idle sessions and removes old records, for ever. Run it in a task.
+    /// Reads what every site that was heard of before has to tell, hints or not.
+    pub async fn catch_up(self: &Arc<Self>) {
+        follow::catch_up(self).await;
+    }
+
+    /// Takes up what was left, closes idle sessions, removes old records, and asks every site for its news once an hour, for
+    /// ever. Run it in a task.
     pub async fn housekeeping(self: Arc<Self>) {
         self.resume();
         let mut tick = tokio::time::interval(Duration::from_secs(30));
@@ -273,6 +282,9 @@ impl Gateway {
             }
             if round % 20 == 0 {
                 self.jobs.sweep().await;
+            }
+            if round % 120 == 119 {
+                self.catch_up().await;
             }
         }
     }

@@ -22,6 +22,7 @@ mod submit;
 mod token;
 mod webhooks;
 mod whole;
+mod whole_reader;
 
 use crate::{error::ApiError, gateway::Gateway};
 use axum::{

@@ -31,7 +31,8 @@ use table::{Key, Table};
 
 /// Jobs that are not over, in memory: beyond it nothing new begins, whatever the gateway is set to.
 pub(crate) const OPEN: usize = 100_000;
-/// A site that has no record of what we may have handed it is asked once more after this long: it may just be writing it.
+/// A site that has no record of what we may have handed it, and does not promise to take it no more (an older version), is asked once
+/// more after this long: it may just be writing it.
 const UNKNOWN_FOR: Duration = Duration::from_secs(3);
 
 /// All jobs of this gateway. Cloning shares them.
@@ -66,7 +67,7 @@ struct State {
 struct Entry {
     record: JobRecord,
     version: u64,
-    /// This process is handing it over: nobody else's word counts yet.
+    /// This process is handing it over.
     delivering: bool,
     /// When the site last said how it stands, or could not be asked.
     asked: Option<Duration>,
@@ -158,7 +159,9 @@ impl Jobs {
         let task = tokio::spawn(async move {
             let _changing = this.0.changing.lock().await;
             let Ok(Some(record)) = this.look(id).await else { return };
-            if this.change_in_memory(record, change) {
+            let is_open = record.is_open();
+            // What is over leaves memory with its last writing.
+            if this.change_in_memory(record, change) || !is_open {
                 this.write(vec![id]).await;
             }
         });
@@ -202,14 +205,17 @@ impl Jobs {
             let mut state = self.lock();
             let entry = state.open.entry(id).or_insert_with(|| Entry::new(known, false));
             entry.asked = Some(monotonic);
-            if entry.delivering || !entry.believes_unknown(&job, monotonic) {
+            // While it is handed over, that the site has no record of it says nothing; that it has one, everything: the journal may
+            // tell of an end before the answer to the handing over comes.
+            let unknown = job.status == i32::from(proto::JobStatus::JobUnknown);
+            if (entry.delivering && unknown) || !entry.believes_unknown(&job, monotonic) {
                 continue;
             }
             let (new, words) = state::apply(&mut entry.record, job, now);
             if new {
                 entry.version += 1;
                 changed.push(id);
-            } else if !entry.record.is_open() {
+            } else if !entry.record.is_open() && !entry.delivering {
                 state.open.remove(&id);
             }
             if let Some(words) = words {
@@ -320,10 +326,11 @@ impl Jobs {
 }
 
 impl Entry {
-    /// That a site has no record counts only the second time, when we may just have handed it over.
+    /// That a site has no record of what we may just have handed it counts when it will not take it any more either. An older
+    /// site can't say so: its word counts the second time.
     fn believes_unknown(&mut self, job: &proto::JobState, now: Duration) -> bool {
         let fresh = self.record.status == JobStatus::Initialising || self.record.given_up;
-        if job.status != i32::from(proto::JobStatus::JobUnknown) || !fresh {
+        if job.status != i32::from(proto::JobStatus::JobUnknown) || !fresh || job.fenced {
             self.unknown = None;
             return true;
         }

@@ -80,8 +80,10 @@ struct Outbox {
 
 impl EventSink for Outbox {
     fn take(&self, transaction: &rusqlite::Transaction<'_>, event: &JobEvent) -> rusqlite::Result<()> {
+        let ours = event.record.is_some();
         let Some(event) = translate(event) else { return Ok(()) };
-        webhook::enqueue(transaction, &event, self.clock.now()).map(drop)
+        let enqueue = if ours { webhook::enqueue } else { webhook::enqueue_foreign };
+        enqueue(transaction, &event, self.clock.now()).map(drop)
     }
 
     fn committed(&self) {

@@ -27,7 +27,7 @@ pub use delivery::{Attempt, Delivery, Filter, State};
 pub use endpoint::{ENDPOINTS, Endpoint, Settings, Totals};
 pub use error::WebhookError;
 pub use event::{Event, Kind, Kinds, Source, Sources, event_id};
-pub use outbox::enqueue;
+pub use outbox::{enqueue, enqueue_foreign};
 pub use resolve::{Resolver, SystemResolver};
 pub use seal::{KEY_BYTES, Sealer};
 pub use secret::{SecretInfo, Step};

@@ -16,6 +16,8 @@ use uuid::Uuid;
 
 /// An endpoint that takes nothing must not fill the disk: more than this are given up at once, and can be sent again later.
 const PENDING: i64 = 100_000;
+/// Of events about queries that its owner does not know, from one site: more than this are not put in at all.
+const FOREIGN: i64 = 10_000;
 /// No wait is this long. What is due later was written when the clock was wrong.
 const LONGEST: Duration = Duration::from_secs(3 * 60 * 60);
 
@@ -27,6 +29,31 @@ const LONGEST: Duration = Duration::from_secs(3 * 60 * 60);
 /// # Errors
 /// The database's own.
 pub fn enqueue(transaction: &Connection, event: &Event, now: Timestamp) -> rusqlite::Result<usize> {
+    enqueue_for(transaction, event, now, |_| Ok(true))
+}
+
+/// The same for an event of a query that somebody else made, as far as one knows: whoever made it tells of it too, and a site can invent
+/// any number of them. So beside 10,000 notifications of a site that wait for an endpoint there is no room for it.
+///
+/// # Errors
+/// The database's own.
+pub fn enqueue_foreign(transaction: &Connection, event: &Event, now: Timestamp) -> rusqlite::Result<usize> {
+    enqueue_for(transaction, event, now, |endpoint| {
+        let waiting: i64 = transaction
+            .prepare_cached(
+                "SELECT count(*) FROM (SELECT 1 FROM webhook_deliveries WHERE endpoint = ?1 AND site = ?2 AND state = 0 LIMIT ?3)",
+            )?
+            .query_row(params![endpoint.as_bytes(), event.site.as_bytes(), FOREIGN], |row| row.get(0))?;
+        Ok(waiting < FOREIGN)
+    })
+}
+
+fn enqueue_for(
+    transaction: &Connection,
+    event: &Event,
+    now: Timestamp,
+    has_room: impl Fn(Uuid) -> rusqlite::Result<bool>,
+) -> rusqlite::Result<usize> {
     if event.kind == Kind::Test {
         return Ok(0);
     }
@@ -38,7 +65,10 @@ pub fn enqueue(transaction: &Connection, event: &Event, now: Timestamp) -> rusql
         statement.query_map([wanted.0, wanted.1], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut added = 0;
     for endpoint in endpoints {
-        added += put(transaction, Uuid::from_bytes(endpoint), event, now)?;
+        let endpoint = Uuid::from_bytes(endpoint);
+        if has_room(endpoint)? {
+            added += put(transaction, endpoint, event, now)?;
+        }
     }
     Ok(added)
 }

@@ -27,6 +27,8 @@ CREATE TABLE webhook_attempts (
     PRIMARY KEY (delivery, number)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE webhook_sites (site BLOB PRIMARY KEY, online INTEGER NOT NULL, doubted INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+", "
+CREATE INDEX webhook_pending_by_site ON webhook_deliveries (endpoint, site) WHERE state = 0;
 "];
 
 /// Brings the tables up to date. Call it once for a database before anything else here.

@@ -292,6 +292,7 @@ impl Jobs {
             columns: self.store.job_columns(job)?,
             outputs,
             hash,
+            attempt: job.attempt,
         };
         Ok(Some((head, reader)))
     }

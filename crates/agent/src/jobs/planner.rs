@@ -44,6 +44,11 @@ impl Plan {
         self.at(n.saturating_add(1))
     }
 
+    /// When nothing is due any more.
+    pub(crate) fn over_at(&self) -> i64 {
+        self.until(self.runs())
+    }
+
     /// Number of the last run.
     fn runs(&self) -> u64 {
         self.duration / self.frequency.max(1)

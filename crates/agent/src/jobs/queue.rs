@@ -30,6 +30,8 @@ struct Scheduled {
     queue_ms: i64,
     /// The newest that began or was left out.
     last: Option<u64>,
+    /// Its runs are left out until then.
+    paused_until: i64,
     /// A run waits or goes on: none is due meanwhile.
     going: bool,
 }
@@ -67,7 +69,8 @@ impl Queue {
         let plan = Plan { taken: job.taken_at, frequency: row.frequency_ms, duration: row.duration_ms };
         let last = row.last_run;
         let (site, who) = (job.key.site, job.key.integrator);
-        let scheduled = Scheduled { site, who, plan, queue_ms: job.queue_ms, last, going: false };
+        let (queue_ms, paused_until) = (job.queue_ms, row.paused_until);
+        let scheduled = Scheduled { site, who, plan, queue_ms, last, paused_until, going: false };
         self.schedules.insert(job.id, scheduled);
     }
 
@@ -125,6 +128,9 @@ impl Queue {
                 continue;
             }
             match scheduled.plan.due(now, scheduled.last) {
+                Due::Run(_) if now < scheduled.paused_until => {
+                    todo.next = sooner(todo.next, scheduled.paused_until.min(scheduled.plan.over_at()));
+                }
                 Due::Run(n) => {
                     scheduled.going = true;
                     let until = scheduled.plan.until(n).min(now.saturating_add(scheduled.queue_ms));

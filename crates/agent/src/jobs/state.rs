@@ -25,6 +25,8 @@ pub(crate) struct Ask {
     pub(crate) kind: Option<JobKind>,
     /// Cancel them first; `true`: by force.
     pub(crate) cancel: Option<bool>,
+    /// What is not here is not taken any more.
+    pub(crate) fence: bool,
 }
 
 impl Ask {
@@ -42,7 +44,7 @@ impl Ask {
         };
         let queries = request.query_ids.iter().map(|id| convert::query_id(id).map_err(|e| e.to_string()));
         let queries = queries.collect::<Result<Vec<_>, _>>()?;
-        if request.cancel && queries.is_empty() {
+        if (request.cancel || request.fence) && queries.is_empty() {
             return Err("no queryIds to cancel".to_owned());
         }
         Ok(Ask {
@@ -52,6 +54,8 @@ impl Ask {
             pages_after: request.pages_after,
             kind,
             cancel: request.cancel.then_some(request.force),
+            // What is cancelled before it came must not run when it comes.
+            fence: request.fence || request.cancel,
         })
     }
 }
@@ -73,11 +77,25 @@ impl Jobs {
                 self.cancel(&job, force)?;
             }
             let after = if i == 0 { ask.pages_after } else { 0 };
-            states.push(match self.store.job(&key)? {
+            let mut known = self.store.job(&key)?;
+            let mut fenced = false;
+            if known.is_none() && ask.fence {
+                fenced = self.store.fence(&key, self.time.now())?;
+                if !fenced {
+                    // It may have come in between; then that is how it stands.
+                    known = self.store.job(&key)?;
+                    if let (Some(job), Some(force)) = (&known, ask.cancel) {
+                        self.cancel(job, force)?;
+                        known = self.store.job(&key)?;
+                    }
+                }
+            }
+            states.push(match known {
                 Some(job) => self.state(&job, after)?,
                 None => JobState {
                     query_id: query.as_bytes().to_vec(),
                     status: JobStatus::JobUnknown.into(),
+                    fenced,
                     ..JobState::default()
                 },
             });
@@ -107,6 +125,7 @@ impl Jobs {
             expired: job.expired,
             schedule: if registered { self.schedule_facts(job)? } else { None },
             revision: job.revision,
+            fenced: false,
         })
     }
 

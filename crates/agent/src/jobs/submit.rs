@@ -105,7 +105,10 @@ impl Jobs {
             },
             request: wanted.request,
         };
-        let refused = match self.store.submit(&new, self.time.now(), self.limits)? {
+        self.fault("taking");
+        let submitted = self.store.submit(&new, self.time.now(), self.limits)?;
+        self.fault("taken");
+        let refused = match submitted {
             Submitted::Known(job) => return self.state(&job, 0),
             Submitted::Taken(job) => {
                 match self.store.schedule(job.id)? {
@@ -129,6 +132,7 @@ impl Jobs {
                 Refusal::Repeated,
                 "This query's id was used before for something else: nothing was taken. Send it under a new id.",
             ),
+            Submitted::Fenced => return Ok(too_late(new.key.query)),
             Submitted::TooManyKept => Refused::new(
                 Refusal::NoRoom,
                 "The site keeps as many jobs of this integrator as it may. Try again when results of older ones have expired, or ask \
@@ -140,6 +144,21 @@ impl Jobs {
             ),
         };
         Ok(no(new.key.query, &refused))
+    }
+}
+
+/// Cancelled before it came.
+fn too_late(query: QueryId) -> JobState {
+    let ended = proto::Ended {
+        status: proto::Status::Cancelled.into(),
+        effect: proto::Effect::NotExecuted.into(),
+        ..proto::Ended::default()
+    };
+    JobState {
+        query_id: query.as_bytes().to_vec(),
+        status: JobStatus::JobEnded.into(),
+        ended: Some(ended),
+        ..JobState::default()
     }
 }
 

@@ -14,6 +14,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 use tokio::sync::{mpsc, watch};
 
 mod crash;
+mod fence;
 mod lanes;
 mod limits;
 mod schedules;
@@ -52,6 +53,7 @@ fn ask(bench: &Bench, n: u128) -> StateAsk {
         pages_after: 0,
         kind: None,
         cancel: None,
+        fence: false,
     }
 }
 

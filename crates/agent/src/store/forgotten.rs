@@ -37,7 +37,9 @@ pub(crate) fn forget(folder: &Path, now: Timestamp) -> Result<Forgotten, StoreEr
     };
     t.execute("DELETE FROM rights", [])?;
     // Neither their texts nor their results can be read; the folders of pages go with the next start's sweep.
-    t.execute_batch("DELETE FROM job; DELETE FROM job_page; DELETE FROM schedule;")?;
+    t.execute_batch(
+        "DELETE FROM job; DELETE FROM job_page; DELETE FROM schedule; DELETE FROM schedule_cut;",
+    )?;
     // That a query was here stays: one that may have written does not run again.
     for read_only in [true, false] {
         t.execute(

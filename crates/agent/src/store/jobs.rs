@@ -2,6 +2,7 @@
 
 mod end;
 mod expire;
+mod fence;
 mod recover;
 mod row;
 mod sealed;
@@ -59,6 +60,8 @@ pub(crate) enum Submitted {
     Known(Box<Job>),
     /// Its id was, for something else.
     Other,
+    /// It was cancelled, or said to be unknown here, before it came.
+    Fenced,
     TooManyKept,
     TooManyWaiting,
 }
@@ -89,6 +92,9 @@ impl Store {
             if let Some(known) = find(t, &new.key)? {
                 let same = known.digest == new.request.digest && known.kind == kind;
                 return Ok(if same { Submitted::Known(Box::new(known)) } else { Submitted::Other });
+            }
+            if fence::stands(t, &new.key)? {
+                return Ok(Submitted::Fenced);
             }
             let started = Started { key: new.key, read_only: new.read_only, at: now };
             if started.is_repeat(t)? {

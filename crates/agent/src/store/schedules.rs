@@ -30,6 +30,25 @@ pub(crate) struct ScheduleRow {
     pub(crate) bytes: u64,
     pub(crate) hash: Option<Vec<u8>>,
     sealed_error: Option<Vec<u8>>,
+    /// How many of its newest runs in a row were cut off by the end of the process.
+    cut: u32,
+    /// No run begins before.
+    pub(crate) paused_until: i64,
+}
+
+/// So many runs in a row that were cut off may be chance. After them it is asked whether the run itself takes the process down,
+const CUT: u32 = 3;
+/// by letting time pass before the next one: this long at first, twice as long each time,
+const PAUSE_MS: i64 = 10 * 60 * 1000;
+/// and a day at most.
+const PAUSE_MOST_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// How long the next run is left out for, after so many that were cut off in a row.
+fn pause_after(cut: u32) -> i64 {
+    match cut.checked_sub(CUT) {
+        None => 0,
+        Some(more) => PAUSE_MS.saturating_mul(1 << more.min(20)).min(PAUSE_MOST_MS),
+    }
 }
 
 /// How a run went.
@@ -142,6 +161,10 @@ impl Store {
             )?;
             told = Some(job.event(EventKind::EventResultChanged, end.hash.clone()));
         }
+        if end.began.is_some() && before.cut > 0 {
+            // The process outlived it. What was cut off says so itself, after this.
+            t.prepare_cached("DELETE FROM schedule_cut WHERE job = ?1")?.execute([job.id])?;
+        }
         t.execute("UPDATE job SET revision = revision + 1 WHERE id = ?1", [job.id])?;
         told.iter().try_for_each(|event| event.write(t, now))?;
         Ok(told.is_some())
@@ -189,7 +212,7 @@ impl Store {
         error.map(Some).map_err(|_| StoreError::Broken("a run's error"))
     }
 
-    /// Runs that were cut off when the process ended count as failed.
+    /// Runs that were cut off when the process ended count as failed; after some in a row the next ones are left out for a while.
     pub(super) fn recover_schedules(&self, t: &Transaction<'_>, now: Moment) -> Result<usize, StoreError> {
         let mut statement = t.prepare("SELECT job, last_run FROM schedule WHERE running = 1")?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
@@ -198,10 +221,13 @@ impl Store {
             let Some(job) = by_id(t, *id)? else { continue };
             let query = crate::jobs::run_id(job.key.query, *run);
             let read_only = super::ledger::ran_read_only(t, &LedgerKey { query, ..job.key })?;
+            let times = schedule(t, *id)?.map_or(0, |row| row.cut).saturating_add(1);
+            let pause = pause_after(times);
             let ended = proto::Ended {
                 status: proto::Status::Interrupted.into(),
                 effect: proto::Effect::Unknown.into(),
                 read_only,
+                error: (pause > 0).then(|| paused(times, pause)),
                 ..proto::Ended::default()
             };
             self.end_run(
@@ -209,6 +235,10 @@ impl Store {
                 &job,
                 &RunEnd { began: Some(*run), run: *run, ended, hash: None, kept: None },
                 now,
+            )?;
+            t.execute(
+                "INSERT OR REPLACE INTO schedule_cut (job, times, until) VALUES (?1, ?2, ?3)",
+                params![id, times, if pause > 0 { now.local.0.saturating_add(pause) } else { 0 }],
             )?;
         }
         Ok(cut.len())
@@ -221,7 +251,10 @@ pub(super) fn schedule(
 ) -> Result<Option<ScheduleRow>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT frequency_ms, duration_ms, last_run, succeeded, failed, changes, last_succeeded_at, last_failed_at,
-             last_run_ms, bytes_sum, rows, bytes, hash, error, running, name FROM schedule WHERE job = ?1",
+             last_run_ms, bytes_sum, rows, bytes, hash, error, running, name,
+             coalesce((SELECT times FROM schedule_cut WHERE schedule_cut.job = schedule.job), 0),
+             coalesce((SELECT until FROM schedule_cut WHERE schedule_cut.job = schedule.job), 0)
+         FROM schedule WHERE job = ?1",
     )?;
     let number = |row: &rusqlite::Row<'_>, at| row.get::<_, i64>(at).map(i64::cast_unsigned);
     let row = statement.query_row([id], |row| {
@@ -242,9 +275,23 @@ pub(super) fn schedule(
             sealed_error: row.get(13)?,
             running: row.get(14)?,
             sealed_name: row.get(15)?,
+            cut: row.get(16)?,
+            paused_until: row.get(17)?,
         })
     });
     Ok(row.optional()?)
+}
+
+/// Why the next runs are left out.
+fn paused(times: u32, pause: i64) -> proto::Error {
+    let minutes = pause / 60_000;
+    link_api::convert::halo_error(
+        500,
+        format!(
+            "Halo Link ended {times} times in a row while this query ran: its runs are left out for {minutes} minutes, and the next one \
+             shows whether it was chance. Ask for less, or cancel it; the practice's IT provider finds in Halo Link's log why it ended."
+        ),
+    )
 }
 
 /// A failure that nobody has said anything of, in people's words.

@@ -116,6 +116,16 @@ const ADDED: &str = "
         error BLOB                       -- of the newest run, when it failed; sealed
     ) STRICT;
 
+    CREATE TABLE IF NOT EXISTS fence (   -- ids that no job is taken under any more, although none ever was
+        site BLOB NOT NULL, integrator BLOB NOT NULL, query BLOB NOT NULL, at INTEGER NOT NULL,
+        PRIMARY KEY (site, integrator, query)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS fence_age ON fence (site, integrator, at);
+    CREATE TABLE IF NOT EXISTS schedule_cut (  -- beside a schedule whose newest runs were all cut off by the process's end
+        job INTEGER PRIMARY KEY, times INTEGER NOT NULL,
+        until INTEGER NOT NULL           -- no run begins before
+    ) STRICT;
+
     CREATE TABLE IF NOT EXISTS event_journal (
         site BLOB NOT NULL, integrator BLOB NOT NULL, journal BLOB NOT NULL, head INTEGER NOT NULL, chain BLOB NOT NULL,
         PRIMARY KEY (site, integrator)

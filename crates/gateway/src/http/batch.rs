@@ -31,7 +31,7 @@ pub(super) async fn handle(
 ) -> Result<Response, ApiError> {
     let site = site_id(&site)?;
     check_content_type(&headers)?;
-    let (body, _room) = read(&gateway, &headers, body).await?;
+    let (body, _room) = read(&gateway, None, &headers, body).await?;
     let ids = body::parse_batch(&body).map_err(body_error)?;
     check_known(&gateway, site).await?;
     let mut open = Vec::new();

@@ -37,7 +37,7 @@ pub(super) async fn handle(
     let site = site_id(&site)?;
     check_content_type(&headers)?;
     let named = named(&headers)?;
-    let (body, room) = read(&gateway, &headers, body).await?;
+    let (body, room) = read(&gateway, Some(site), &headers, body).await?;
     let request = body::parse(&body).map_err(body_error)?;
     let start = idempotency::start(&gateway, &caller, &headers, &format!("immediate {site}"), &body).await?;
     if let Start::Known { query: id, .. } = &start

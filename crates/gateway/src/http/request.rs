@@ -3,7 +3,7 @@
 use super::QUERY_ID;
 use crate::{
     body::BodyError,
-    budget::Reservation,
+    budget::{Exhausted, Reservation},
     error::ApiError,
     gateway::Gateway,
     run,
@@ -59,9 +59,10 @@ pub(super) fn named(headers: &HeaderMap) -> Result<Option<QueryId>, ApiError> {
     id.map(Some).ok_or_else(|| ApiError::bad_request("`Halo-Query-Id` must be a UUID."))
 }
 
-/// Reads the body under its limit and under the gateway's memory budget.
+/// Reads the body under its limit and under the gateway's memory budget; of that, what is to go to one `site` gets a share.
 pub(super) async fn read(
     gateway: &Gateway,
+    site: Option<SiteId>,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(Vec<u8>, Reservation), ApiError> {
@@ -72,8 +73,16 @@ pub(super) async fn read(
             format!("The request's body is larger than {limit} bytes. The command was not executed."),
         )
     };
-    let no_room = |_| {
-        ApiError::unavailable("The gateway holds too many requests at once. The command was not executed.", 1)
+    let no_room = |exhausted| match exhausted {
+        Exhausted::All => ApiError::unavailable(
+            "The gateway holds too many requests at once. The command was not executed.",
+            1,
+        ),
+        Exhausted::Site => ApiError::unavailable(
+            "The gateway holds as many requests for this site as it may: the site does not take them quickly enough. The command was not \
+             executed. Send it again, with growing pauses.",
+            5,
+        ),
     };
     let said = headers
         .get(header::CONTENT_LENGTH)
@@ -82,7 +91,10 @@ pub(super) async fn read(
     if said.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
-    let mut room = gateway.budget.reserve(said.unwrap_or(0) * COPIES).map_err(no_room)?;
+    let copies = said.unwrap_or(0) * COPIES;
+    let room =
+        site.map_or_else(|| gateway.budget.reserve(copies), |site| gateway.budget.reserve_for(site, copies));
+    let mut room = room.map_err(no_room)?;
     let mut bytes = Vec::with_capacity(said.unwrap_or(0));
     let reading = async {
         let mut pieces = body.into_data_stream();

@@ -36,7 +36,7 @@ pub(super) async fn submit_async(
 ) -> Result<JobRecord, ApiError> {
     check_content_type(headers)?;
     let named = named(headers)?;
-    let (body, room) = read(gateway, headers, body).await?;
+    let (body, room) = read(gateway, Some(site), headers, body).await?;
     let asked = body::parse_async(&body, gateway.limits.async_queue_ms).map_err(body_error)?;
     let Asked { command, max_time_in_queue, read_only } = asked;
     let start = idempotency::start(gateway, caller, headers, &format!("async {site}"), &body).await?;
@@ -74,7 +74,7 @@ pub(super) async fn register(
 ) -> Result<QueryId, ApiError> {
     check_content_type(headers)?;
     let named = named(headers)?;
-    let (body, room) = read(gateway, headers, body).await?;
+    let (body, room) = read(gateway, Some(site), headers, body).await?;
     let asked = body::parse_registered(&body).map_err(body_error)?;
     let start = idempotency::start(gateway, caller, headers, &format!("registered {site}"), &body).await?;
     if let Start::Known { query: id, .. } = &start

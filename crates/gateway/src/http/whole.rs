@@ -7,6 +7,7 @@ use super::{
     query_id,
     request::with_id,
     site_id,
+    whole_reader::{Next, WholeReader},
 };
 use crate::{
     answer,
@@ -72,6 +73,7 @@ pub(super) async fn handle(
     let mut response = Response::new(Body::from_stream(lines::body(to_caller)));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(lines::MEDIA_TYPE));
     let stream = Stream { gateway, record, pieces, size: 0, columns: false, outputs: Vec::new(), room };
+    let reader = WholeReader::new(&stream.gateway, site, query, reader);
     tokio::spawn(stream.run(reader, first));
     Ok(with_id(response, query))
 }
@@ -90,35 +92,35 @@ struct Stream {
 
 impl Stream {
     /// Returning early breaks the transfer off, so that the caller's client notices.
-    async fn run(mut self, mut reader: Reader, mut first: Option<Piece>) {
+    async fn run(mut self, mut reader: WholeReader, first: Option<Piece>) {
         let query = answer::job::opening(&self.record, self.gateway.integrator);
         if !self.send(line(&json!({ "query": query }))).await {
             return;
         }
-        let gateway = Arc::clone(&self.gateway);
+        let Ok(mut first) = first.map_or(Ok(None), |piece| reader.begin(piece)) else { return };
         loop {
-            let piece = match first.take() {
-                Some(piece) => piece,
+            let next = match first.take() {
+                Some(next) => next,
                 None => {
                     let next = tokio::select! {
                         biased;
-                        next = reader.next(&gateway) => next,
+                        next = reader.next() => next,
                         // Whoever has hung up must not be waited for until the next row.
                         () = self.pieces.closed() => return,
                     };
                     match next {
-                        Ok(piece) => piece,
+                        Ok(next) => next,
                         Err(Broken) => return,
                     }
                 }
             };
-            let goes_on = match piece {
-                Piece::Head(head) => self.head(*head).await,
-                Piece::Rows(rows) => {
+            let goes_on = match next {
+                Next::Head(head) => self.head(*head).await,
+                Next::Rows(rows) => {
                     self.size += rows.len() as u64;
                     self.send(rows).await
                 }
-                Piece::End(end) => return self.end(*end).await,
+                Next::End(end) => return self.end(*end).await,
             };
             if !goes_on {
                 return;

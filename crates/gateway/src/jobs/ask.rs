@@ -1,6 +1,6 @@
 //! Asks a site how jobs stand: one question at a time per site, about all that callers want to know meanwhile.
 
-use super::Jobs;
+use super::{JobStatus, Jobs};
 use crate::{
     gateway::Gateway,
     session::{CallError, Lane, OpenError, Session, call},
@@ -117,17 +117,26 @@ async fn ask_all(gateway: Arc<Gateway>, site: SiteId) {
     }
 }
 
-/// Takes in how jobs stand; what was given up or cancelled here is cancelled there.
+/// Takes in how jobs stand; what was given up or cancelled here is cancelled there. Of what may never have arrived the site promises
+/// not to take it any more before it is believed that it has no record of it.
 pub(crate) async fn ask_about(gateway: &Gateway, site: SiteId, ids: &[QueryId]) -> Result<(), AskError> {
-    let Sorted { look, cancel, force } = gateway.jobs.sort(ids);
-    for (ids, cancel, force) in [(look, false, false), (cancel, true, false), (force, true, true)] {
+    let Sorted { look, fence, cancel, force } = gateway.jobs.sort(ids);
+    let request = proto::JobsRequest::default;
+    let questions = [
+        (look, request()),
+        (fence, proto::JobsRequest { fence: true, ..request() }),
+        (cancel, proto::JobsRequest { cancel: true, ..request() }),
+        (force, proto::JobsRequest { cancel: true, force: true, ..request() }),
+    ];
+    for (ids, request) in questions {
         if ids.is_empty() {
             continue;
         }
-        let request =
-            proto::JobsRequest { query_ids: bytes(&ids), cancel, force, ..proto::JobsRequest::default() };
+        let force = request.force;
+        let asks_to_cancel = request.cancel;
+        let request = proto::JobsRequest { query_ids: bytes(&ids), ..request };
         let states = ask(gateway, site, request).await?;
-        let answered = if cancel { known(&states) } else { Vec::new() };
+        let answered = if asks_to_cancel { known(&states) } else { Vec::new() };
         gateway.jobs.learn(site, states).await;
         for id in answered {
             if gateway.jobs.look(id).await.is_ok_and(|record| record.is_some_and(|record| record.cancel)) {
@@ -142,6 +151,8 @@ pub(crate) async fn ask_about(gateway: &Gateway, site: SiteId, ids: &[QueryId]) 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Sorted {
     pub(super) look: Vec<QueryId>,
+    /// It may have none of them, and one may still be on its way.
+    pub(super) fence: Vec<QueryId>,
     pub(super) cancel: Vec<QueryId>,
     pub(super) force: Vec<QueryId>,
 }
@@ -199,10 +210,11 @@ impl Jobs {
         let state = self.lock();
         let mut sorted = Sorted::default();
         for id in ids {
-            let record = state.open.get(id).map(|entry| &entry.record).filter(|record| record.is_open());
-            let list = match record {
-                Some(record) if record.cancel && record.cancel_force => &mut sorted.force,
-                Some(record) if record.cancel || record.given_up => &mut sorted.cancel,
+            let entry = state.open.get(id).filter(|entry| entry.record.is_open());
+            let list = match entry.map(|entry| (&entry.record, entry.delivering)) {
+                Some((record, _)) if record.cancel && record.cancel_force => &mut sorted.force,
+                Some((record, _)) if record.cancel || record.given_up => &mut sorted.cancel,
+                Some((record, false)) if record.status == JobStatus::Initialising => &mut sorted.fence,
                 _ => &mut sorted.look,
             };
             list.push(*id);

@@ -179,6 +179,10 @@ impl Delivery {
         let jobs = &self.gateway.jobs;
         jobs.handed_over(self.id);
         jobs.change(self.id, move |record| {
+            if record.status != JobStatus::Initialising {
+                // The site's journal has told of it meanwhile: it is there.
+                return;
+            }
             let status = match record.schedule {
                 // The published words of a registered query have this one alone.
                 Some(_) => JobStatus::InitialisationFailedCacheError,

@@ -70,6 +70,20 @@ pub(crate) fn hint(gateway: &Arc<Gateway>, site: SiteId) {
     }
 }
 
+/// Reads, one after the other, the journals of all sites that were read before and let us in: whoever withholds hints withholds
+/// nothing for long.
+pub(crate) async fn catch_up(gateway: &Arc<Gateway>) {
+    // All of them at once would be a storm on the platform.
+    const APART: Duration = Duration::from_millis(20);
+    let sites: Vec<SiteId> = gateway.jobs.lock().journals.iter().copied().collect();
+    for site in sites {
+        if gateway.store.paired(site).is_some() {
+            start(gateway, site, false);
+            tokio::time::sleep(APART).await;
+        }
+    }
+}
+
 /// A session to the site is open again: what happened meanwhile?
 pub(crate) fn session_opened(gateway: &Arc<Gateway>, site: SiteId) {
     let jobs = &gateway.jobs;
@@ -195,7 +209,7 @@ async fn read(
     let mut session = gateway.sessions.get(site, Lane::Prompt).await.map_err(|_| Stop::Later)?;
     let (mut begun_anew, mut tried) = (false, false);
     loop {
-        match read_from_cursor(gateway, &session, follower, until).await {
+        match read_from_cursor(gateway, &session, follower, until, &mut tried).await {
             Err(Stop::Trouble(Trouble::OtherJournal)) if !begun_anew => {
                 begun_anew = true;
                 tracing::warn!(%site, "a site has another journal of events than before: it is read from its beginning, and what was told already is not told again");
@@ -226,6 +240,7 @@ async fn read_from_cursor(
     session: &Arc<Session>,
     follower: &Follower,
     until: Instant,
+    tried: &mut bool,
 ) -> Result<Read, Stop> {
     let (jobs, site) = (&gateway.jobs, session.site);
     let mut cursor =
@@ -275,6 +290,8 @@ async fn read_from_cursor(
         }
         cursor = checked.cursor.clone();
         take(gateway, session, checked).await?;
+        // A session that brought something was not a dead one: when it breaks, the next one is opened at once, too.
+        *tried = false;
     }
 }
 

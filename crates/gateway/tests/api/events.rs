@@ -235,3 +235,27 @@ async fn an_end_that_the_site_has_forgotten_is_told_as_far_as_the_event_says() {
         (Some("executionFailed"), Some("unknown"))
     );
 }
+
+/// The relay withholds every hint: with a job that goes on the journal is open, and all of it comes at once; without one it is read
+/// at the next round, or with the next session.
+#[tokio::test]
+async fn without_a_single_hint_all_is_told_all_the_same() {
+    let (world, sink) = world().await;
+    let (first, second) = (world.submit("executing").await, world.submit("rows").await);
+    world.stands(&second, "successful").await;
+    until(|| world.site.jobs.event_streams.load(Ordering::SeqCst) > 0).await;
+    world.site.jobs.tell(&world.site, &second, E::EventSucceeded, &[]);
+    until(|| sink.numbers() == [1]).await;
+    world.site.jobs.change(&first, |job| job.succeed());
+    world.site.jobs.tell(&world.site, &first, E::EventSucceeded, &[]);
+    until(|| sink.numbers() == [1, 2]).await;
+    world.stands(&first, "successful").await;
+    // Nothing goes on there any more, and a result expires.
+    let world = world.restart();
+    let again = Arc::new(Sink::default());
+    world.gateway.set_event_sink(Arc::clone(&again) as Arc<dyn EventSink>);
+    world.gateway.resume();
+    world.site.jobs.tell(&world.site, &first, E::EventResultExpired, &[]);
+    world.gateway.catch_up().await;
+    until(|| again.numbers() == [3]).await;
+}

@@ -8,7 +8,7 @@ use axum::{Router, body::Body, http::Request};
 pub(crate) use cloud::FakeCloud;
 use gateway::{Gateway, Limits, Login, Options, desktop::DesktopSettings, keys, router, store::Store};
 use http_body_util::BodyExt;
-pub(crate) use jobs::{FakeJobs, ROW, id_bytes, run as run_schedule};
+pub(crate) use jobs::{FakeJob, FakeJobs, ROW, id_bytes, run as run_schedule};
 use model::{Clock, Pms, SystemClock, Timestamp};
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
@@ -99,6 +99,12 @@ impl World {
         self.gateway = make(&self.data, &self.root, self.limits, &self.desktop, &self.clock, &self.cloud, 2);
         self.router = router(Arc::clone(&self.gateway));
         self
+    }
+
+    /// The process is killed and another one starts on the disk as it was when `data` was copied.
+    pub(crate) fn reborn(mut self, data: TempDir) -> World {
+        self.data = data;
+        self.restart()
     }
 
     pub(crate) fn immediate_path(&self) -> String {

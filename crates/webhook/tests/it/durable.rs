@@ -140,3 +140,27 @@ async fn neither_secrets_nor_their_hex_are_on_the_disk() {
         assert!(!bytes.windows(14).any(|w| w == &crate::kit::SECRET.as_bytes()[..14]));
     }
 }
+
+#[tokio::test]
+async fn events_of_queries_that_nobody_here_knows_are_bounded_by_site_and_hold_up_nobody() {
+    let world = World::new(&[]);
+    let endpoint = world.endpoint("https://nowhere.test/", &[Source::Async], None).await;
+    let mut own = database(world.data.path());
+    let now = model::Timestamp(1_770_094_506_007);
+    let put = |own: &mut rusqlite::Connection, number: u64, foreign: bool| {
+        let transaction = own.transaction().unwrap();
+        let enqueue = if foreign { webhook::enqueue_foreign } else { webhook::enqueue };
+        let count = enqueue(&transaction, &event(number, Source::Async, Kind::Successful), now).unwrap();
+        transaction.commit().unwrap();
+        count
+    };
+    assert_eq!(put(&mut own, 1, true), 1);
+    // A site that invents as many as it can.
+    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
+        INSERT INTO webhook_deliveries (id, endpoint, event, kind, source, site, query, occurred, state, tries, waited, due, created, changed)
+        SELECT randomblob(16), endpoint, event, kind, source, site, query, occurred, 0, 0, 0, due + 3600000, created, changed
+        FROM webhook_deliveries, n WHERE endpoint = ?1";
+    assert_eq!(own.execute(many, [endpoint.id.as_bytes()]).unwrap(), 9_999);
+    assert_eq!(put(&mut own, 2, true), 0, "there is no room for one more of them");
+    assert_eq!(put(&mut own, 3, false), 1, "but for one's own");
+}

@@ -11,14 +11,22 @@ use std::{
 const POINTS: [&str; 6] = ["before begin", "begun", "page in the spool", "page told", "before end", "ended"];
 
 /// A thread that stands still at a point.
-struct Parked {
+pub(super) struct Parked {
     hit: std_mpsc::Receiver<()>,
     /// Dropped, it goes on.
     _hold: std_mpsc::Sender<()>,
 }
 
+impl Parked {
+    /// Until a thread stands there.
+    pub(super) fn wait(self) -> Parked {
+        self.hit.recv_timeout(Duration::from_secs(20)).unwrap();
+        self
+    }
+}
+
 /// The first thread that comes to `point` stands still there.
-fn arm(bench: &Bench, point: &'static str) -> Parked {
+pub(super) fn arm(bench: &Bench, point: &'static str) -> Parked {
     let (tell, hit) = std_mpsc::channel();
     let (hold, held) = std_mpsc::channel::<()>();
     let (fired, held, tell) = (AtomicBool::new(false), Mutex::new(held), Mutex::new(tell));
@@ -208,6 +216,7 @@ async fn an_end_that_the_disk_does_not_take_is_written_as_soon_as_it_does() {
 struct Known {
     text: String,
     read_only: bool,
+    request: proto::SubmitRequest,
     /// Of a schedule: how many runs at most.
     runs: Option<u64>,
 }
@@ -258,10 +267,12 @@ async fn model(seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut bench = bench(Access::ReadWrite);
     let mut known: BTreeMap<u128, Known> = BTreeMap::new();
+    // Ids of which was said that they are not here.
+    let mut fenced: Vec<u128> = Vec::new();
     let mut reader = Reader::default();
     for step in 0..50_u128 {
         let n = step + 1;
-        match rng.random_range(0..12) {
+        match rng.random_range(0..16) {
             0..=4 => {
                 let read_only = rng.random();
                 let text = match rng.random_range(0..6) {
@@ -277,14 +288,54 @@ async fn model(seed: u64) {
                     duration_ms: 5_000 * rng.random_range(0..4),
                 });
                 let runs = schedule.as_ref().map(|schedule| schedule.duration_ms / 5_000 + 1);
-                let wanted = proto::SubmitRequest { read_only, schedule, ..request(n, &text) };
+                // Some of them expire before their turn comes.
+                let queue_ms = if rng.random_bool(0.3) { 1_000 } else { 60_000 };
+                let wanted = proto::SubmitRequest { read_only, schedule, queue_ms, ..request(n, &text) };
                 let taken = submit(&bench, wanted.clone());
                 assert_ne!(taken.status(), JobStatus::JobUnknown);
-                known.insert(n, Known { text, read_only, runs });
+                known.insert(n, Known { text, read_only, request: wanted.clone(), runs });
                 if rng.random_bool(0.3) {
                     // The answer was lost: the same again.
                     submit(&bench, wanted);
                 }
+            }
+            // Once more, however long ago, and however it ended: the site tells how it stands.
+            12 => {
+                if let Some(n) = pick(&mut rng, &known) {
+                    let again = submit(&bench, known[&n].request.clone());
+                    let stands = state(&bench, n);
+                    assert!(again.revision > 0 && stands.revision >= again.revision, "{again:?} {stands:?}");
+                }
+            }
+            // Asked for before it comes: it is not taken then.
+            13 => {
+                let unknown = 1_000 + n;
+                assert!(cancel(&bench, unknown, rng.random()).fenced);
+                fenced.push(unknown);
+            }
+            14 => {
+                if let Some(late) = fenced.last() {
+                    let answer = submit(&bench, request(*late, &format!("update fenced {late}")));
+                    assert_eq!(answer.ended.unwrap().effect(), proto::Effect::NotExecuted);
+                }
+            }
+            // The process ends in the middle of a submit; the gateway, that has no answer, sends it again.
+            15 => {
+                let point = if rng.random() { "taking" } else { "taken" };
+                let parked = arm(&bench, point);
+                let text = format!("update {n}");
+                let wanted = request(n, &text);
+                let (jobs, caller, first) = (bench.host.jobs().clone(), bench.caller(), wanted.clone());
+                let submitting =
+                    std::thread::spawn(move || drop(jobs.submit(&caller, Wanted::read(first).unwrap())));
+                let parked = tokio::task::spawn_blocking(move || parked.wait()).await.unwrap();
+                bench = restart(bench);
+                drop(parked);
+                submitting.join().unwrap();
+                let there = state(&bench, n).status() != JobStatus::JobUnknown;
+                assert_eq!(there, point == "taken");
+                submit(&bench, wanted.clone());
+                known.insert(n, Known { text, read_only: false, request: wanted, runs: None });
             }
             5 => {
                 if let Some(n) = pick(&mut rng, &known) {
@@ -332,6 +383,9 @@ async fn model(seed: u64) {
     reader.read(&bench);
     for (n, job) in &known {
         check(&bench, *n, job, &reader);
+    }
+    for n in fenced {
+        assert_eq!(count(&bench, &format!("update fenced {n}")), 0, "it was said to be unknown");
     }
     let all = events(&bench);
     assert_eq!(all, reader.seen, "the reader has seen all, once, in order");

@@ -176,3 +176,81 @@ async fn a_result_beyond_eight_mib_fails_and_the_one_before_stays() {
     assert_eq!(facts.last_error.unwrap().code, 413);
     assert_eq!(bench.host.jobs().load().unwrap().spool_used, 0);
 }
+
+/// A run that takes the whole process down with it must not do so each minute for ever; one that only was unlucky goes on by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_cut_off_three_times_in_a_row_lets_time_pass_and_says_why() {
+    let mut bench = bench(Access::ReadOnly);
+    register(&bench, 1, "sleep", 200);
+    for times in 1..=3 {
+        while bench.engine.log.lock().unwrap().len() < times {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        bench = bench.crash();
+        bench.host.issue().unwrap();
+        bench.drive();
+        after(&bench, 1, 0, times as u64).await;
+        if times < 3 {
+            pass(&bench, MINUTE);
+        }
+    }
+    let why = after(&bench, 1, 0, 3).await.last_error.unwrap();
+    assert_eq!(why.code, 500);
+    assert!(
+        why.message.contains("3 times in a row") && why.message.contains("10 minutes"),
+        "{}",
+        why.message
+    );
+    // Its times come and are left out, also after a start that cut nothing off.
+    pass(&bench, MINUTE * 5);
+    let mut bench = bench.crash();
+    bench.host.issue().unwrap();
+    bench.drive();
+    pass(&bench, MINUTE * 4);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(bench.engine.log.lock().unwrap().len(), 3);
+    // The next one is cut off as well: twice as long.
+    pass(&bench, MINUTE);
+    while bench.engine.log.lock().unwrap().len() < 4 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    bench = bench.crash();
+    bench.host.issue().unwrap();
+    bench.drive();
+    let why = after(&bench, 1, 0, 4).await.last_error.unwrap();
+    assert!(why.message.contains("20 minutes"), "{}", why.message);
+    pass(&bench, MINUTE * 19);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(bench.engine.log.lock().unwrap().len(), 4);
+    // It was chance after all: the process outlives a run, and all is as before.
+    pass(&bench, MINUTE);
+    while bench.engine.log.lock().unwrap().len() < 5 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    bench.engine.release();
+    assert_eq!(after(&bench, 1, 1, 4).await.last_error, None);
+    pass(&bench, MINUTE);
+    after(&bench, 1, 2, 4).await;
+    assert_eq!(events(&bench)[..2], [(EventKind::EventFailed, 1), (EventKind::EventResultChanged, 1)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_whose_duration_ends_while_its_runs_are_left_out_is_completed() {
+    let mut bench = bench(Access::ReadOnly);
+    register(&bench, 1, "sleep", 5);
+    for times in 1..=3 {
+        while bench.engine.log.lock().unwrap().len() < times {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        bench = bench.crash();
+        bench.host.issue().unwrap();
+        bench.drive();
+        after(&bench, 1, 0, times as u64).await;
+        if times < 3 {
+            pass(&bench, MINUTE);
+        }
+    }
+    pass(&bench, MINUTE * 3);
+    until(&bench, 1, |state| state.status() == JobStatus::JobCompleted).await;
+    assert_eq!(bench.engine.log.lock().unwrap().len(), 3);
+}

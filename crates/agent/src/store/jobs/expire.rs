@@ -70,7 +70,9 @@ impl Store {
         self.transaction(|t| {
             let before = now.0 - REMEMBERED_MS;
             let old = "FROM job WHERE expired = 1 AND ended_at <= ?1 - keep_ms";
-            t.execute(&format!("DELETE FROM schedule WHERE job IN (SELECT id {old})"), [before])?;
+            for beside in ["schedule", "schedule_cut"] {
+                t.execute(&format!("DELETE FROM {beside} WHERE job IN (SELECT id {old})"), [before])?;
+            }
             Ok(t.execute(&format!("DELETE {old}"), [before])?)
         })
     }
@@ -87,6 +89,7 @@ pub(super) fn forget_reads(t: &Transaction<'_>, of: &LedgerKey, most: u32) -> Re
     let ids = ids.collect::<Result<Vec<i64>, _>>()?;
     for id in &ids {
         t.prepare_cached("DELETE FROM schedule WHERE job = ?1")?.execute([id])?;
+        t.prepare_cached("DELETE FROM schedule_cut WHERE job = ?1")?.execute([id])?;
         t.prepare_cached("DELETE FROM job WHERE id = ?1")?.execute([id])?;
     }
     Ok(ids.len())

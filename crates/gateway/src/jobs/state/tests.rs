@@ -101,6 +101,7 @@ fn any_state() -> impl Strategy<Value = proto::JobState> {
                     expired,
                     schedule: None,
                     revision,
+                    fenced: false,
                 }
             },
         )

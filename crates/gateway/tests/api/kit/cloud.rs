@@ -16,6 +16,8 @@ pub(crate) struct FakeCloud {
     /// Every question is answered with this.
     pub(crate) failing: Mutex<Option<CloudError>>,
     pub(crate) connects: AtomicUsize,
+    /// Hears of each dial, before anything is sent.
+    pub(crate) dialled: Mutex<Option<Box<dyn FnMut() + Send>>>,
 }
 
 impl FakeCloud {
@@ -36,6 +38,9 @@ impl Cloud for FakeCloud {
     fn connect(&self, site: SiteId) -> BoxFuture<'_, Result<Box<dyn Io>, CloudError>> {
         Box::pin(async move {
             self.connects.fetch_add(1, Ordering::SeqCst);
+            if let Some(dialled) = &mut *self.dialled.lock().unwrap() {
+                dialled();
+            }
             self.failure()?;
             let site = self.site(site).ok_or(CloudError::UnknownSite)?;
             match site.record().availability {

@@ -5,11 +5,11 @@ use futures::{StreamExt, stream};
 use link_api::{Status, Streaming, journal, pack::Packer, proto};
 use model::IntegratorId;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet, VecDeque},
     pin::Pin,
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
 };
 use tokio::sync::{Notify, mpsc};
@@ -24,6 +24,9 @@ pub(crate) struct FakeJob {
     pub(crate) outputs: Vec<proto::Parameter>,
     pub(crate) hash: Vec<u8>,
 }
+
+/// Hears of each step; `true`: the site goes no further, and what came is lost.
+type Hook = Box<dyn FnMut(&str) -> bool + Send>;
 
 /// Changes what the site says of its journal.
 type Lie = Box<dyn Fn(&mut proto::EventsReply) + Send>;
@@ -43,6 +46,15 @@ pub(crate) struct FakeJobs {
     /// How jobs stand is not answered.
     pub(crate) dumb: AtomicBool,
     pub(crate) lie: Mutex<Option<Lie>>,
+    /// Ids that it takes no more.
+    pub(crate) fences: Mutex<BTreeSet<Vec<u8>>>,
+    /// It is of a version that knows no fences.
+    pub(crate) fenceless: AtomicBool,
+    pub(crate) hook: Mutex<Option<Hook>>,
+    /// Streams of pages break after so many pieces, each after the next of these.
+    pub(crate) cuts: Mutex<VecDeque<usize>>,
+    /// Which attempt pages are of; it changes between two streams when the site begins anew.
+    pub(crate) attempt: AtomicU32,
     pub(crate) integrator: OnceLock<IntegratorId>,
     changed: Notify,
 }
@@ -154,6 +166,11 @@ impl FakeJobs {
         self.events.lock().unwrap().clear();
     }
 
+    /// Whether what came at this step is lost.
+    fn lost(&self, step: &str) -> bool {
+        self.hook.lock().unwrap().as_mut().is_some_and(|hook| hook(step))
+    }
+
     pub(crate) fn submit(
         &self,
         site: &FakeSite,
@@ -161,6 +178,18 @@ impl FakeJobs {
     ) -> Result<Option<proto::JobState>, Status> {
         use proto::{Effect as F, Refusal as R, Status as S};
         self.submits.lock().unwrap().push(request.clone());
+        if self.lost("submit came") {
+            return Ok(None);
+        }
+        if self.fences.lock().unwrap().contains(&request.query_id) {
+            let ended = Some(ended(S::Cancelled, F::NotExecuted));
+            return Ok(Some(proto::JobState {
+                query_id: request.query_id,
+                status: proto::JobStatus::JobEnded.into(),
+                ended,
+                ..proto::JobState::default()
+            }));
+        }
         if let Some(known) = self.all.lock().unwrap().get(&request.query_id) {
             let same = known.request.digest == request.digest;
             return Ok(Some(if same { known.told() } else { refused(&request, R::Repeated) }));
@@ -259,6 +288,9 @@ impl FakeJobs {
         }
         let told = job.told();
         self.all.lock().unwrap().insert(request.query_id, job);
+        if self.lost("submit durable") {
+            return Ok(None);
+        }
         if text == "submit dies after" {
             site.break_connections();
             return Ok(None);
@@ -266,8 +298,13 @@ impl FakeJobs {
         Ok(Some(told))
     }
 
-    pub(crate) fn jobs(&self, request: proto::JobsRequest) -> proto::JobsReply {
+    /// `None`: no answer.
+    pub(crate) fn jobs(&self, request: proto::JobsRequest) -> Option<proto::JobsReply> {
         self.asks.lock().unwrap().push(request.clone());
+        if request.cancel && self.lost("cancel came") {
+            return None;
+        }
+        let fence = (request.cancel || request.fence) && !self.fenceless.load(Ordering::SeqCst);
         let mut all = self.all.lock().unwrap();
         let jobs = request
             .query_ids
@@ -279,14 +316,22 @@ impl FakeJobs {
                     }
                     job.told()
                 }
-                None => proto::JobState {
-                    query_id: id.clone(),
-                    status: proto::JobStatus::JobUnknown.into(),
-                    ..proto::JobState::default()
-                },
+                None => {
+                    if fence {
+                        self.fences.lock().unwrap().insert(id.clone());
+                    }
+                    proto::JobState {
+                        query_id: id.clone(),
+                        status: proto::JobStatus::JobUnknown.into(),
+                        fenced: fence,
+                        ..proto::JobState::default()
+                    }
+                }
             })
             .collect();
-        proto::JobsReply { jobs }
+        drop(all);
+        let done = !(request.cancel && self.lost("cancel done"));
+        done.then_some(proto::JobsReply { jobs })
     }
 
     pub(crate) async fn pages(
@@ -304,8 +349,16 @@ impl FakeJobs {
         });
         let (say, said) = mpsc::channel(2);
         let this = Arc::clone(self);
-        tokio::spawn(async move { this.send_pages(&site, &ask, &say).await });
-        let pieces = stream::unfold(said, |mut said| async move { Some((Ok(said.recv().await?), said)) });
+        let of = Arc::clone(&site);
+        tokio::spawn(async move { this.send_pages(&of, &ask, &say).await });
+        let cut = self.cuts.lock().unwrap().pop_front();
+        let pieces = stream::unfold((said, cut, site), |(mut said, cut, site)| async move {
+            if cut == Some(0) {
+                site.break_connections();
+                return None;
+            }
+            Some((Ok(said.recv().await?), (said, cut.map(|left| left - 1), site)))
+        });
         pieces.boxed()
     }
 
@@ -355,6 +408,7 @@ impl FakeJobs {
                     columns: vec![column("id", "int"), column("name", "varchar")],
                     outputs: if last { job.outputs.clone() } else { Vec::new() },
                     hash: job.hash.clone(),
+                    attempt: self.attempt.load(Ordering::SeqCst),
                 };
                 say.send(piece(What::Head(head))).await.ok()?;
                 let json: String = match lines {

@@ -491,7 +491,10 @@ impl Link for FakeLink {
         if self.site.jobs.dumb.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        Ok(Response::new(self.site.jobs.jobs(request.into_inner())))
+        match self.site.jobs.jobs(request.into_inner()) {
+            Some(reply) => Ok(Response::new(reply)),
+            None => std::future::pending().await,
+        }
     }
 
     async fn pages(
