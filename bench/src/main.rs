@@ -1,6 +1,7 @@
 //! Benchmarks: the whole system measured beside its aims, and beside a plain system with the same hops. `./x bench`.
 
 mod engines;
+mod flood;
 mod idle;
 mod lanes;
 mod latency;
@@ -26,7 +27,8 @@ struct Arguments {
     #[arg(long)]
     quick: bool,
     /// Only these: a (latency), b (a million rows), c (bytes on the uplink), d (memory per idle Link),
-    /// e (the demo practice alone), f (each engine beside its database's own driver), g (immediate queries beside an extract).
+    /// e (the demo practice alone), f (each engine beside its database's own driver), g (immediate queries beside an extract),
+    /// h (one integrator that floods a site, beside others).
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
     /// Also write the figures to bench/last.json.
@@ -48,6 +50,7 @@ enum Part {
     E,
     F,
     G,
+    H,
 }
 
 /// Processes of the bench's own: it starts itself again.
@@ -130,6 +133,9 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     if wanted(Part::G) {
         lanes::measure(&data, pick(quick, 1_000, 150), quick, &mut report).await?;
+    }
+    if wanted(Part::H) {
+        flood::measure(&data, pick(quick, 20, 6), pick(quick, 30, 4), &mut report).await?;
     }
     if arguments.json {
         report.write("bench/last.json".as_ref())?;

@@ -1,11 +1,10 @@
 //! Jobs the whole way, with real processes that are killed: what was acknowledged comes to an end, and nothing is written twice.
 
-use anyhow::{Context, Result, bail};
-use base64::{Engine, engine::general_purpose::STANDARD};
-use halo::{
-    http::Answer,
-    system::{Options, System, Which},
-};
+mod asking;
+
+use anyhow::{Context, Result};
+use asking::{ask, email, ended, queries, start, submit};
+use halo::system::Which;
 use http::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -13,78 +12,6 @@ use tokio::time::sleep;
 
 /// From the answer to the kill, ms: before it left the gateway, while it waits, while it runs, when it has ended.
 const MOMENTS: [u64; 4] = [0, 40, 250, 900];
-
-async fn start(folder: &tempfile::TempDir) -> Result<System> {
-    let mut options = Options::new(folder.path())?;
-    options.patients = 500;
-    // Started again it must be found where it was.
-    options.gateway_port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    System::start(&options, &mut |_| {}).await
-}
-
-fn queries(system: &System) -> String {
-    format!("/integrator/sites/{}/queries", system.description.site_id)
-}
-
-/// Asks on a connection of its own, for as long as something is on its way up again.
-async fn ask(
-    system: &System,
-    method: Method,
-    path: &str,
-    body: Option<&Value>,
-    status: u16,
-) -> Result<Answer> {
-    let mut last = String::new();
-    for _ in 0..300 {
-        let asked = async {
-            let body = body.map(Value::to_string).unwrap_or_default();
-            let json = [("Content-Type", "application/json")];
-            system.client().await?.call(method.clone(), path, &json, body).await
-        };
-        match asked.await {
-            Ok(answer) if answer.status == status => return Ok(answer),
-            Ok(answer) => last = format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body)),
-            Err(error) => last = error.to_string(),
-        }
-        sleep(Duration::from_millis(200)).await;
-    }
-    bail!("{path} was not answered {status}: {last}")
-}
-
-async fn submit(system: &System, sql: &str, read_only: bool) -> Result<String> {
-    let body = json!({ "command": { "text": sql, "executionMode": if read_only { "reader" } else { "nonQuery" } }, "readOnly": read_only });
-    let made =
-        ask(system, Method::POST, &format!("{}/async", queries(system)), Some(&body), 201).await?.json()?;
-    assert_eq!(made["status"], "initialising");
-    Ok(made["id"].as_str().context("no id")?.to_owned())
-}
-
-/// Polls as an integrator does, until the status is one that ends.
-async fn ended(system: &System, id: &str) -> Result<Value> {
-    let path = format!("{}/{id}", queries(system));
-    let mut last = Value::Null;
-    for _ in 0..600 {
-        last = ask(system, Method::GET, &path, None, 200).await?.json()?;
-        let goes_on = ["initialising", "queued", "executing", "uploading"];
-        // What the site has yet to say may still become better known.
-        if !goes_on.contains(&last["status"].as_str().unwrap_or_default()) && last.get("effect").is_some() {
-            return Ok(last);
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
-    bail!("it never ended: {last}")
-}
-
-/// What an immediate query says of a patient's address.
-async fn email(system: &System, patient: usize) -> Result<String> {
-    let sql = format!("SELECT EMAIL FROM PATIENTS WHERE INTERNALID = {patient}");
-    let body = json!({ "command": { "text": sql }, "readOnly": true });
-    let answer =
-        ask(system, Method::POST, &format!("{}/immediate", queries(system)), Some(&body), 200).await?;
-    let data = answer.json()?["result"]["data"].as_str().context("no rows")?.to_owned();
-    let rows: Value = serde_json::from_slice(&STANDARD.decode(data)?)?;
-    Ok(rows[0]["EMAIL"].as_str().context("no address")?.to_owned())
-}
 
 /// In the incumbent's history (26.0518) async queries stayed in `executing` for ever.
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,12 @@
 //! The whole system on one machine: cloud, link and gateway as processes of their own, paired, over real TLS.
 
 mod certificates;
+mod guest;
 mod process;
 
 use crate::http::Client;
 use anyhow::{Context, Result, bail};
+pub use guest::Guest;
 use model::{Clock, SystemClock};
 pub use process::Part;
 pub(crate) use process::{random_text, signal_and_wait, write_private};
@@ -439,6 +441,14 @@ impl Programs {
         };
         let words = rest.iter().map(OsStr::new).chain([program.as_os_str()]).chain(arguments);
         Part::start(Path::new(first), &words.collect::<Vec<_>>(), &log, &self.environment).await
+    }
+
+    /// Another gateway than the system's own.
+    async fn start_gateway(&self, config: &Path, name: &str) -> Result<(Part, Value)> {
+        let program = self.folder.join(Which::Gateway.names().1);
+        let log = self.logs.join(name).with_extension("log");
+        let words = [OsStr::new("run"), OsStr::new("--config"), config.as_os_str()];
+        Part::start(&program, &words, &log, &self.environment).await
     }
 
     async fn run(&self, program: &str, arguments: &[&str], config: &Path) -> Result<Vec<u8>> {
