@@ -151,10 +151,15 @@ fn webhook_settings(config: &Config) -> Result<WebhookSettings> {
 
 /// What the platform hints at is looked at.
 async fn follow_hints(hints: Option<tunnel::Hints>, gateway: Arc<Gateway>) {
-    let Some(mut hints) = hints else { return };
-    while let Some(sites) = hints.next().await {
-        sites.into_iter().for_each(|site| gateway.hint(site));
-    }
+    let Some(hints) = hints else { return };
+    let hints = tokio::sync::Mutex::new(hints);
+    gateway::keep_on("hints", async || {
+        let mut hints = hints.lock().await;
+        while let Some(sites) = hints.next().await {
+            sites.into_iter().for_each(|site| gateway.hint(site));
+        }
+    })
+    .await;
 }
 
 /// Says once that all is up. How the outer connection fares is logged where it is kept.

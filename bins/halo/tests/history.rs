@@ -68,7 +68,15 @@ async fn j_2024_a_large_extract_passes_through_little_memory_and_loses_no_row() 
     let id = submit(&system, &text, true).await?;
     let mut client = system.client().await?;
     let path = format!("{}/{id}/results", queries(&system));
-    let answer = client.send(Method::GET, &path, &[("Accept", "application/x-ndjson")], "").await?;
+    let answer = loop {
+        let answer = client.send(Method::GET, &path, &[("Accept", "application/x-ndjson")], "").await?;
+        // 503: it is still on its way to the site.
+        if answer.status() != 503 {
+            break answer;
+        }
+        answer.into_body().collect().await?;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
     ensure!(answer.status() == 200, "the result was answered {}", answer.status());
     let (mut rows, mut bytes, mut body) = (0, 0, answer.into_body());
     let mut tail = Vec::new();

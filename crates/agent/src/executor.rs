@@ -225,7 +225,11 @@ impl Executor {
     /// Whether a site's lane gives turns to whoever may have one, and has places to give. What was forgotten is given out. Blocks for
     /// a moment.
     pub(crate) fn proves(&self, site: SiteId) -> bool {
-        self.places.get(&site).is_some_and(|place| place.lane.proves() && place.lost.count() < lost::MOST)
+        self.places.get(&site).is_some_and(|place| {
+            // As long as a place is free others run, however many were given up.
+            let (_, running, most) = place.lane.load();
+            place.lane.proves() && (place.lost.count() < lost::MOST || running < most)
+        })
     }
 
     /// Statements of a site that do not end.

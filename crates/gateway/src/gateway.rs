@@ -9,7 +9,7 @@ use crate::{
     liveness::Liveness,
     mirror::Mirror,
     rate::{Limiter, Rate},
-    session::Sessions,
+    session::{Lane, Sessions},
     store::{Store, StoreError},
     webhooks::{self, WebhookSettings},
 };
@@ -277,14 +277,19 @@ impl Gateway {
             // Not at the start: what is open then is taken up one site after the other.
             let waited_for = if round > 0 { self.jobs.open_sites() } else { Vec::new() };
             for site in waited_for {
-                // Somebody waits for its work: a session that answers nothing must not stay until the next command.
-                self.liveness.prove_soon(site);
+                // Somebody waits for its work: a session that answers nothing must not stay until the next command. Where there is none,
+                // whoever follows the site's jobs dials, in its own time.
+                if self.sessions.is_warm(site, Lane::Prompt) {
+                    self.liveness.prove_soon(site);
+                }
             }
             if round % 20 == 0 {
                 self.jobs.sweep().await;
             }
             if round % 120 == 119 {
-                self.catch_up().await;
+                // Of many sites it takes minutes, one after the other; nothing else waits for that.
+                let gateway = Arc::clone(&self);
+                tokio::spawn(async move { gateway.catch_up().await });
             }
         }
     }

@@ -327,12 +327,16 @@ impl Jobs {
 
 impl Entry {
     /// That a site has no record of what we may just have handed it counts when it will not take it any more either. An older
-    /// site can't say so: its word counts the second time.
+    /// site can't say so: its word counts the second time. One that says that it still may take it is asked until it promises.
     fn believes_unknown(&mut self, job: &proto::JobState, now: Duration) -> bool {
         let fresh = self.record.status == JobStatus::Initialising || self.record.given_up;
         if job.status != i32::from(proto::JobStatus::JobUnknown) || !fresh || job.fenced {
             self.unknown = None;
             return true;
+        }
+        if job.may_come {
+            self.unknown = None;
+            return false;
         }
         let since = *self.unknown.get_or_insert(now);
         let believed = now.saturating_sub(since) >= UNKNOWN_FOR;

@@ -1,6 +1,6 @@
 //! More integrators for a running system, each with a gateway process of its own.
 
-use super::{PMS_ID, PMS_NAME, Part, Programs, System, Which, write_config};
+use super::{PMS_ID, PMS_NAME, Part, System, write_config};
 use crate::http::Client;
 use anyhow::{Context, Result, bail};
 use std::{net::SocketAddr, time::Duration};

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// A small practice whose gateway is found where it was after a restart.
-pub async fn start(folder: &tempfile::TempDir) -> Result<System> {
+pub(crate) async fn start(folder: &tempfile::TempDir) -> Result<System> {
     let mut options = Options::new(folder.path())?;
     options.patients = 500;
     options.gateway_port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
@@ -23,12 +23,12 @@ pub async fn start(folder: &tempfile::TempDir) -> Result<System> {
 }
 
 /// Where this site's queries are.
-pub fn queries(system: &System) -> String {
+pub(crate) fn queries(system: &System) -> String {
     format!("/integrator/sites/{}/queries", system.description.site_id)
 }
 
 /// Asks on a connection of its own, for as long as something is on its way up again.
-pub async fn ask(
+pub(crate) async fn ask(
     system: &System,
     method: Method,
     path: &str,
@@ -53,7 +53,7 @@ pub async fn ask(
 }
 
 /// Submits an async query.
-pub async fn submit(system: &System, sql: &str, read_only: bool) -> Result<String> {
+pub(crate) async fn submit(system: &System, sql: &str, read_only: bool) -> Result<String> {
     let body = json!({ "command": { "text": sql, "executionMode": if read_only { "reader" } else { "nonQuery" } }, "readOnly": read_only });
     let made =
         ask(system, Method::POST, &format!("{}/async", queries(system)), Some(&body), 201).await?.json()?;
@@ -62,7 +62,7 @@ pub async fn submit(system: &System, sql: &str, read_only: bool) -> Result<Strin
 }
 
 /// Polls as an integrator does, until the status is one that ends.
-pub async fn ended(system: &System, id: &str) -> Result<Value> {
+pub(crate) async fn ended(system: &System, id: &str) -> Result<Value> {
     let path = format!("{}/{id}", queries(system));
     let mut last = Value::Null;
     for _ in 0..600 {
@@ -78,7 +78,7 @@ pub async fn ended(system: &System, id: &str) -> Result<Value> {
 }
 
 /// What an immediate query says of a patient's address.
-pub async fn email(system: &System, patient: usize) -> Result<String> {
+pub(crate) async fn email(system: &System, patient: usize) -> Result<String> {
     let sql = format!("SELECT EMAIL FROM PATIENTS WHERE INTERNALID = {patient}");
     let body = json!({ "command": { "text": sql }, "readOnly": true });
     let answer =

@@ -153,6 +153,16 @@ impl SiteDoor {
         self.tries.answered(now);
     }
 
+    /// Whether somebody who wants to know whether it is there should have it tried.
+    pub(crate) fn wants_look(&self, now: Duration) -> bool {
+        self.tries.wants_look(now)
+    }
+
+    /// A statement ended without a word of it.
+    pub(super) fn was_silent(&self) {
+        self.tries.was_silent();
+    }
+
     /// It was tried, and was not there.
     pub(super) fn was_away(&self, now: Duration) {
         self.tries.failed(now);

@@ -16,6 +16,7 @@ impl Watched {
         match &answer {
             Err(failure) if ends_the_connection(failure) => self.site.doubt(),
             Ok(_) | Err(Failure::Sql(_)) => self.site.answered(self.clock.monotonic()),
+            Err(Failure::Cancelled) => self.site.was_silent(),
             Err(_) => {}
         }
         answer

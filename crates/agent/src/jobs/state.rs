@@ -96,6 +96,7 @@ impl Jobs {
                     query_id: query.as_bytes().to_vec(),
                     status: JobStatus::JobUnknown.into(),
                     fenced,
+                    may_come: ask.fence && !fenced,
                     ..JobState::default()
                 },
             });
@@ -126,6 +127,7 @@ impl Jobs {
             schedule: if registered { self.schedule_facts(job)? } else { None },
             revision: job.revision,
             fenced: false,
+            may_come: false,
         })
     }
 

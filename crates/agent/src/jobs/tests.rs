@@ -62,7 +62,12 @@ fn state(bench: &Bench, n: u128) -> JobState {
 }
 
 fn cancel(bench: &Bench, n: u128, force: bool) -> JobState {
-    bench.host.jobs().states(&StateAsk { cancel: Some(force), ..ask(bench, n) }).unwrap().remove(0)
+    bench
+        .host
+        .jobs()
+        .states(&StateAsk { cancel: Some(force), fence: true, ..ask(bench, n) })
+        .unwrap()
+        .remove(0)
 }
 
 async fn until(bench: &Bench, n: u128, wanted: impl Fn(&JobState) -> bool) -> JobState {

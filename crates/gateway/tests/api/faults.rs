@@ -239,6 +239,28 @@ async fn an_older_site_that_makes_no_promise_is_asked_twice() {
     assert!(asked >= 2, "one word is not enough: {asked}");
 }
 
+/// What may still be taken must not be called *not executed*, however often the site is asked.
+#[tokio::test]
+async fn a_site_that_can_not_promise_keeps_the_job_open_until_it_can() {
+    let (world, axe) = armed("submit came", true).await;
+    world.site.jobs.fences_full.store(true, Ordering::SeqCst);
+    let id = send(&world, false, "rows").await;
+    let (world, _) = axe.next(world).await;
+    let asked = || {
+        let asks = world.site.jobs.asks.lock().unwrap();
+        asks.iter().filter(|ask| ask.query_ids.contains(&id_bytes(&id))).count()
+    };
+    let begun = tokio::time::Instant::now();
+    // Longer than an older site's second word takes, which would be believed.
+    while asked() < 3 || begun.elapsed() < Duration::from_secs(4) {
+        assert!(begun.elapsed() < Duration::from_secs(120), "asked {} times", asked());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    world.stands(&id, "initialising").await;
+    world.site.jobs.fences_full.store(false, Ordering::SeqCst);
+    world.stands(&id, "initialisationFailedCacheError").await;
+}
+
 #[tokio::test]
 async fn killed_between_the_hand_over_and_its_answer_the_job_is_the_sites_and_starts_once() {
     for (lost, registered) in [(true, false), (false, false), (true, true), (false, true)] {

@@ -102,6 +102,7 @@ fn any_state() -> impl Strategy<Value = proto::JobState> {
                     schedule: None,
                     revision,
                     fenced: false,
+                    may_come: false,
                 }
             },
         )

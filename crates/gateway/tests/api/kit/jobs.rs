@@ -50,6 +50,8 @@ pub(crate) struct FakeJobs {
     pub(crate) fences: Mutex<BTreeSet<Vec<u8>>>,
     /// It is of a version that knows no fences.
     pub(crate) fenceless: AtomicBool,
+    /// It has too many fences to make one more.
+    pub(crate) fences_full: AtomicBool,
     pub(crate) hook: Mutex<Option<Hook>>,
     /// Streams of pages break after so many pieces, each after the next of these.
     pub(crate) cuts: Mutex<VecDeque<usize>>,
@@ -304,7 +306,9 @@ impl FakeJobs {
         if request.cancel && self.lost("cancel came") {
             return None;
         }
-        let fence = (request.cancel || request.fence) && !self.fenceless.load(Ordering::SeqCst);
+        let wanted = (request.cancel || request.fence) && !self.fenceless.load(Ordering::SeqCst);
+        let full = self.fences_full.load(Ordering::SeqCst);
+        let fence = wanted && !full;
         let mut all = self.all.lock().unwrap();
         let jobs = request
             .query_ids
@@ -324,6 +328,7 @@ impl FakeJobs {
                         query_id: id.clone(),
                         status: proto::JobStatus::JobUnknown.into(),
                         fenced: fence,
+                        may_come: wanted && full,
                         ..proto::JobState::default()
                     }
                 }
