@@ -63,12 +63,12 @@ pub(crate) fn run(command: DesktopCommand) -> Result<()> {
             let store = Store::open(&config.read()?.data)?;
             match whom.device {
                 Some(device) => drop(desktop::revoke(&store, &device, SystemClock.now())?),
-                None => desktop::revoke_all(&store)?,
+                None => desktop::revoke_all(&store, SystemClock.now())?,
             }
             Ok(())
         }
         DesktopCommand::Allow { config, device } => {
-            if !desktop::allow(&Store::open(&config.read()?.data)?, &device)? {
+            if !desktop::allow(&Store::open(&config.read()?.data)?, &device, SystemClock.now())? {
                 bail!("{device} is not revoked: see `halo-gateway desktop list`");
             }
             Ok(())

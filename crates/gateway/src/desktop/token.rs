@@ -1,4 +1,4 @@
-//! The token: a JWT (RFC 7519) under HMAC-SHA256, made and read by this gateway alone.
+//! The token: a JWT (RFC 7519) under HMAC-SHA256, made and read by this gateway alone, and those that share its keys.
 //!
 //! Written here over aws-lc-rs, and not with a library of JWTs: of all that those can do only one algorithm, one form of header and
 //! our own clock are wanted, and what can't be chosen can't be chosen wrongly. A symmetric key will do, because nobody else has to
@@ -36,6 +36,8 @@ pub(super) struct Claims {
     pub(super) iat: i64,
     pub(super) nbf: i64,
     pub(super) exp: i64,
+    /// Which gateway gave it: the numbers that follow are its own.
+    pub(super) by: String,
     /// How often all tokens had been revoked by then, and its device: a later revocation is a higher number, whatever the clock says.
     pub(super) all: u64,
     pub(super) rev: u64,

@@ -143,7 +143,7 @@ async fn wanted(
 
 /// Whether there is any sense in asking the site for a result.
 pub(super) fn check_result(gateway: &Gateway, record: &JobRecord) -> Result<(), ApiError> {
-    let kept = i64::try_from(gateway.limits.result_keep_ms).unwrap_or(i64::MAX);
+    let kept = i64::try_from(record.keep_ms).unwrap_or(i64::MAX);
     let too_old = record.completed.is_some_and(|at| gateway.clock.now().0 - at > kept);
     if record.expired || (too_old && record.why.is_none()) {
         return Err(ApiError::gone());

@@ -56,7 +56,8 @@ async fn allow(
     Path(device): Path<String>,
 ) -> Result<Response, ApiError> {
     let device = device_id(&device)?;
-    match on_disk(&gateway, move |gateway| desktop::allow(&gateway.store, &device)).await? {
+    let now = gateway.clock.now();
+    match on_disk(&gateway, move |gateway| desktop::allow(&gateway.store, &device, now)).await? {
         true => Ok(StatusCode::NO_CONTENT.into_response()),
         false => Err(ApiError::not_found(
             "The server cannot find the requested resource: this device is not revoked.",
@@ -65,7 +66,8 @@ async fn allow(
 }
 
 async fn revoke_all(State(gateway): State<Arc<Gateway>>) -> Result<Response, ApiError> {
-    on_disk(&gateway, |gateway| desktop::revoke_all(&gateway.store)).await?;
+    let now = gateway.clock.now();
+    on_disk(&gateway, move |gateway| desktop::revoke_all(&gateway.store, now)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -167,6 +167,7 @@ impl Job {
             max_time_in_queue: self.max_time_in_queue,
             command_size: self.command.text.reveal().len() as u64,
             request_size: self.request_size,
+            keep_ms: gateway.limits.result_keep_ms,
             schedule: self.schedule,
             device: self.device,
             ..JobRecord::new(self.id, self.site, self.kind, self.command.mode, now)
@@ -177,7 +178,7 @@ impl Job {
             queue_ms: self.max_time_in_queue,
             run_ms: self.run_ms,
             read_only: self.read_only,
-            keep_ms: gateway.limits.result_keep_ms,
+            keep_ms: record.keep_ms,
             digest: self.digest,
             schedule: record.schedule.as_ref().map(|schedule| proto::Schedule {
                 name: schedule.name.clone(),

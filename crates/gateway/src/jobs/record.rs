@@ -4,6 +4,13 @@ use crate::mirror::Span;
 use model::{DeviceId, Effect, ErrorType, ExecutionMode, QueryId, SiteId};
 use serde::{Deserialize, Serialize};
 
+/// How long a result is kept whose record does not say it, milliseconds.
+const KEPT_MS: u64 = 24 * 60 * 60 * 1000;
+
+fn kept_ms() -> u64 {
+    KEPT_MS
+}
+
 /// Runs once, or again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -246,6 +253,10 @@ pub struct JobRecord {
     pub values_size: u64,
     /// Pages that can be had.
     pub pages: Vec<Page>,
+    /// How long the site was told to keep the result after its end, milliseconds. Said once, with the job: what is configured later is
+    /// about later jobs.
+    #[serde(default = "kept_ms")]
+    pub keep_ms: u64,
     /// The result was there and is not kept any longer.
     pub expired: bool,
     /// Of a failed one.
@@ -296,6 +307,7 @@ impl JobRecord {
             rows_affected: None,
             values_size: 0,
             pages: Vec::new(),
+            keep_ms: KEPT_MS,
             expired: false,
             why: None,
             effect: None,

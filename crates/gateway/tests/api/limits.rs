@@ -93,6 +93,31 @@ async fn what_a_job_may_is_said_to_its_site() {
     assert_eq!(world.get(&page).await.status, 410);
 }
 
+/// A site goes on keeping what it was told to keep: who configures less is not refused what is there.
+#[tokio::test]
+async fn lowering_result_keep_hours_turns_no_kept_result_into_410() {
+    let before = World::new().await;
+    let id = before.submit("rows").await;
+    before.stands(&id, "successful").await;
+    let page = before.queries(&format!("/{id}/results/1"));
+    assert_eq!(before.get(&page).await.status, 200);
+    // The process ends. The next one on its data is told to have results kept for a second.
+    let world = World::with(Limits { result_keep_ms: 1_000, ..Limits::default() }).await;
+    world.cloud.add(&before.site);
+    before.gateway.stop();
+    let World { data, .. } = before;
+    let world = world.reborn(data);
+    world.set_clock(60);
+    assert_eq!(world.get(&page).await.status, 200);
+    // A job of its own is kept as it says.
+    let own = world.submit("rows").await;
+    world.stands(&own, "successful").await;
+    world.set_clock(60);
+    assert_eq!(world.get(&world.queries(&format!("/{own}/results/1"))).await.status, 410);
+    world.set_clock(24 * 60 * 60);
+    assert_eq!(world.get(&page).await.status, 410);
+}
+
 #[tokio::test]
 async fn more_unfinished_jobs_than_allowed_are_503_and_not_executed() {
     let world = World::with(Limits { open_jobs: 2, ..Limits::default() }).await;

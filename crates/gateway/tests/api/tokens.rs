@@ -7,6 +7,7 @@ use gateway::{Limits, desktop, desktop::DesktopSettings, store::Store};
 use insta::assert_json_snapshot as snapshot;
 use model::{DeviceId, SiteId, Timestamp};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tower::ServiceExt;
 
 pub(crate) const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -230,6 +231,84 @@ async fn k16_a_revoked_device_is_out_at_once_and_an_old_token_never_comes_back()
     assert_eq!(world.call("PUT", odd, &[], "").await.json()["deviceId"], "domain\\user/7");
     let wrong = world.call("POST", "/integrator/desktop/revocations", &[], "").await;
     assert_eq!((wrong.status, wrong.header("allow")), (405, Some("GET,HEAD")));
+}
+
+/// The data folder of a second gateway of the integrator: of the first one's it has the keys of tokens alone.
+fn second(world: &World) -> TempDir {
+    let data = tempfile::tempdir().unwrap();
+    let file = |folder: &TempDir| folder.path().join(desktop::KEY_FILE);
+    std::fs::copy(file(&world.data), file(&data)).unwrap();
+    let store = Store::open(data.path()).unwrap();
+    // The kit's seed: the subscription key is the same, and so each call can go to both.
+    let mut rng = <rand::rngs::StdRng as rand::SeedableRng>::seed_from_u64(3);
+    let now = model::Clock::now(&model::SystemClock);
+    let key = gateway::keys::add(&store, "tests", &mut rng, now).unwrap();
+    assert_eq!(key.reveal().as_str(), world.key);
+    data
+}
+
+/// Goes over to the gateway of another data folder; the folder of the one before comes back.
+fn go_over(mut world: World, to: TempDir) -> (World, TempDir) {
+    let from = std::mem::replace(&mut world.data, to);
+    (world.restart(), from)
+}
+
+async fn revoke_all(world: &World) {
+    assert_eq!(world.call("DELETE", "/integrator/desktop/tokens", &[], "").await.status, 204);
+}
+
+/// Each counts for itself what it revoked. A gateway that came later has counted less, and must not refuse the others' tokens for
+/// good, nor be refused.
+#[tokio::test]
+async fn gateways_of_one_key_take_one_anothers_tokens_whatever_each_has_revoked_before() {
+    let world = World::new().await;
+    let later = second(&world);
+    revoke_all(&world).await;
+    revoke_all(&world).await;
+    let device = "/integrator/desktop/revocations/PC-7";
+    assert_eq!(world.call("PUT", device, &[], "").await.status, 200);
+    assert_eq!(world.call("DELETE", device, &[], "").await.status, 204);
+    world.set_clock(62);
+    let of_the_first = token(&world, "PC-7").await;
+    assert!(is_let_in(&world, &of_the_first, "PC-7").await);
+    let (world, first) = go_over(world, later);
+    assert!(is_let_in(&world, &of_the_first, "PC-7").await);
+    let of_the_later = token(&world, "PC-7").await;
+    let (world, _later) = go_over(world, first);
+    assert!(is_let_in(&world, &of_the_later, "PC-7").await);
+    assert!(is_let_in(&world, &of_the_first, "PC-7").await);
+}
+
+/// The count in another gateway's token may happen to be the one that is reached here: it says nothing of what was taken back here.
+#[tokio::test]
+async fn a_revocation_also_kills_what_another_gateway_of_the_key_gave_before() {
+    let world = World::new().await;
+    let here = second(&world);
+    revoke_all(&world).await;
+    let given = token(&world, "PC-7").await;
+    // By a clock that is ahead, as far as clocks may be apart.
+    world.set_clock(50);
+    let ahead = token(&world, "PC-7").await;
+    world.set_clock(-50);
+    let (world, elsewhere) = go_over(world, here);
+    assert!(is_let_in(&world, &given, "PC-7").await && is_let_in(&world, &ahead, "PC-7").await);
+    // Once here, as it was once there.
+    revoke_all(&world).await;
+    assert!(!is_let_in(&world, &given, "PC-7").await, "revoked after it was given");
+    assert!(!is_let_in(&world, &ahead, "PC-7").await, "the same, though its clock was ahead");
+    let own = token(&world, "PC-7").await;
+    assert!(is_let_in(&world, &own, "PC-7").await, "its own are good at once");
+    world.set_clock(62);
+    let (world, here) = go_over(world, elsewhere);
+    let (seven, eight) = (token(&world, "PC-7").await, token(&world, "PC-8").await);
+    let (world, _elsewhere) = go_over(world, here);
+    assert!(is_let_in(&world, &seven, "PC-7").await && is_let_in(&world, &eight, "PC-8").await);
+    let device = "/integrator/desktop/revocations/PC-7";
+    assert_eq!(world.call("PUT", device, &[], "").await.status, 200);
+    assert!(!is_let_in(&world, &seven, "PC-7").await, "revoked");
+    assert_eq!(world.call("DELETE", device, &[], "").await.status, 204);
+    assert!(!is_let_in(&world, &seven, "PC-7").await, "allowed again, and none from before");
+    assert!(is_let_in(&world, &eight, "PC-8").await, "another device is none of it");
 }
 
 #[tokio::test]
