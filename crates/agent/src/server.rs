@@ -206,16 +206,16 @@ impl Link for Server {
         }
         let now = self.door.clock().monotonic();
         let site = self.door.site(caller.site);
-        if site.is_some_and(|site| site.wants_look(now)) {
-            // Its answer is told to the next question: this one waits for nothing.
-            let (door, site) = (self.door.clone(), caller.site);
-            tokio::task::spawn_blocking(move || door.look(site));
-        }
         let database = match site.map(|site| site.reach(now)) {
             Some(Reach::Answered(_)) => proto::DatabaseState::DatabaseAnswered,
             Some(Reach::Away) => proto::DatabaseState::DatabaseAway,
             Some(Reach::Untried) | None => proto::DatabaseState::Unspecified,
         };
+        if site.is_some_and(|site| site.wants_look(now)) {
+            // Its answer is told to the next question: this one waits for nothing.
+            let (door, site) = (self.door.clone(), caller.site);
+            tokio::task::spawn_blocking(move || door.look(site));
+        }
         let lanes = self.jobs.health().lanes(Some(caller.site)).into_iter().map(lane_state).collect();
         Ok(Response::new(proto::ProbeReply { lanes, database: database.into() }))
     }

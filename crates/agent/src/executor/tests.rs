@@ -205,7 +205,8 @@ async fn b10_a_statement_that_never_ends_gives_its_place_to_others_and_its_late_
 
 /// One integrator's statements must neither use up what a site has, nor keep others out.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_leaves_too_many_behind_runs_nothing_more_and_a_site_with_too_many_says_that_it_cannot_work() {
+async fn who_leaves_too_many_behind_runs_nothing_more_and_a_site_without_a_free_place_says_that_it_cannot_work()
+ {
     let bench = Bench::with(Limits { running: 32, leave_ms: 50, ..Limits::default() });
     bench.pair(Access::ReadOnly);
     let one = bench.peer();
@@ -213,6 +214,9 @@ async fn who_leaves_too_many_behind_runs_nothing_more_and_a_site_with_too_many_s
     bench.integrator = Root::generate(Kind::Integrator).unwrap();
     bench.pair(Access::ReadOnly);
     let other = bench.peer_with("gateway two", 6);
+    bench.integrator = Root::generate(Kind::Integrator).unwrap();
+    bench.pair(Access::ReadOnly);
+    let (third, last) = (bench.peer_with("gateway three", 7), bench.peer_with("gateway three", 7));
     let site = bench.site;
     let stuck = Order { run_ms: 50, ..ORDER };
     let all = |peer: &Peer, from: u128| -> Vec<_> {
@@ -227,8 +231,15 @@ async fn who_leaves_too_many_behind_runs_nothing_more_and_a_site_with_too_many_s
     assert!(bench.host.executor().proves(site));
     futures::future::join_all(all(&other, 30)).await;
     until(|| bench.host.executor().lost(site) == 8).await;
-    assert!(!bench.host.executor().proves(site));
+    let third = collect(start_as(&bench, &third, 50, "rows 1", ORDER)).await.ended;
+    assert_eq!(third.status(), Status::Successful, "places are free, whatever was given up");
+    assert!(bench.host.executor().proves(site));
+    // With no place free nothing more is given up, and nothing can run.
+    bench.host.executor().places[&site].lane.allow(1);
+    let stuck = start_as(&bench, &last, 51, "stuck", stuck);
+    until(|| !bench.host.executor().proves(site)).await;
     bench.engine.release();
+    drop(stuck);
     until(|| bench.host.executor().lost(site) == 0).await;
     assert!(bench.host.executor().proves(site), "and it heals by itself");
     let again = collect(start_as(&bench, &one, 40, "rows 1", ORDER)).await.ended;
