@@ -244,7 +244,12 @@ impl WholePath {
     async fn run(&self, text: &str, id: Option<u32>) -> Result<(Duration, u64, u64)> {
         let start = SystemClock.monotonic();
         let query = QueryId(uuid::Uuid::new_v4());
-        let request = Request { query, command: Arc::new(command(text, id)), read_only: true };
+        let request = Request {
+            query,
+            command: Arc::new(command(text, id)),
+            read_only: true,
+            origin: agent::consent::Origin::Server,
+        };
         let admission = self
             .host
             .door()

@@ -2,7 +2,7 @@
 //!
 //! One order for all: entries are committed as they were handed in, so an end never stands before its begin.
 
-use crate::store::{AuditLine, Finished, Started, Store, StoreError};
+use crate::store::{AuditLine, Finished, KeptUse, Started, Store, StoreError};
 use rusqlite::Transaction;
 use std::{
     sync::{
@@ -26,6 +26,8 @@ pub(crate) enum Entry {
     Audit(AuditLine),
     Started(Started),
     Finished(Box<Finished>),
+    /// What an integrator has used up.
+    Used(KeptUse),
 }
 
 /// Why a possible write may not begin.
@@ -145,6 +147,7 @@ impl Entry {
             Entry::Audit(line) => line.write(t),
             Entry::Started(started) => started.write(t),
             Entry::Finished(finished) => finished.write(t, store),
+            Entry::Used(used) => used.write(t),
         }
     }
 }

@@ -9,6 +9,7 @@ mod list;
 mod newest;
 mod page;
 mod pair_site;
+mod pairing;
 mod query;
 mod registered;
 mod request;
@@ -24,7 +25,7 @@ use axum::{
     http::{HeaderName, StatusCode, Uri, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post, put},
 };
 use model::{QueryId, SiteId};
 use serde_json::Value;
@@ -42,6 +43,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/integrator/pairSite", post(pair_site::handle))
         .route("/integrator/sites", get(sites::find))
         .route("/integrator/sites/{siteId}", get(sites::look))
+        .route("/integrator/sites/{siteId}/pairing", delete(pairing::unpair))
+        .route("/integrator/sites/{siteId}/credentials", put(pairing::replace))
         .nest("/integrator/sites/{siteId}/queries", queries())
         .merge(webhooks::routes())
         .method_not_allowed_fallback(wrong_method)
@@ -116,6 +119,10 @@ async fn wrong_method(uri: Uri) -> ApiError {
         ("POST,GET,HEAD", "POST or GET")
     } else if ends(&["/pair-site", "/pairSite", "/queries/immediate", "/queries/async", "/queries/status"]) {
         ("POST", "POST")
+    } else if ends(&["/pairing"]) {
+        ("DELETE", "DELETE")
+    } else if ends(&["/credentials"]) {
+        ("PUT", "PUT")
     } else if under("/queries/registered") || under("/queries") {
         ("GET,HEAD,DELETE", "GET or DELETE")
     } else {

@@ -3,7 +3,12 @@ use crate::testkit::{Bench, DAY, command};
 use model::Clock;
 
 fn request(id: u128, text: &str) -> Request {
-    Request { query: QueryId(uuid::Uuid::from_u128(id)), command: command(text), read_only: false }
+    Request {
+        query: QueryId(uuid::Uuid::from_u128(id)),
+        command: command(text),
+        read_only: false,
+        origin: Origin::Server,
+    }
 }
 
 fn enter(bench: &Bench, request: Request) -> Result<Admission, Refused> {
@@ -54,8 +59,8 @@ fn a_site_that_is_switched_off_lets_nobody_in_not_even_who_waits() {
     bench.pair(Access::ReadWrite);
     let waiting = enter(&bench, request(1, "update x")).unwrap();
     bench.door().switch_site(bench.site, false).unwrap();
-    assert_eq!(waiting.begin().unwrap_err().refusal, Refusal::SwitchedOff);
-    assert_eq!(refusal(enter(&bench, request(2, "update x"))), Refusal::SwitchedOff);
+    assert_eq!(waiting.begin().unwrap_err().refusal, Refusal::SiteOff);
+    assert_eq!(refusal(enter(&bench, request(2, "update x"))), Refusal::SiteOff);
     bench.door().switch_site(bench.site, true).unwrap();
     assert!(enter(&bench, request(3, "update x")).unwrap().begin().is_ok());
 }

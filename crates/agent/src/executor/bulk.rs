@@ -6,13 +6,13 @@ use super::{
     lane::Turn,
     work::{Rested, Run, Timed},
 };
-use crate::door::Permit;
+use crate::door::{Permit, Purse};
 use database::{
     Cancel, Column, Part, Sink, Stopped, Value, Wanted,
     json::{RowForm, RowWriter},
     pick::Sets,
 };
-use link_api::proto;
+use link_api::proto::{self, Refusal};
 use model::{Clock, SiteId};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -42,7 +42,10 @@ pub(crate) enum NotKept {
 }
 
 /// Holds a running job.
-pub(crate) struct Reins(Mutex<Course>);
+pub(crate) struct Reins {
+    course: Mutex<Course>,
+    purse: Purse,
+}
 
 impl std::fmt::Debug for Reins {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -51,8 +54,8 @@ impl std::fmt::Debug for Reins {
 }
 
 impl Reins {
-    pub(crate) fn new(read_only: bool) -> Arc<Self> {
-        Arc::new(Reins(Mutex::new(Course::new(read_only))))
+    pub(crate) fn new(read_only: bool, purse: Purse) -> Arc<Self> {
+        Arc::new(Reins { course: Mutex::new(Course::new(read_only)), purse })
     }
 
     /// Whether it runs under enforced read-only.
@@ -71,6 +74,11 @@ impl Reins {
         if course.read_only || force {
             course.stop(Stop::CallerGone);
         }
+    }
+
+    /// The practice does not consent to it any more.
+    pub(crate) fn refuse(&self, refusal: Refusal) {
+        self.lock().refuse(refusal);
     }
 
     /// What to say when it does not end.
@@ -96,11 +104,15 @@ impl Reins {
     fn kept(&self, answer: Result<(), NotKept>, bytes: usize, whole: bool) -> Result<(), Stopped> {
         let mut course = self.lock();
         let why = match answer {
-            Ok(()) => {
-                course.bytes += bytes as u64;
-                course.rows += u64::from(whole);
-                return Ok(());
-            }
+            Ok(()) => match self.purse.spend(u64::from(whole), bytes as u64) {
+                Ok(()) => {
+                    course.bytes += bytes as u64;
+                    course.rows += u64::from(whole);
+                    return Ok(());
+                }
+                // It is with those that are kept, and goes with them: what ends so has no result.
+                Err(refusal) => Stop::Refused(refusal),
+            },
             Err(NotKept::TooLarge) => Stop::TooLarge,
             Err(NotKept::NoRoom) => Stop::NoRoom,
             Err(NotKept::Unwanted) => Stop::CallerGone,
@@ -109,7 +121,7 @@ impl Reins {
     }
 
     fn lock(&self) -> MutexGuard<'_, Course> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

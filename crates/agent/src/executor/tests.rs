@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    consent::Origin,
     door::Request,
     testkit::{Bench, command},
 };
@@ -8,6 +9,8 @@ use model::QueryId;
 use proto::{Effect, Status};
 use std::sync::atomic::Ordering;
 use trust::{Kind, Peer, Root};
+
+mod consent;
 
 const ORDER: Order = Order {
     queue_ms: 10_000,
@@ -29,7 +32,7 @@ fn start(bench: &Bench, id: u128, text: &str, order: Order) -> mpsc::Receiver<Ru
 
 fn start_as(bench: &Bench, peer: &Peer, id: u128, text: &str, order: Order) -> mpsc::Receiver<RunEvent> {
     let query = QueryId(uuid::Uuid::from_u128(id));
-    let request = Request { query, command: command(text), read_only: false };
+    let request = Request { query, command: command(text), read_only: false, origin: Origin::Server };
     let admission = bench.door().enter(peer, bench.site, request).unwrap();
     bench.host.executor().start(admission, order)
 }

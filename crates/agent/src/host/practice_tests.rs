@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    consent::Origin,
     door::{Looked, Request},
     pms::PmsFiles,
     protect::KeyFile,
@@ -114,7 +115,11 @@ fn the_demo_practice_says_whose_it_is_and_another_one_in_its_place_is_not_served
     assert!(door.pair(&new, &code.name).unwrap());
     let enter = |door: &Arc<Door>, id| {
         let query = QueryId(uuid::Uuid::from_u128(id));
-        door.enter(&peer, site, Request { query, command: command("SELECT 1"), read_only: false })
+        door.enter(
+            &peer,
+            site,
+            Request { query, command: command("SELECT 1"), read_only: false, origin: Origin::Server },
+        )
     };
     enter(&door, 1).unwrap().begin().unwrap().connect().unwrap();
 

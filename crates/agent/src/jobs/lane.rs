@@ -38,6 +38,8 @@ impl Jobs {
         }
         let jobs = self.clone();
         tasks.spawn(keep_on(move || jobs.clone().watch_time()));
+        let jobs = self.clone();
+        tasks.spawn(keep_on(move || jobs.clone().watch_consent()));
         // None of them ends by itself.
         while tasks.join_next().await.is_some() {}
     }

@@ -2,6 +2,7 @@
 
 use super::{Jobs, StoreError, run};
 use crate::{
+    consent::Origin,
     door::Refused,
     pairing::Caller,
     store::{LedgerKey, NewJob, Submitted},
@@ -67,7 +68,8 @@ impl Jobs {
     pub(crate) fn submit(&self, caller: &Caller, wanted: Wanted) -> Result<JobState, StoreError> {
         let (peer, site) = (&caller.peer, caller.site);
         let key = LedgerKey { site, integrator: IntegratorId(peer.id), query: wanted.query };
-        let taken = match self.door.take_on(peer, site, &wanted.command, wanted.request.read_only) {
+        let (command, read_only) = (&wanted.command, wanted.request.read_only);
+        let taken = match self.door.take_on(peer, site, command, read_only, Origin::Server) {
             Ok(taken) => taken,
             Err(refused) => {
                 // Taken before, it may have run since: a repeat must not be told that it did not.
@@ -100,7 +102,7 @@ impl Jobs {
             } else {
                 wanted.request.keep_ms.min(KEEP_MOST_MS)
             },
-            request: wanted.request,
+            request: proto::SubmitRequest { by_hosted: taken.hosted, ..wanted.request },
         };
         let refused = match self.store.submit(&new, self.time.now(), self.limits)? {
             Submitted::Known(job) => return self.state(&job, 0),

@@ -174,6 +174,7 @@ impl Job {
                 duration_ms: schedule.duration * 1000,
             }),
             max_row_bytes: self.max_row_bytes,
+            ..proto::SubmitRequest::default()
         };
         gateway.jobs.begin(record.clone(), start.key()).await.map_err(not_recorded)?;
         let handed_over = deliver::start(gateway, &record, request, room);

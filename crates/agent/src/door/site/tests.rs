@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    consent::Origin,
     door::{Admission, Permit, Request},
     executor::Limits,
     host::{Host, SiteSetup, StartError},
@@ -26,7 +27,7 @@ fn enter(bench: &Bench, id: u128) -> Result<Admission, Refused> {
     bench.door().enter(
         &bench.peer(),
         bench.site,
-        Request { query, command: command("update x"), read_only: false },
+        Request { query, command: command("update x"), read_only: false, origin: Origin::Server },
     )
 }
 
