@@ -3,16 +3,22 @@
 use super::{Approval, Catalogues, Consent, Desktop, State, Statements, Terms};
 use aws_lc_rs::digest;
 use link_api::proto::Refusal;
-use model::{Command, Timestamp};
+use model::{Command, DeviceId, Timestamp};
 
 /// Where a request comes from, as its gateway says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The integrator's own servers.
-    #[default]
     Server,
     /// An application on somebody's desktop.
     Desktop,
+}
+
+impl Origin {
+    /// Of a request with this device.
+    pub(crate) fn of(device: Option<&DeviceId>) -> Self {
+        if device.is_some() { Origin::Desktop } else { Origin::Server }
+    }
 }
 
 /// What wants in, as far as consent has to know.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 fn request(id: u128, text: &str) -> Request {
     let query = QueryId(uuid::Uuid::from_u128(id));
-    Request { query, command: command(text), read_only: true, origin: Origin::Server }
+    Request { query, command: command(text), read_only: true, device: None }
 }
 
 fn enter(bench: &Bench, request: Request) -> Result<Admission, Refused> {
@@ -54,7 +54,7 @@ fn a_lying_gateway_passes_none_of_the_practices_rules() {
     let hash = format!("{:?}", crate::consent::Approval::of(&command("select 1")));
     set(&bench, Form { approve: Some(vec![hash]), ..Form::default() });
     assert!(enter(&bench, drugs(4)).is_ok(), "the same text, whatever its parameters say");
-    let desktop = Request { origin: Origin::Desktop, ..drugs(5) };
+    let desktop = Request { device: DeviceId::parse("reception-2").ok(), ..drugs(5) };
     assert_eq!(refused(enter(&bench, desktop.clone())), Refusal::ConsentDesktop);
     set(&bench, Form { desktop: word("approved"), ..Form::default() });
     assert!(enter(&bench, desktop).is_ok());

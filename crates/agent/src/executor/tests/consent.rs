@@ -130,7 +130,7 @@ async fn a_statement_gets_the_rows_that_are_left_and_no_more() {
             query: QueryId(uuid::Uuid::from_u128(3)),
             command: command("rows 1"),
             read_only: true,
-            origin: Origin::Server,
+            device: None,
         },
     );
     assert_eq!(third.map(drop).unwrap_err().refusal, Refusal::BudgetRows);
