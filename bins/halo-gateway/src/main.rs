@@ -24,6 +24,7 @@ A first start:
        data            = \"/var/lib/halo-gateway\"   # identity and gateway.db are made here
        integrator_name = \"Acme Recalls\"            # practices make pairing codes for this name
        environment     = \"stage\"
+       # hosted        = true                       # when somebody else than the integrator runs it: practices must allow it
        [cloud]
        url = \"wss://relay.example.com/tunnel/v1\"
        [logins.\"Best Practice\"]                   # issued to you by the PMS vendor

@@ -126,7 +126,7 @@ fn certificate(config: &Config, clock: &dyn Clock) -> Result<(trust::Operational
     let serial = store.raise("serial", u64::try_from(clock.now().0).unwrap_or(0))?;
     let random = OsRng.try_next_u32().map_err(|e| anyhow!("no randomness: {e}"))?;
     let name = identity::instance_name(&config.integrator_name, store.keep("instance", random)?);
-    Ok((identity::certify(&root, &name, serial, clock)?, epoch))
+    Ok((identity::certify(&root, &name, config.hosted, serial, clock)?, epoch))
 }
 
 fn outer_tls(config: &Config) -> Result<Arc<rustls::ClientConfig>> {

@@ -16,6 +16,9 @@ pub(crate) fn text(status: &StatusAnswer) -> String {
         status.at_once,
         status.waiting
     );
+    if status.halted {
+        text += "\nSTOPPED: nobody is let into any database; `HaloLinkUtility unhalt` goes on";
+    }
     if let Some(jobs) = status.jobs {
         let mib = |bytes: u64| bytes.div_ceil(1024 * 1024);
         text += &format!(
@@ -87,7 +90,12 @@ fn site_text(site: &SiteAnswer) -> String {
 
 fn integrator_text(i: &IntegratorAnswer) -> String {
     let access = if i.read_only { "may only read" } else { "may read and write" };
-    let on = if i.on { "on" } else { "SWITCHED OFF" };
+    let on = match i.state.as_str() {
+        "revoked" => "REVOKED",
+        "expired" => "EXPIRED",
+        _ if i.on => "on",
+        _ => "SWITCHED OFF",
+    };
     let login = match i.login_writes.as_str() {
         "yes" => "may write",
         "no" => "can't write",

@@ -1,6 +1,7 @@
 //! `HaloLinkUtility`: the practice's and its IT provider's tool. It asks the running service; it opens no secrets itself.
 #![allow(non_snake_case, reason = "the name that practices know")]
 
+mod consent;
 mod diagnose;
 mod forgetting;
 mod kinds;
@@ -22,7 +23,7 @@ use std::{
     process::ExitCode,
 };
 
-/// Halo Link Utility: what is wrong and what to do, pairing codes, who is let in, how things stand, and what was run.
+/// Halo Link Utility: what is wrong and what to do, pairing codes, who may do what, how things stand, and what was run.
 #[derive(Parser)]
 #[command(
     name = "HaloLinkUtility",
@@ -32,7 +33,10 @@ To let an integrator in:
   1. HaloLinkUtility pairing-code --integrator \"Acme Recalls\"     (--read-only: it may only read)
   2. Give the code to the integrator, by a way that you trust. It is good for 7 days, one pairing, five tries.
   3. HaloLinkUtility status                                       shows the integrator once it has paired
-To keep it out:      HaloLinkUtility switch --integrator \"Acme Recalls\" --off
+To say what it may do:  HaloLinkUtility consent set --integrator \"Acme Recalls\" --access read-only --rows-per-day 50000
+To keep it out:      HaloLinkUtility consent suspend --integrator \"Acme Recalls\"       (resume lets it in again)
+For good:            HaloLinkUtility consent revoke --integrator \"Acme Recalls\"        (its login is erased)
+To stop everything:  HaloLinkUtility halt                                              (unhalt goes on)
 To see what it ran:  HaloLinkUtility audit show --last 20
 When something is wrong:  HaloLinkUtility doctor                 says what, and the next step
                           HaloLinkUtility support-bundle         packs what support needs, without secrets
@@ -81,7 +85,7 @@ enum Command {
         /// Let them in
         #[arg(long, conflicts_with = "off", required_unless_present = "off")]
         on: bool,
-        /// Keep all of them out, from the next command on
+        /// Keep all of them out, at once
         #[arg(long)]
         off: bool,
         #[command(flatten)]
@@ -103,7 +107,31 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
-    /// Let a paired integrator in, or keep it out
+    /// What integrators may do: show it, change it, suspend it, revoke it
+    #[command(subcommand)]
+    Consent(consent::Consent),
+    /// Stop everything at once, for all integrators at all databases of this server, until unhalt
+    Halt {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Go on after halt; whoever is suspended stays so
+    Unhalt {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// End a pairing: the integrator's login, consent and results here are erased
+    Unpair {
+        /// Its name or id, as status shows it
+        #[arg(long, value_name = "NAME")]
+        integrator: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Let a paired integrator in, or keep it out: the same as consent resume and consent suspend
     Switch {
         /// Its name or id, as status shows it
         #[arg(long, value_name = "NAME")]
@@ -111,7 +139,7 @@ enum Command {
         /// Let it in
         #[arg(long, conflicts_with = "off", required_unless_present = "off")]
         on: bool,
-        /// Keep it out, from its next command on
+        /// Keep it out, at once
         #[arg(long)]
         off: bool,
         #[command(flatten)]
@@ -213,6 +241,10 @@ async fn run(command: Command) -> Result<(String, bool)> {
             let status: StatusAnswer = common.ask(&Ask::Status).await?;
             common.show(&status, status::text)
         }
+        Command::Consent(asked) => asked.run().await,
+        Command::Halt { common } => halt(&common, true).await,
+        Command::Unhalt { common } => halt(&common, false).await,
+        Command::Unpair { integrator, yes, common } => consent::unpair(integrator, yes, &common).await,
         Command::Switch { integrator, on, off: _, common } => {
             let ask = Ask::Switch { integrator: integrator.clone(), on, site: common.site };
             let done: bool = common.ask(&ask).await?;
@@ -226,6 +258,17 @@ async fn run(command: Command) -> Result<(String, bool)> {
         }
     };
     Ok((said?, true))
+}
+
+async fn halt(common: &Common, on: bool) -> Result<String> {
+    let halted: bool = common.ask(&Ask::Halt { on }).await?;
+    common.show(&halted, |halted| match halted {
+        true => "Stopped: nobody is let into any database of this server. What was waiting is refused, what only read was \
+                 cancelled; what may have written finishes.\nTo go on: HaloLinkUtility unhalt"
+            .to_owned(),
+        false => "It goes on: integrators are let in again, but for those who are suspended, and databases that are switched off."
+            .to_owned(),
+    })
 }
 
 impl Common {
@@ -283,8 +326,24 @@ fn audit_text(rows: &[AuditRow]) -> String {
         if let Some(device) = &row.device {
             text += &format!(" desktop={device}");
         }
+        if let Some(by) = &row.by {
+            text += &format!(" by {by}");
+        }
         for (name, number) in [("rows", row.rows), ("bytes", row.bytes), ("ms", row.ms)] {
             text += &number.map(|number| format!(" {name}={number}")).unwrap_or_default();
+        }
+        if let Some(detail) = &row.detail {
+            text += &format!("\n    {detail}");
+        }
+        for parameter in &row.parameters {
+            // As JSON writes it: a value can't end the line, or paint the screen.
+            let value =
+                parameter.value.as_ref().map(|value| serde_json::Value::from(value.as_str()).to_string());
+            text += &format!(
+                "\n    {}{}",
+                parameter.name,
+                value.map(|value| format!(" = {value}")).unwrap_or_default()
+            );
         }
         if let Some(statement) = &row.statement {
             text += &format!("\n    {}", statement.replace('\n', "\n    "));

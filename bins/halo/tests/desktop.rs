@@ -1,7 +1,7 @@
 //! A desktop application's query travels the whole way, and the practice sees which device it came from: three processes.
 
 use anyhow::{Context, Result, ensure};
-use halo::system::{Options, System};
+use halo::system::{INTEGRATOR, Options, System};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -32,6 +32,10 @@ async fn a_desktop_application_asks_for_itself_and_the_practice_sees_its_device(
         [("Authorization", bearer.as_str()), ("DeviceId", DEVICE), ("Content-Type", "application/json")];
     let path = format!("/desktop/sites/{site}/queries/immediate");
     let body = json!({ "command": { "text": "SELECT TOP 3 InternalID FROM BPS_Patients" } }).to_string();
+    // The practice lets an integrator's servers in by pairing, and its desktops by a word of its own.
+    let answer = client.call(http::Method::POST, &path, &headers, body.clone()).await?;
+    ensure!(answer.status == 403 && answer.json()?["error"]["code"] == "consent-desktop", "{answer:?}");
+    system.utility(&["consent", "set", "--integrator", INTEGRATOR, "--desktop", "any", "--json"]).await?;
     let answer = client.call(http::Method::POST, &path, &headers, body.clone()).await?;
     ensure!(answer.status == 200, "{answer:?}");
     let id = answer.json()?["id"].as_str().context("no id")?.to_owned();

@@ -13,8 +13,8 @@ mod answer;
 mod words;
 
 pub use words::{
-    Ask, Checked, CodeAnswer, IntegratorAnswer, LaneAnswer, LoginChecked, MadeCode, SelfTested, SiteAnswer,
-    SiteChecked, StatusAnswer,
+    Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, LoginChecked, MadeCode, SelfTested,
+    SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer,
 };
 
 use crate::{host::Host, self_test::SelfTest};
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use std::{io, path::Path, sync::Arc, time::Duration};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     sync::{Semaphore, watch},
     task::JoinHandle,
     time::timeout,
@@ -31,8 +31,8 @@ use tunnel::Status;
 
 /// Version of what is said on the socket; it is in every line, both ways.
 pub const VERSION: u32 = 1;
-/// Longest request.
-const REQUEST_BYTES: u64 = 16 * 1024;
+/// Longest request: terms with all the statements that may be approved.
+const REQUEST_BYTES: u64 = 256 * 1024;
 /// Longest answer.
 const ANSWER_BYTES: u64 = 64 * 1024 * 1024;
 /// One question and its answer take no longer.
@@ -223,23 +223,25 @@ async fn answer_all(mut listener: transport::Listener, service: Service) {
     }
 }
 
-async fn converse<Io: AsyncRead + AsyncWrite>(io: Io, service: Service) -> io::Result<()> {
-    let (reading, mut writing) = tokio::io::split(io);
-    let mut reading = BufReader::new(reading);
+async fn converse(io: transport::Stream, service: Service) -> io::Result<()> {
+    let mut io = BufReader::new(io);
+    let mut who: Option<Arc<str>> = None;
     loop {
         let mut line = Vec::new();
-        let length = (&mut reading).take(REQUEST_BYTES).read_until(b'\n', &mut line).await?;
+        let length = (&mut io).take(REQUEST_BYTES).read_until(b'\n', &mut line).await?;
         if length == 0 {
             return Ok(());
         }
+        // Only now: Windows does not say who asks before something was read.
+        let by = who.get_or_insert_with(|| transport::who(io.get_ref()).into()).clone();
         let answer = match read(&line) {
-            Ok(ask) => answer::answer(&service, ask).await,
+            Ok(ask) => answer::answer(&service, ask, by).await,
             Err(why) => Answer::Error(why),
         };
         let mut answer = serde_json::to_vec(&Reply { v: VERSION, answer })?;
         answer.push(b'\n');
-        writing.write_all(&answer).await?;
-        writing.flush().await?;
+        io.write_all(&answer).await?;
+        io.flush().await?;
         if line.last() != Some(&b'\n') {
             return Ok(());
         }

@@ -4,24 +4,41 @@
 //! [`Permit`] (its intent is written down), and only a permit connects. Each of them, dropped, writes down how it ended.
 
 mod admission;
+mod budget;
+mod change;
+#[cfg(test)]
+mod consent_tests;
+mod credentials;
 mod reach;
 mod rights;
 mod site;
 mod switch;
 #[cfg(test)]
 mod tests;
+mod time;
 mod watched;
+mod watching;
 
+use admission::unwritten;
 pub use admission::{Admission, Permit};
 pub(crate) use admission::{SessionKey, Witness};
+use budget::Place;
+pub(crate) use budget::Purse;
+pub use change::ChangeError;
+pub(crate) use credentials::Replaced;
 pub use reach::Reach;
 pub(crate) use rights::writes_to_proto;
 pub use site::{LastLook, Looked, SiteDoor, Words};
-use switch::{site_off, switched_off};
+use switch::site_off;
+use time::LocalTime;
+pub(crate) use watching::{Stage, Watch};
 
 use crate::{
+    consent::{Meter, Origin, Spent, State, Takes, Used, Wants},
     journal::{Entry, Journal},
-    store::{AuditLine, AuditRow, Happened, Known, LedgerKey, NewPairing, PairingRecord, Store, StoreError},
+    store::{
+        AuditLine, AuditRow, Happened, Known, LedgerKey, NewPairing, PairingRecord, Store, StoreError, Who,
+    },
 };
 use link_api::{
     convert,
@@ -30,7 +47,11 @@ use link_api::{
 use model::{Access, Clock, Command, DeviceId, Effect, IntegratorId, QueryId, SiteFacts, SiteId, Timestamp};
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 use tokio::sync::watch;
 use trust::{Kind, Peer};
@@ -65,6 +86,10 @@ pub(crate) struct Taken {
     pub(crate) read_only: bool,
     /// As of a [`Request`].
     pub(crate) device: Option<DeviceId>,
+    /// Its gateway was a hosted one.
+    pub(crate) hosted: bool,
+    /// It was counted when it was taken.
+    pub(crate) counted: bool,
 }
 
 /// Why it may not.
@@ -74,11 +99,23 @@ pub struct Refused {
     pub refusal: Refusal,
     /// In people's.
     pub message: String,
+    /// When to come again, where that is known.
+    pub again: Option<Duration>,
 }
 
 impl Refused {
     pub(crate) fn new(refusal: Refusal, message: impl Into<String>) -> Self {
-        Refused { refusal, message: message.into() }
+        Refused { refusal, message: message.into(), again: None }
+    }
+
+    /// What the practice does not consent to.
+    pub(crate) fn by_practice(refusal: Refusal) -> Self {
+        let words = link_api::refusal::words(refusal);
+        let message = words.map_or_else(
+            || "The practice does not allow this.".to_owned(),
+            |words| format!("{} {}", words.why, words.next),
+        );
+        Refused::new(refusal, message)
     }
 
     /// The end of a command that was refused.
@@ -89,16 +126,35 @@ impl Refused {
             effect: proto::Effect::NotExecuted.into(),
             error: Some(convert::halo_error(
                 match self.refusal {
-                    Refusal::NotPaired | Refusal::SwitchedOff => 403,
+                    Refusal::NotPaired => 403,
                     Refusal::UnknownCatalogue => 400,
                     Refusal::Repeated => 409,
-                    Refusal::Busy | Refusal::NoRoom | Refusal::Unspecified => 503,
+                    other => link_api::refusal::words(other).map_or(503, |words| words.status.into()),
                 },
                 self.message.as_str(),
             )),
+            retry_after_ms: self
+                .again
+                .map_or(0, |again| u64::try_from(again.as_millis()).unwrap_or(u64::MAX)),
             ..proto::Ended::default()
         }
     }
+}
+
+impl From<Spent> for Refused {
+    fn from(spent: Spent) -> Self {
+        Refused { again: Some(spent.again), ..Refused::by_practice(spent.refusal) }
+    }
+}
+
+/// What is known of a request beside what it asks for.
+#[derive(Clone, Copy)]
+struct Source {
+    /// Its gateway is a hosted one.
+    hosted: bool,
+    takes: Takes,
+    /// It comes again when too many are under way.
+    waits: bool,
 }
 
 /// Highest certificate serial seen, by gateway instance.
@@ -115,6 +171,22 @@ pub struct Door {
     pairings: RwLock<HashMap<(SiteId, IntegratorId), Arc<PairingRecord>>>,
     /// Sites that the practice has switched off.
     off: RwLock<HashSet<SiteId>>,
+    /// Whether the practice has stopped everything.
+    halted: AtomicBool,
+    /// Pairings that were ended.
+    unpaired: RwLock<HashSet<Who>>,
+    /// What integrators have used up.
+    meters: Mutex<HashMap<Who, Arc<Meter>>>,
+    /// As kept when the process began, for meters that are not made yet.
+    used_before: HashMap<Who, Used>,
+    /// By which consents expire and budgets begin anew.
+    time: LocalTime,
+    /// Counts changes of what the practice consents to.
+    consents: watch::Sender<u64>,
+    /// Held while somebody changes what an integrator may do.
+    changing: Mutex<()>,
+    /// Logins that were offered by integrators and not taken by the database.
+    tries: Mutex<HashMap<Who, credentials::Tries>>,
     serials: Mutex<HashMap<(SiteId, IntegratorId), Serials>>,
     running: Mutex<HashSet<LedgerKey>>,
 }
@@ -152,9 +224,18 @@ impl Door {
         for (site, integrator, name, serial) in store.serials()? {
             serials.entry((site, integrator)).or_default().insert(name.into(), serial);
         }
+        let time = LocalTime::from(store.latest(clock.now())?, &*clock);
         Ok(Arc::new(Door {
             journal: Journal::start(store.clone())?,
             off: RwLock::new(store.sites_off()?),
+            halted: AtomicBool::new(store.is_halted()?),
+            unpaired: RwLock::new(store.unpaired()?.into_iter().collect()),
+            meters: Mutex::default(),
+            used_before: store.used()?,
+            time,
+            consents: watch::Sender::new(0),
+            changing: Mutex::default(),
+            tries: Mutex::default(),
             store,
             clock,
             sites: sites.into_iter().map(|site| (site.id, Arc::new(site))).collect(),
@@ -176,7 +257,8 @@ impl Door {
         request: Request,
     ) -> Result<Admission, Refused> {
         let pairing = self.known(peer, site)?;
-        self.admit(pairing, peer.name.as_str().into(), site, request)
+        let source = Source { hosted: peer.hosted, takes: Takes::QueryAndPlace, waits: false };
+        self.admit(pairing, peer.name.as_str().into(), site, request, source)
     }
 
     /// Asks what must be asked before work may be taken that runs later, without its caller. All of it is asked again at
@@ -193,10 +275,11 @@ impl Door {
         device: Option<DeviceId>,
     ) -> Result<Taken, Refused> {
         let pairing = self.known(peer, site)?;
-        self.may_enter(&pairing, site, command)?;
+        self.may_enter(&pairing, site, command, (Origin::of(device.as_ref()), peer.hosted))?;
+        self.meter(&pairing).enter(Takes::Query, self.now())?;
         let read_only = read_only || pairing.access == Access::ReadOnly;
-        let instance = peer.name.as_str().into();
-        Ok(Taken { site, integrator: pairing.integrator, instance, read_only, device })
+        let (integrator, instance) = (pairing.integrator, peer.name.as_str().into());
+        Ok(Taken { site, integrator, instance, read_only, device, hosted: peer.hosted, counted: true })
     }
 
     /// Lets in what was taken before: its caller need not be there any more, its integrator must still be let in. It may do
@@ -211,10 +294,11 @@ impl Door {
         command: Arc<Command>,
     ) -> Result<Admission, Refused> {
         let pairing = read(&self.pairings).get(&(taken.site, taken.integrator)).cloned();
-        let pairing = pairing.ok_or_else(not_paired)?;
-        let device = taken.device.clone();
-        let request = Request { query, command, read_only: taken.read_only, device };
-        self.admit(pairing, taken.instance.clone(), taken.site, request)
+        let pairing = pairing.ok_or_else(|| self.stranger(taken.site, taken.integrator))?;
+        let request = Request { query, command, read_only: taken.read_only, device: taken.device.clone() };
+        let takes = if taken.counted { Takes::Place } else { Takes::QueryAndPlace };
+        let source = Source { hosted: taken.hosted, takes, waits: true };
+        self.admit(pairing, taken.instance.clone(), taken.site, request, source)
     }
 
     /// Whether `peer` is let in now.
@@ -223,15 +307,22 @@ impl Door {
     /// Why not.
     pub fn check(&self, peer: &Peer, site: SiteId) -> Result<(), Refused> {
         let pairing = self.known(peer, site)?;
-        if !self.is_on(site) {
-            return Err(site_off());
-        }
-        if pairing.on { Ok(()) } else { Err(switched_off()) }
+        self.is_open(site)?;
+        pairing.consent.stands(self.now(), peer.hosted).map_err(Refused::by_practice)
     }
 
-    /// Whether `peer` is paired, switched on or not.
+    /// Whether `peer` is paired, let in now or not.
     pub fn is_paired(&self, peer: &Peer, site: SiteId) -> bool {
-        self.known(peer, site).is_ok()
+        self.paired(peer, site).is_ok()
+    }
+
+    /// The same, and why not.
+    pub(crate) fn paired(&self, peer: &Peer, site: SiteId) -> Result<(), Refused> {
+        let pairing = self.known(peer, site)?;
+        match pairing.consent.state {
+            State::Revoked => Err(Refused::by_practice(Refusal::ConsentRevoked)),
+            State::Granted | State::Suspended => Ok(()),
+        }
     }
 
     /// A site's facts.
@@ -301,6 +392,7 @@ impl Door {
     /// # Errors
     /// When they can't be written.
     pub fn flush(&self) -> Result<(), StoreError> {
+        self.keep_used();
         self.journal.flush()
     }
 
@@ -320,9 +412,7 @@ impl Door {
     /// Whether a site is switched on, and its database its practice's own: asked again when that is in doubt. Blocks on the
     /// database.
     pub(crate) fn check_practice(&self, site: SiteId) -> Result<(), Refused> {
-        if !self.is_on(site) {
-            return Err(site_off());
-        }
+        self.is_open(site)?;
         self.sites.get(&site).map_or(Ok(()), |site| self.make_sure(site, false))
     }
 
@@ -337,6 +427,7 @@ impl Door {
         };
         self.journal.flush()?;
         let stored = self.store.pair(new, code_name, now, &line)?;
+        write(&self.unpaired).remove(&(new.site, new.integrator));
         self.reload()?;
         Ok(stored)
     }
@@ -359,9 +450,14 @@ impl Door {
         instance: Arc<str>,
         site: SiteId,
         request: Request,
+        source: Source,
     ) -> Result<Admission, Refused> {
+        let meter = self.meter(&pairing);
         let refuse = |refused: Refused| {
-            // Only integrators that the practice let in leave a line: nobody else can fill its disk.
+            // Only integrators that the practice let in leave a line, and so many a minute: nobody can fill its disk.
+            if !meter.may_note(self.now()) {
+                return Err(refused);
+            }
             self.note(AuditLine {
                 integrator: Some(pairing.integrator),
                 instance: Some(instance.clone()),
@@ -373,16 +469,30 @@ impl Door {
             });
             Err(refused)
         };
-        let catalogue = match self.may_enter(&pairing, site, &request.command) {
+        let from = (Origin::of(request.device.as_ref()), source.hosted);
+        let catalogue = match self.may_enter(&pairing, site, &request.command, from) {
             Ok(catalogue) => catalogue,
             Err(refused) => return refuse(refused),
         };
         let access = if request.read_only { Access::ReadOnly } else { pairing.access };
         let key = LedgerKey { site, integrator: pairing.integrator, query: request.query };
+        let place = match Place::take(meter.clone(), source.takes, self.now()) {
+            Ok(place) => place,
+            // It comes again by itself: that it waits is no refusal.
+            Err(spent) if source.waits && spent.refusal == Refusal::BudgetAtOnce => return Err(spent.into()),
+            Err(spent) => return refuse(spent.into()),
+        };
         if !lock(&self.running).insert(key) {
             return refuse(repeated());
         }
-        Ok(Admission::new(self.clone(), pairing, instance, key, access, catalogue, request))
+        Ok(Admission::new(
+            self.clone(),
+            (pairing, instance, place),
+            key,
+            access,
+            catalogue,
+            (request, source.hosted),
+        ))
     }
 
     /// Whether a paired integrator may run this now, and in which catalogue.
@@ -391,26 +501,40 @@ impl Door {
         pairing: &PairingRecord,
         site: SiteId,
         command: &Command,
+        (origin, hosted): (Origin, bool),
     ) -> Result<Arc<str>, Refused> {
-        if !self.is_on(site) {
-            return Err(site_off());
-        }
-        if !pairing.on {
-            return Err(switched_off());
-        }
+        self.is_open(site)?;
+        // Asked before anything is said of the site: who is not let in learns nothing of it.
+        pairing.consent.stands(self.now(), hosted).map_err(Refused::by_practice)?;
         if !self.journal.is_well() {
-            return Err(Refused::new(
-                Refusal::Busy,
-                "The site can't write its audit log, so it runs nothing. The practice must look at its server's disk.",
-            ));
+            return Err(unwritten());
         }
         self.sites.get(&site).map_or(Ok(()), |site| site.is_own())?;
-        self.catalogue(site, command.catalogue.as_deref()).ok_or_else(|| {
+        let catalogue = self.catalogue(site, command.catalogue.as_deref()).ok_or_else(|| {
             Refused::new(
                 Refusal::UnknownCatalogue,
                 "This site has no such catalogue; its site record lists those it has.",
             )
-        })
+        })?;
+        let wants = Wants { catalogue: &catalogue, command, origin, hosted };
+        pairing.consent.judge(&wants, self.now()).map_err(Refused::by_practice)?;
+        Ok(catalogue)
+    }
+
+    /// Whether anybody is let into a site.
+    fn is_open(&self, site: SiteId) -> Result<(), Refused> {
+        if self.halted.load(Ordering::Relaxed) {
+            return Err(Refused::by_practice(Refusal::Halted));
+        }
+        if self.is_on(site) { Ok(()) } else { Err(site_off()) }
+    }
+
+    /// Why somebody without a pairing is not let in.
+    fn stranger(&self, site: SiteId, integrator: IntegratorId) -> Refused {
+        match read(&self.unpaired).contains(&(site, integrator)) {
+            true => Refused::by_practice(Refusal::Unpaired),
+            false => not_paired(),
+        }
     }
 
     /// The name of a catalogue as the engine has it; the default for none.
@@ -429,8 +553,10 @@ impl Door {
         if peer.kind != Kind::Integrator {
             return Err(not_paired());
         }
-        let found = read(&self.pairings).get(&(site, IntegratorId(peer.id))).cloned();
-        let pairing = found.filter(|p| p.root_spki == peer.root_spki).ok_or_else(not_paired)?;
+        let integrator = IntegratorId(peer.id);
+        let found = read(&self.pairings).get(&(site, integrator)).cloned();
+        let found = found.filter(|p| p.root_spki == peer.root_spki);
+        let pairing = found.ok_or_else(|| self.stranger(site, integrator))?;
         if peer.not_after <= self.clock.now() {
             return Err(Refused::new(
                 Refusal::NotPaired,
@@ -472,6 +598,12 @@ impl Door {
         let mut pairings = write(&self.pairings);
         *pairings =
             self.store.pairings()?.into_iter().map(|p| ((p.site, p.integrator), Arc::new(p))).collect();
+        for (of, meter) in &*lock(&self.meters) {
+            let budgets = pairings.get(of).map(|pairing| pairing.consent.terms.budgets);
+            meter.allow(budgets.unwrap_or_default());
+        }
+        drop(pairings);
+        self.consents.send_modify(|count| *count += 1);
         Ok(())
     }
 }

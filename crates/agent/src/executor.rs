@@ -18,7 +18,7 @@ mod tests;
 mod turns;
 mod work;
 
-use crate::door::{Admission, Door, Refused};
+use crate::door::{Admission, Door, Refused, Stage, Watch};
 use cap::Cap;
 use course::Stop;
 use database::{Session, Terms, pick::Sets};
@@ -262,15 +262,19 @@ impl Executor {
             return;
         }
         let queue = order.queue_ms.min(limit::IMMEDIATE_QUEUE_MAX_MS);
+        let (watch, read_only) = (admission.watch(), admission.access() == Access::ReadOnly);
         let turn = tokio::select! {
-            turn = place.lane.turn(who, Class::Immediate, Duration::from_millis(queue.into())) => turn,
-            () = events.closed() => Err(NoTurn::CallerGone),
+            turn = place.lane.turn(who, Class::Immediate, Duration::from_millis(queue.into())) => {
+                turn.map_err(|no_turn| no_turn.ended(read_only))
+            }
+            () = events.closed() => Err(NoTurn::CallerGone.ended(read_only)),
+            // What waits is refused at once, not when its turn comes.
+            refused = watch.refused(Stage::Waiting) => Err(proto::Ended { read_only, ..refused.ended() }),
         };
         let queued_ms = millis(self.clock.monotonic().saturating_sub(arrived));
         let turn = match turn {
             Ok(turn) => turn,
-            Err(no_turn) => {
-                let ended = no_turn.ended(admission.access() == Access::ReadOnly);
+            Err(ended) => {
                 admission.give_up(&ended);
                 let started = Some(proto::Started { queued_ms });
                 // A caller that is gone needs no answer.
@@ -280,7 +284,7 @@ impl Executor {
         };
         let (hold, held) = hold::hold(turn, who, place.lost.clone());
         let access = admission.access();
-        let flow = Arc::new(Flow::new(access == Access::ReadOnly, order.max_row_bytes));
+        let flow = Arc::new(Flow::new(read_only, order.max_row_bytes, admission.purse()));
         let work = work::Work {
             admission,
             flow: flow.clone(),
@@ -301,6 +305,7 @@ impl Executor {
             packer: Packer::default(),
             started: Some(queued_ms),
             deadline: Instant::now() + run,
+            watch,
         }
         .pump()
         .await;
@@ -331,12 +336,16 @@ struct Pump {
     /// What the first message still has to say.
     started: Option<u32>,
     deadline: Instant,
+    /// Tells when the practice no longer consents to it.
+    watch: Watch,
 }
 
 impl Pump {
     /// Until it has ended, or was given up: then what was said of it.
     async fn pump(mut self) -> Option<proto::Ended> {
-        let flow = self.flow.clone();
+        let (flow, watch) = (self.flow.clone(), self.watch.clone());
+        let mut refused = pin!(watch.refused(Stage::Running));
+        let mut told = false;
         let mut gone = false;
         let mut overdue = false;
         // A quick command ends within the first linger: it is not woken for its first byte.
@@ -379,6 +388,15 @@ impl Pump {
                         // It was told to end, and is not waited for longer than what has run out of time.
                         overdue = true;
                         self.deadline = self.deadline.min(Instant::now() + GRACE);
+                    }
+                }
+                refused = &mut refused, if !told => {
+                    told = true;
+                    flow.refuse(refused.refusal);
+                    if watch.is_read_only() && !overdue {
+                        // It is cancelled: when it is deaf to that, its caller is answered without it.
+                        overdue = true;
+                        self.deadline = Instant::now() + GRACE;
                     }
                 }
                 () = sleep_until(self.deadline) => {

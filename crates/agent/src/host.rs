@@ -305,12 +305,25 @@ impl Host {
         new: &NewCode,
         rng: &mut dyn rand::RngCore,
     ) -> Result<(Hidden<String>, CodeRecord), StoreError> {
+        self.make_code_by(new, rng, None)
+    }
+
+    /// The same, done by this user of the operating system.
+    ///
+    /// # Errors
+    /// When it can't be stored.
+    pub fn make_code_by(
+        &self,
+        new: &NewCode,
+        rng: &mut dyn rand::RngCore,
+        by: Option<&str>,
+    ) -> Result<(Hidden<String>, CodeRecord), StoreError> {
         // A million names, a handful of codes: the second try is already improbable.
         for _ in 0..100 {
             let code = trust::pairing::Code::generate(rng);
             if let Some(record) = self.store.add_code(&code, new, self.clock.now())? {
                 let (now, what) = (self.clock.now(), crate::store::Happened::CodeMade);
-                self.door.note(crate::store::AuditLine::new(now, what, new.site));
+                self.door.note(crate::store::AuditLine::new(now, what, new.site).by(by));
                 return Ok((code.display(), record));
             }
         }

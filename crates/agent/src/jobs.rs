@@ -3,6 +3,7 @@
 //! The store is the truth and every change is in it before anybody hears of it; what is here in memory says only whose turn
 //! it is, and is made anew at each start.
 
+mod barred;
 pub(crate) mod bell;
 mod events;
 mod fair;

@@ -2,7 +2,7 @@
 //!
 //! One order for all: entries are committed as they were handed in, so an end never stands before its begin.
 
-use crate::store::{AuditLine, Finished, Started, Store, StoreError, clock_high};
+use crate::store::{AuditLine, Finished, KeptUse, Started, Store, StoreError, clock_high};
 use model::Timestamp;
 use rusqlite::Transaction;
 use std::{
@@ -27,6 +27,8 @@ pub(crate) enum Entry {
     Audit(AuditLine),
     Started(Started),
     Finished(Box<Finished>),
+    /// What an integrator has used up.
+    Used(KeptUse),
 }
 
 /// Why a possible write may not begin.
@@ -161,6 +163,7 @@ impl Entry {
             Entry::Audit(line) => line.write(t),
             Entry::Started(started) => started.write(t),
             Entry::Finished(finished) => finished.write(t, store),
+            Entry::Used(used) => used.write(t),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! one Link, `link` connects it to Halo Cloud, `control` is how the Utility at the same server talks to it.
 
 pub mod config;
+pub mod consent;
 pub mod control;
 pub mod door;
 mod enrich;

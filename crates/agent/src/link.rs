@@ -277,6 +277,9 @@ async fn tidy(host: Arc<Host>) {
             if let Err(error) = host.jobs().tidy() {
                 tracing::error!(%error, "results that expired can't be removed; tried again");
             }
+            if let Err(error) = host.door().tend() {
+                tracing::error!(%error, "what was used up, or has expired, can't be written down; tried again");
+            }
             if forget && let Err(error) = host.door().forget_outcomes() {
                 tracing::error!(%error, "old outcomes can't be forgotten");
             }

@@ -226,10 +226,7 @@ impl Exchange {
     }
 
     fn login(&mut self, named: &Named, login: proto::DatabaseLogin) -> Result<pair_reply::Step, Refused> {
-        if login.user.len() > LOGIN_BYTES || login.password.len() > LOGIN_BYTES {
-            return Err(protocol("The database login is longer than 1,024 bytes."));
-        }
-        let login = Login { user: Hidden::new(login.user), password: Hidden::new(login.password) };
+        let login = self::login(login).map_err(protocol)?;
         let site = self.caller.site;
         self.own_practice()?;
         let rights = self.door.try_login(site, &login, named.access).map_err(|failure| {
@@ -284,6 +281,15 @@ impl Exchange {
     fn in_time(&self) -> Result<(), Refused> {
         let late = self.door.clock().monotonic() > self.deadline || self.abandoned.load(Ordering::Relaxed);
         if late { Err(too_late()) } else { Ok(()) }
+    }
+}
+
+/// A login as it came, within the limits; out of reach of every log from here on.
+pub(crate) fn login(login: proto::DatabaseLogin) -> Result<Login, &'static str> {
+    let login = Login { user: Hidden::new(login.user), password: Hidden::new(login.password) };
+    match login.user.reveal().len() > LOGIN_BYTES || login.password.reveal().len() > LOGIN_BYTES {
+        true => Err("The database login is longer than 1,024 bytes."),
+        false => Ok(login),
     }
 }
 

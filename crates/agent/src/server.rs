@@ -1,7 +1,7 @@
 //! The inner contract, answered: each call finds who is at the other end of its session.
 
 use crate::{
-    door::{Door, Reach, Request as DoorRequest},
+    door::{Door, Reach, Refused, Replaced, Request as DoorRequest, writes_to_proto},
     executor::{Executor, Order},
     health::{Lane, LaneHealth},
     jobs::{self, Jobs, Read},
@@ -67,10 +67,11 @@ impl Link for Server {
         let door = self.door.clone();
         // The first sight of a new certificate is written down.
         blocking(move || {
-            let paired = door.check(&caller.peer, caller.site).is_ok();
-            let facts = paired.then(|| door.facts(caller.site)).flatten();
+            let checked = door.check(&caller.peer, caller.site);
+            let facts = checked.is_ok().then(|| door.facts(caller.site)).flatten();
             let facts = facts.map(|facts| convert::facts_to_proto(&facts));
-            Ok(Response::new(HelloReply { version: VERSION, paired, facts }))
+            let refusal = checked.as_ref().err().map_or(0, |refused| refused.refusal.into());
+            Ok(Response::new(HelloReply { version: VERSION, paired: checked.is_ok(), facts, refusal }))
         })
         .await
     }
@@ -95,13 +96,12 @@ impl Link for Server {
         let query = convert::query_id(&request.get_ref().query_id).map_err(invalid)?;
         let door = self.door.clone();
         blocking(move || {
-            if !door.is_paired(&caller.peer, caller.site) {
-                return Err(not_paired());
-            }
+            let whole = standing(&door, &caller)?;
             let ended = door.outcome(&caller.peer, caller.site, query).map_err(|error| {
                 tracing::error!(%error, "an outcome could not be read");
                 Status::unavailable("the site can't read its ledger")
             })?;
+            let ended = if whole { ended } else { ended.map(bare) };
             Ok(Response::new(OutcomeReply { ended }))
         })
         .await
@@ -122,6 +122,51 @@ impl Link for Server {
         Ok(Response::new(replies))
     }
 
+    async fn unpair(
+        &self,
+        request: Request<proto::UnpairRequest>,
+    ) -> Result<Response<proto::UnpairReply>, Status> {
+        let caller = caller(&request)?;
+        let door = self.door.clone();
+        blocking(move || match door.leave(&caller.peer, caller.site) {
+            Ok(()) => Ok(Response::new(proto::UnpairReply {})),
+            Err(refused) if refused.refusal == proto::Refusal::Busy => {
+                Err(Status::unavailable(refused.message))
+            }
+            Err(refused) => Err(refused_status(&refused)),
+        })
+        .await
+    }
+
+    async fn credentials(
+        &self,
+        request: Request<proto::DatabaseLogin>,
+    ) -> Result<Response<proto::CredentialsReply>, Status> {
+        let caller = caller(&request)?;
+        let login = pairing::login(request.into_inner()).map_err(Status::invalid_argument)?;
+        let door = self.door.clone();
+        blocking(move || {
+            let replaced = door.replace_login(&caller.peer, caller.site, &login);
+            Ok(Response::new(match replaced.map_err(|refused| credentials_refused(&refused))? {
+                Replaced::Yes(writes) => proto::CredentialsReply {
+                    replaced: true,
+                    writes: writes_to_proto(writes).into(),
+                    ..proto::CredentialsReply::default()
+                },
+                Replaced::No => proto::CredentialsReply {
+                    message: "The practice's database refused the login, or could not be reached: the old one stays.".to_owned(),
+                    ..proto::CredentialsReply::default()
+                },
+                Replaced::Later(after) => proto::CredentialsReply {
+                    message: "Too many logins were refused: the next one is not tried yet, and the old one stays.".to_owned(),
+                    retry_after_ms: u64::try_from(after.as_millis()).unwrap_or(u64::MAX).max(1),
+                    ..proto::CredentialsReply::default()
+                },
+            }))
+        })
+        .await
+    }
+
     type PagesStream = Answers<proto::PagesPiece>;
     type EventsStream = Answers<proto::EventsReply>;
 
@@ -140,10 +185,12 @@ impl Link for Server {
         let ask = jobs::StateAsk::read(&caller, request.into_inner()).map_err(Status::invalid_argument)?;
         let (door, jobs) = (self.door.clone(), self.jobs.clone());
         blocking(move || {
-            if !door.is_paired(&caller.peer, caller.site) {
-                return Err(not_paired());
+            let whole = standing(&door, &caller)?;
+            let mut jobs = jobs.states(&ask).map_err(disk)?;
+            if !whole {
+                jobs.iter_mut().for_each(strip);
             }
-            Ok(Response::new(proto::JobsReply { jobs: jobs.states(&ask).map_err(disk)? }))
+            Ok(Response::new(proto::JobsReply { jobs }))
         })
         .await
     }
@@ -245,10 +292,13 @@ struct Feed {
 
 impl Feed {
     async fn run(mut self) {
-        let replies = self.replies.clone();
+        let (replies, door, caller) = (self.replies.clone(), self.door.clone(), self.caller.clone());
         tokio::select! {
             () = self.feed() => {}
             () = replies.closed() => {}
+            refused = door.until_unpaired(&caller.peer, caller.site) => {
+                let _ = replies.send(Err(refused_status(&refused))).await;
+            }
         }
     }
 
@@ -260,9 +310,7 @@ impl Feed {
             let (door, jobs) = (self.door.clone(), self.jobs.clone());
             let (ask, peer, site) = (self.ask.clone(), self.caller.peer.clone(), self.caller.site);
             let looked = blocking(move || {
-                if !door.is_paired(&peer, site) {
-                    return Err(not_paired());
-                }
+                door.paired(&peer, site).map_err(|refused| refused_status(&refused))?;
                 jobs.events(&ask).map_err(disk)
             });
             let page = match looked.await {
@@ -311,8 +359,41 @@ fn answers<T: Send + 'static>(receiver: mpsc::Receiver<Result<T, Status>>) -> An
     }))
 }
 
-fn not_paired() -> Status {
-    Status::permission_denied("not paired with this site")
+/// Whether a caller gets all of what it asks for, or (not let in now) what has no practice data in it.
+fn standing(door: &Door, caller: &Caller) -> Result<bool, Status> {
+    door.paired(&caller.peer, caller.site).map_err(|refused| refused_status(&refused))?;
+    Ok(door.check(&caller.peer, caller.site).is_ok())
+}
+
+/// What is no decision of the practice's passes.
+fn credentials_refused(refused: &Refused) -> Status {
+    match refused.refusal {
+        proto::Refusal::Busy => Status::unavailable(refused.message.as_str()),
+        _ => refused_status(refused),
+    }
+}
+
+fn refused_status(refused: &Refused) -> Status {
+    link_api::refusal::status(refused.refusal, refused.message.as_str())
+}
+
+/// How something ended, without values and without a database's own words, which may quote data.
+fn bare(mut ended: proto::Ended) -> proto::Ended {
+    ended.outputs.clear();
+    ended.error.iter_mut().for_each(unquote);
+    ended
+}
+
+fn strip(job: &mut proto::JobState) {
+    job.ended = job.ended.take().map(bare);
+    job.schedule.iter_mut().filter_map(|schedule| schedule.last_error.as_mut()).for_each(unquote);
+}
+
+fn unquote(error: &mut proto::Error) {
+    if error.kind() != proto::ErrorKind::HaloLink {
+        error.message =
+            "The database's own words are not told while the practice keeps this integrator out.".to_owned();
+    }
 }
 
 fn disk(error: StoreError) -> Status {

@@ -1,6 +1,7 @@
 //! What the site keeps: one SQLite file, `link.db`. Every commit is on disk before it returns.
 
 mod codes;
+mod consents;
 mod events;
 mod forgotten;
 mod jobs;
@@ -17,6 +18,7 @@ mod trail;
 
 pub use codes::{CodeRecord, NewCode};
 pub(crate) use codes::{CodeState, TRIES as CODE_TRIES};
+pub(crate) use consents::{Kept as KeptUse, Who};
 pub(crate) use events::{EventRow, JournalHead, Moment, NewEvent};
 pub use forgotten::Forgotten;
 pub(crate) use forgotten::forget;
@@ -29,6 +31,7 @@ pub use pairings::{PairingRecord, RightsRecord};
 pub(crate) use said::Said;
 pub(crate) use schedules::{Kept, RunEnd, ScheduleRow};
 pub use seal::{Sealed, sealed};
+pub use trail::AuditParameter;
 pub use trail::AuditRow;
 pub(crate) use trail::{AuditLine, Happened};
 

@@ -124,7 +124,7 @@ fn status(status: &StatusAnswer) -> Value {
     let site = |site: &agent::control::SiteAnswer| {
         let integrator = |of: &agent::control::IntegratorAnswer| {
             json!({
-                "integrator": of.integrator, "name": of.name, "readOnly": of.read_only, "on": of.on,
+                "integrator": of.integrator, "name": of.name, "readOnly": of.read_only, "on": of.on, "state": of.state,
                 "pairedAt": of.paired_at, "loginWrites": of.login_writes, "loginReadAt": of.login_read_at,
             })
         };
@@ -138,7 +138,7 @@ fn status(status: &StatusAnswer) -> Value {
     json!({
         "link": status.link, "version": status.version, "environment": status.environment, "epoch": status.epoch,
         "cloud": status.cloud, "why": status.why, "waiting": status.waiting, "atOnce": status.at_once,
-        "running": status.running, "sites": status.sites.iter().map(site).collect::<Vec<_>>(),
+        "running": status.running, "halted": status.halted, "sites": status.sites.iter().map(site).collect::<Vec<_>>(),
     })
 }
 

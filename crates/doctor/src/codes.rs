@@ -94,6 +94,8 @@ pub const ALL: &[(&str, &str)] = &[
     ("HL-0525", "statements do not end"),
     ("HL-0531", "nobody is paired"),
     ("HL-0532", "an integrator is switched off"),
+    ("HL-0533", "a consent has expired or was revoked"),
+    ("HL-0534", "everything is stopped"),
     ("HL-0540", "the databases were not tried"),
     ("HL-0600", "the virus scanner leaves the folders alone"),
     ("HL-0601", "the virus scanner looks into the folders"),

@@ -37,6 +37,9 @@ pub struct Config {
     pub integrator_name: String,
     /// `production`, `stage` or `demo`.
     pub environment: String,
+    /// Somebody else than the integrator runs this gateway: every site is told, and lets it in only where its practice
+    /// allows hosted ones. Default false.
+    pub hosted: bool,
     /// The relay: `wss://host:port/tunnel/v1`.
     pub cloud_url: String,
     /// Certificates to trust on the outer leg beside the system's, PEM.
@@ -66,6 +69,8 @@ struct File {
     data: PathBuf,
     integrator_name: String,
     environment: String,
+    #[serde(default)]
+    hosted: bool,
     cloud: Cloud,
     #[serde(default)]
     logins: HashMap<String, FileLogin>,
@@ -152,6 +157,7 @@ impl Config {
             data: folder.join(file.data),
             integrator_name: file.integrator_name,
             environment: file.environment,
+            hosted: file.hosted,
             cloud_url: file.cloud.url,
             cloud_ca: file.cloud.ca.map(|path| folder.join(path)),
             cloud_proxy: file.cloud.proxy,

@@ -23,12 +23,14 @@ pub struct ApiError {
     /// It is about an access token, or getting one: published for those is also `{"statusCode","message"}`, and the answer has
     /// the members of both forms.
     pub token: bool,
+    /// What a practice refused, as a word for programs: `code` beside the message.
+    pub code: Option<&'static str>,
 }
 
 impl ApiError {
     /// An envelope with this status and message.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        ApiError { status, message: message.into(), retry_after: None, allow: None, token: false }
+        ApiError { status, message: message.into(), retry_after: None, allow: None, token: false, code: None }
     }
 
     /// 400.
@@ -87,6 +89,20 @@ impl ApiError {
         )
     }
 
+    /// What the practice does not consent to; `so` says what became of what was asked. `None` for a refusal that is not the
+    /// practice's decision, or that this version does not know.
+    pub fn by_practice(refusal: i32, so: &str, retry_after_ms: u64) -> Option<Self> {
+        let words = link_api::refusal::words_of(refusal)?;
+        let status = StatusCode::from_u16(words.status).ok()?;
+        let retry_after = match retry_after_ms {
+            0 if status == StatusCode::FORBIDDEN => None,
+            0 => Some(1),
+            ms => Some(u32::try_from(ms.div_ceil(1000)).unwrap_or(u32::MAX)),
+        };
+        let message = format!("{} {so} {}", words.why, words.next);
+        Some(ApiError { retry_after, code: Some(words.code), ..Self::new(status, message) })
+    }
+
     /// 404.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, message)
@@ -136,6 +152,9 @@ impl ApiError {
         if self.token {
             value["statusCode"] = self.status.as_u16().into();
             value["message"] = self.message.as_str().into();
+        }
+        if let Some(code) = self.code {
+            value["error"]["code"] = code.into();
         }
         value.to_string().into_bytes()
     }

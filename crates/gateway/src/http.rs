@@ -13,6 +13,7 @@ mod newest;
 mod once;
 mod page;
 mod pair_site;
+mod pairing;
 mod query;
 mod registered;
 mod request;
@@ -31,7 +32,7 @@ use axum::{
     http::{HeaderName, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post, put},
 };
 pub(crate) use caller::Caller;
 use caller::authenticate;
@@ -49,6 +50,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/integrator/pairSite", post(pair_site::handle))
         .route("/integrator/sites", get(sites::find))
         .route("/integrator/sites/{siteId}", get(sites::look))
+        .route("/integrator/sites/{siteId}/pairing", delete(pairing::unpair))
+        .route("/integrator/sites/{siteId}/credentials", put(pairing::replace))
         .nest("/integrator/sites/{siteId}/queries", queries())
         .route("/integrator/token", post(token::handle))
         .merge(revocations::routes())
@@ -122,6 +125,10 @@ async fn wrong_method(route: MatchedPath) -> ApiError {
         "/queries/status",
     ]) {
         ("POST", "POST")
+    } else if ends(&["/pairing"]) {
+        ("DELETE", "DELETE")
+    } else if ends(&["/credentials"]) {
+        ("PUT", "PUT")
     } else if under("/queries/registered") || under("/queries") {
         ("GET,HEAD,DELETE", "GET or DELETE")
     } else {

@@ -79,14 +79,19 @@ pub fn instance_name(integrator_name: &str, instance: u32) -> String {
     format!("{name} {instance:08x}")
 }
 
-/// A fresh certificate for this gateway, under its [`instance_name`]. `serial` must be higher than any before.
+/// A fresh certificate for this gateway, under its [`instance_name`]. `serial` must be higher than any before. `hosted`:
+/// somebody else runs it for the integrator; it says so to every site.
 pub fn certify(
     root: &Root,
     name: &str,
+    hosted: bool,
     serial: u64,
     clock: &dyn Clock,
 ) -> Result<Operational, IdentityError> {
-    Ok(root.issue(name, serial, clock.now(), VALID)?)
+    Ok(match hosted {
+        true => root.issue_hosted(name, serial, clock.now(), VALID)?,
+        false => root.issue(name, serial, clock.now(), VALID)?,
+    })
 }
 
 fn private(path: &Path) -> io::Result<std::fs::File> {

@@ -326,7 +326,9 @@ impl<'a> Runner<'a> {
         let site = self.record.site;
         let known = self.gateway.store.paired(site);
         let refused = ended.status == i32::from(proto::Status::Refused);
-        if refused && ended.refusal == i32::from(proto::Refusal::NotPaired) {
+        // Its login is gone: nothing but a new pairing lets it in again.
+        let gone = [proto::Refusal::NotPaired, proto::Refusal::Unpaired, proto::Refusal::ConsentRevoked];
+        if refused && gone.into_iter().any(|of| ended.refusal == i32::from(of)) {
             self.gateway.sessions.forget(site);
             note_unpaired(self.gateway, site);
         } else if ended.status == i32::from(proto::Status::Successful) && !self.read_only {
@@ -397,7 +399,11 @@ fn refused_as_such(status: &link_api::Status) -> Option<ApiError> {
         Code::InvalidArgument => {
             Some(ApiError::bad_request("The site could not read the command. The command was not executed."))
         }
-        Code::PermissionDenied | Code::Unauthenticated => Some(ApiError::not_paired()),
+        Code::PermissionDenied | Code::Unauthenticated => {
+            let refusal = link_api::refusal::of_status(status).map_or(0, i32::from);
+            let by_practice = ApiError::by_practice(refusal, "The command was not executed.", 0);
+            Some(by_practice.unwrap_or_else(ApiError::not_paired))
+        }
         _ => None,
     }
 }
@@ -429,6 +435,13 @@ pub(crate) fn no_session(gateway: &Gateway, site: model::SiteId, error: &OpenErr
         OpenError::NotPaired => {
             note_unpaired(gateway, site);
             ApiError::not_let_in()
+        }
+        OpenError::Refused(refusal) => {
+            let gone = [proto::Refusal::Unpaired, proto::Refusal::ConsentRevoked];
+            if gone.into_iter().any(|of| *refusal == i32::from(of)) {
+                note_unpaired(gateway, site);
+            }
+            ApiError::by_practice(*refusal, so, 0).unwrap_or_else(ApiError::not_let_in)
         }
         OpenError::NoAnswer(why) => {
             tracing::info!(%site, why, "a site did not answer");

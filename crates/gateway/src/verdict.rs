@@ -130,7 +130,11 @@ fn site_verdict(record: &mut Record, ended: proto::Ended, effect: Effect, limit:
         Ok(S::TimedOut) => {
             gone_wrong("The command ran longer than a query of this form may and was stopped.")
         }
-        Ok(S::Cancelled) => gone_wrong("The command was cancelled at the site."),
+        // Stopped while it ran: the practice no longer consents to it, or a budget is used up.
+        Ok(S::Cancelled) => match ApiError::by_practice(ended.refusal, &sentence, ended.retry_after_ms) {
+            Some(refused) => Verdict::Envelope(refused),
+            None => gone_wrong("The command was cancelled at the site."),
+        },
         // Retryable: nothing can have been changed.
         Ok(S::Interrupted) if effect == Effect::NotExecuted => Verdict::Envelope(ApiError::unavailable(
             format!("The site can't reach its database now. {sentence}"),
@@ -165,11 +169,13 @@ fn site_verdict(record: &mut Record, ended: proto::Ended, effect: Effect, limit:
 /// The site's door said no: nothing was executed.
 fn refused(ended: &proto::Ended, record: &Record) -> Verdict {
     use proto::Refusal as R;
+    if let Some(refused) =
+        ApiError::by_practice(ended.refusal, "The command was not executed.", ended.retry_after_ms)
+    {
+        return Verdict::Envelope(refused);
+    }
     Verdict::Envelope(match R::try_from(ended.refusal) {
         Ok(R::NotPaired) => ApiError::not_paired(),
-        Ok(R::SwitchedOff) => ApiError::forbidden(
-            "The practice has switched this integrator off for the site. The command was not executed. Ask the practice to switch it on.",
-        ),
         Ok(R::UnknownCatalogue) => {
             return Verdict::Failed(
                 StatusCode::BAD_REQUEST,
@@ -190,10 +196,8 @@ fn refused(ended: &proto::Ended, record: &Record) -> Verdict {
                 record.id
             ),
         ),
-        // Jobs alone are refused so.
-        Ok(R::NoRoom | R::Unspecified) | Err(_) => {
-            ApiError::forbidden("The site refused the command. The command was not executed.")
-        }
+        // Jobs alone are refused so; what is the practice's decision was said before.
+        Ok(_) | Err(_) => ApiError::forbidden("The site refused the command. The command was not executed."),
     })
 }
 

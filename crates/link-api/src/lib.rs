@@ -7,6 +7,7 @@ pub mod client;
 pub mod convert;
 pub mod journal;
 pub mod pack;
+pub mod refusal;
 pub mod server;
 
 /// Generated from `proto/link.proto`.

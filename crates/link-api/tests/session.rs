@@ -16,7 +16,7 @@ impl Link for Rows {
         request: Request<proto::HelloRequest>,
     ) -> Result<Response<proto::HelloReply>, Status> {
         let paired = request.extensions().get::<&str>() == Some(&"a peer");
-        Ok(Response::new(proto::HelloReply { version: 1, paired, facts: None }))
+        Ok(Response::new(proto::HelloReply { version: 1, paired, ..proto::HelloReply::default() }))
     }
 
     type RunStream = Boxed<proto::RunEvent>;
@@ -42,6 +42,17 @@ impl Link for Rows {
     }
 
     async fn probe(&self, _: Request<proto::ProbeRequest>) -> Result<Response<proto::ProbeReply>, Status> {
+        Err(Status::unimplemented("not offered yet"))
+    }
+
+    async fn unpair(&self, _: Request<proto::UnpairRequest>) -> Result<Response<proto::UnpairReply>, Status> {
+        Err(Status::unimplemented("not offered yet"))
+    }
+
+    async fn credentials(
+        &self,
+        _: Request<proto::DatabaseLogin>,
+    ) -> Result<Response<proto::CredentialsReply>, Status> {
         Err(Status::unimplemented("not offered yet"))
     }
 

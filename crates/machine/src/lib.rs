@@ -13,6 +13,8 @@ pub mod published;
 pub mod rights;
 pub mod secrets;
 pub mod service;
+#[cfg(unix)]
+pub mod who;
 
 #[cfg(windows)]
 #[allow(unsafe_code, reason = "calls Windows; the one place in this workspace that may")]

@@ -81,6 +81,32 @@ impl Root {
         now: Timestamp,
         valid: Duration,
     ) -> Result<Operational, TrustError> {
+        self.certify(name, false, serial, now, valid)
+    }
+
+    /// The same for a gateway that somebody else runs for the integrator: its certificate says so, and practices decide
+    /// whether they let such in. A verifier from before there were hosted gateways refuses it.
+    ///
+    /// # Errors
+    /// As [`Root::issue`]; [`TrustError::Malformed`] under the root of anything but an integrator.
+    pub fn issue_hosted(
+        &self,
+        name: &str,
+        serial: u64,
+        now: Timestamp,
+        valid: Duration,
+    ) -> Result<Operational, TrustError> {
+        self.certify(name, true, serial, now, valid)
+    }
+
+    fn certify(
+        &self,
+        name: &str,
+        hosted: bool,
+        serial: u64,
+        now: Timestamp,
+        valid: Duration,
+    ) -> Result<Operational, TrustError> {
         if !is_good_name(name) {
             return Err(TrustError::Name);
         }
@@ -93,6 +119,9 @@ impl Root {
         leaf.not_after = certificate_time(now.plus(valid))?;
         leaf.serial_number = Some(SerialNumber::from(serial));
         leaf.distinguished_name = common_name(name);
+        if hosted {
+            leaf.distinguished_name.push(DnType::OrganizationalUnitName, HOSTED);
+        }
         let uri = self.kind.subject_uri(self.id);
         leaf.subject_alt_names =
             vec![SanType::URI(uri.try_into().map_err(|_| TrustError::Malformed("URI"))?)];
@@ -136,6 +165,9 @@ pub(crate) fn is_good_name(name: &str) -> bool {
     let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     (1..=MAX_NAME_CHARS).contains(&name.chars().count()) && !name.chars().any(|c| c.is_control() || turns(c))
 }
+
+/// The one organisational unit that a certificate may name: its holder is run by somebody else than its owner.
+pub(crate) const HOSTED: &str = "hosted";
 
 fn common_name(text: &str) -> DistinguishedName {
     let mut name = DistinguishedName::new();

@@ -1,6 +1,9 @@
 //! Checks a chain that somebody presented, and reads out of it who they are.
 
-use crate::{Kind, TrustError, kind, root::is_good_name};
+use crate::{
+    Kind, TrustError, kind,
+    root::{HOSTED, is_good_name},
+};
 use model::Timestamp;
 use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use std::{fmt, time::Duration};
@@ -30,6 +33,8 @@ pub struct Peer {
     pub root_spki: Vec<u8>,
     /// Last second in which the operational certificate is valid.
     pub not_after: Timestamp,
+    /// The owner says that somebody else runs the holder for it: a hosted gateway.
+    pub hosted: bool,
 }
 
 impl fmt::Debug for Peer {
@@ -41,6 +46,7 @@ impl fmt::Debug for Peer {
             .field("name", &self.name)
             .field("serial", &self.serial)
             .field("not_after", &self.not_after)
+            .field("hosted", &self.hosted)
             .finish_non_exhaustive()
     }
 }
@@ -88,8 +94,8 @@ fn verify(kind: Kind, chain: &[CertificateDer<'_>], now: Option<Timestamp>) -> R
             webpki::Error::RequiredEkuNotFoundContext(_) => TrustError::WrongKind,
             _ => TrustError::BadSignature,
         })?;
-    let Described { name, serial, not_after, .. } = described;
-    Ok(Peer { kind, id, name, serial, root_spki, not_after })
+    let Described { name, serial, not_after, hosted, .. } = described;
+    Ok(Peer { kind, id, name, serial, root_spki, not_after, hosted })
 }
 
 struct Described {
@@ -97,6 +103,7 @@ struct Described {
     serial: u64,
     not_before: Timestamp,
     not_after: Timestamp,
+    hosted: bool,
 }
 
 /// Reads the fields of an operational certificate; says nothing about its signature.
@@ -123,8 +130,15 @@ fn describe(kind: Kind, id: Uuid, leaf: &[u8]) -> Result<Described, TrustError> 
     if (purposes.server_auth, purposes.client_auth, others) != (server, client, false) {
         return Err(TrustError::WrongKind);
     }
+    let hosted = match leaf.subject().iter_organizational_unit().next().map(|unit| unit.as_str()) {
+        None => false,
+        Some(Ok(HOSTED)) if kind == Kind::Integrator => true,
+        Some(_) => return Err(TrustError::Malformed("the subject is not one common name")),
+    };
     let mut names = leaf.subject().iter_attributes();
-    let (Some(name), None) = (leaf.subject().iter_common_name().next(), names.nth(1)) else {
+    // Nothing else may stand there: whoever reads the subject must not take one name for another.
+    let more = names.nth(1 + usize::from(hosted));
+    let (Some(name), None) = (leaf.subject().iter_common_name().next(), more) else {
         return Err(TrustError::Malformed("the subject is not one common name"));
     };
     let name = name.as_str().map_err(|_| TrustError::Malformed("the name is not text"))?;
@@ -137,6 +151,7 @@ fn describe(kind: Kind, id: Uuid, leaf: &[u8]) -> Result<Described, TrustError> 
         serial: serial(leaf.raw_serial())?,
         not_before: seconds(leaf.validity().not_before),
         not_after: seconds(leaf.validity().not_after),
+        hosted,
     })
 }
 

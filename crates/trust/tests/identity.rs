@@ -45,6 +45,26 @@ fn a_peer_says_what_was_issued() {
     }
 }
 
+/// A practice decides by it: nobody but an integrator may say it, and nobody can say something like it.
+#[test]
+fn a_hosted_gateway_says_so_in_its_certificate_and_nothing_else_can_stand_there() {
+    let root = Root::generate(Kind::Integrator).unwrap();
+    let hosted = root.issue_hosted("gateway", 7, NOW, DAY).unwrap();
+    let peer = verify_chain(Kind::Integrator, hosted.chain(), NOW).unwrap();
+    assert!(peer.hosted && !root.issue("gateway", 8, NOW, DAY).unwrap().peer().hosted);
+    assert_eq!((peer.name.as_str(), peer.id), ("gateway", root.id()));
+    let longest = "\u{20000}".repeat(MAX_NAME_CHARS);
+    assert!(root.issue_hosted(&longest, 9, NOW, DAY).unwrap().peer().hosted, "with the longest name too");
+    let site = Root::generate(Kind::Site).unwrap();
+    assert!(matches!(site.issue_hosted("site", 1, NOW, DAY), Err(TrustError::Malformed(_))));
+    for unit in ["hosted", "Hosted", "own"] {
+        let named = verify_changed(|leaf| {
+            leaf.distinguished_name.push(rcgen::DnType::OrganizationalUnitName, unit);
+        });
+        assert!(matches!(named, Err(TrustError::Malformed(_))), "{unit}: {named:?}");
+    }
+}
+
 #[test]
 fn a_certificate_of_one_kind_never_verifies_as_another_even_under_the_same_root_key() {
     let key = Root::generate(Kind::Site).unwrap().to_pkcs8();

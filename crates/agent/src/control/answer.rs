@@ -1,13 +1,14 @@
 //! What the service answers to each request of the Utility.
 
 use super::{
-    Answer, Ask, Checked, CodeAnswer, IntegratorAnswer, LaneAnswer, MadeCode, Service, SiteAnswer,
-    SiteChecked, StatusAnswer,
+    Answer, Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, MadeCode, Service,
+    SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer,
 };
 use crate::{
+    consent::{Form, Names, State},
     health::Lane,
     host::Host,
-    store::{AuditRow, NewCode, PairingRecord},
+    store::{AuditRow, Happened, NewCode, PairingRecord},
 };
 use database::Writes;
 use model::{Access, SiteId, Timestamp};
@@ -22,17 +23,23 @@ const CHECK: Duration = Duration::from_secs(25);
 const AUDIT_LINES: u32 = 1_000;
 
 /// Answers one request.
-pub(super) async fn answer(service: &Service, ask: Ask) -> Answer {
+///
+/// `by` is who asks, as the operating system says: what is done is written down with it.
+pub(super) async fn answer(service: &Service, ask: Ask, by: Arc<str>) -> Answer {
     let host = service.host.clone();
     let answered = match ask {
         Ask::SelfTest => match &service.self_test {
             Some(test) => Ok(serde_json::to_value(test.run().await)),
             None => Err("this service has no way to Halo Cloud".to_owned()),
         },
-        Ask::Check => Ok(serde_json::to_value(check(host).await)),
+        Ask::Check => {
+            // Every login is opened and tried.
+            host.door().note_act(Happened::Checked, &by);
+            Ok(serde_json::to_value(check(host).await))
+        }
         ask => {
             let status = service.status.borrow().clone();
-            let blocking = tokio::task::spawn_blocking(move || at_once(&host, &status, ask));
+            let blocking = tokio::task::spawn_blocking(move || at_once(&host, &status, ask, &by));
             blocking.await.unwrap_or_else(|_| Err("the service failed; its log says why".to_owned()))
         }
     };
@@ -44,20 +51,54 @@ pub(super) async fn answer(service: &Service, ask: Ask) -> Answer {
 }
 
 /// What is answered from what the service has. Blocks on the disk.
-fn at_once(host: &Host, status: &Status, ask: Ask) -> Result<serde_json::Result<serde_json::Value>, String> {
+fn at_once(
+    host: &Host,
+    status: &Status,
+    ask: Ask,
+    by: &str,
+) -> Result<serde_json::Result<serde_json::Value>, String> {
     match ask {
         Ask::PairingCode { integrator, read_only, site } => {
-            make_code(host, integrator, read_only, site).map(serde_json::to_value)
+            make_code(host, integrator, read_only, site, by).map(serde_json::to_value)
         }
         Ask::Status => how_things_stand(host, status).map(serde_json::to_value),
         Ask::Audit { last } => {
             let rows: Result<Vec<AuditRow>, _> = host.door().audit(last.min(AUDIT_LINES));
+            host.door().note_act(Happened::AuditRead, by);
             rows.map_err(|error| error.to_string()).map(serde_json::to_value)
         }
-        Ask::Switch { integrator, on, site } => switch(host, &integrator, on, site).map(serde_json::to_value),
+        Ask::Switch { integrator, on, site } => {
+            let of = find(host, &integrator, site)?;
+            host.door().suspend(of.site, of.integrator, on, by).map_err(|error| error.to_string())?;
+            Ok(serde_json::to_value(true))
+        }
+        Ask::Consent { integrator, site } => {
+            consents(host, integrator.as_deref(), site).map(serde_json::to_value)
+        }
+        Ask::ConsentSet { integrator, change, site } => {
+            let of = find(host, &integrator, site)?;
+            unknown_catalogues(host, of.site, &change)?;
+            host.door().set_terms(of.site, of.integrator, &change, by).map_err(|error| error.to_string())?;
+            let now = host.door().pairing(of.site, of.integrator).unwrap_or(of);
+            Ok(serde_json::to_value(consent(host, &now)))
+        }
+        Ask::Revoke { integrator, site } => {
+            let of = find(host, &integrator, site)?;
+            host.door().revoke(of.site, of.integrator, by).map_err(|error| error.to_string())?;
+            Ok(serde_json::to_value(true))
+        }
+        Ask::Unpair { integrator, site } => {
+            let of = find(host, &integrator, site)?;
+            host.door().unpair(of.site, of.integrator, Some(by)).map_err(|error| error.to_string())?;
+            Ok(serde_json::to_value(true))
+        }
+        Ask::Halt { on } => {
+            host.door().halt(on, Some(by)).map_err(|error| error.to_string())?;
+            Ok(serde_json::to_value(on))
+        }
         Ask::Site { on, site } => {
             let site = which_site(host, site)?;
-            host.door().switch_site(site, on).map_err(|error| error.to_string())?;
+            host.door().switch_site_by(site, on, Some(by)).map_err(|error| error.to_string())?;
             Ok(serde_json::to_value(site))
         }
         Ask::SelfTest | Ask::Check => Err("asked elsewhere".to_owned()),
@@ -86,6 +127,7 @@ fn make_code(
     integrator: String,
     read_only: bool,
     site: Option<SiteId>,
+    by: &str,
 ) -> Result<MadeCode, String> {
     let integrator = integrator.trim().to_owned();
     if integrator.is_empty() || integrator.len() > 256 {
@@ -93,7 +135,7 @@ fn make_code(
     }
     let new = NewCode { site: which_site(host, site)?, integrator_name: integrator, read_only };
     let mut rng = rand::rngs::OsRng.unwrap_err();
-    let (code, record) = host.make_code(&new, &mut rng).map_err(|error| error.to_string())?;
+    let (code, record) = host.make_code_by(&new, &mut rng, Some(by)).map_err(|error| error.to_string())?;
     tracing::info!(site = %new.site, code = record.name, read_only, "a pairing code was made");
     Ok(MadeCode {
         code: code.reveal().clone(),
@@ -104,7 +146,8 @@ fn make_code(
     })
 }
 
-fn switch(host: &Host, integrator: &str, on: bool, site: Option<SiteId>) -> Result<bool, String> {
+/// The one integrator of that name or id at a site.
+fn find(host: &Host, integrator: &str, site: Option<SiteId>) -> Result<Arc<PairingRecord>, String> {
     let site = which_site(host, site)?;
     let wanted = integrator.trim().to_lowercase();
     let found: Vec<_> = host
@@ -118,11 +161,62 @@ fn switch(host: &Host, integrator: &str, on: bool, site: Option<SiteId>) -> Resu
         [] => {
             Err("no integrator of that name or id is paired with this site; status shows who is".to_owned())
         }
-        [pairing] => {
-            tracing::info!(%site, integrator = %pairing.integrator, on, "an integrator was switched");
-            host.door().switch(site, pairing.integrator, on).map_err(|error| error.to_string())
-        }
+        [pairing] => Ok(pairing.clone()),
         _ => Err("several integrators have that name; use the id that status shows".to_owned()),
+    }
+}
+
+/// What one integrator may do, or all of them.
+fn consents(
+    host: &Host,
+    integrator: Option<&str>,
+    site: Option<SiteId>,
+) -> Result<Vec<ConsentAnswer>, String> {
+    if let Some(integrator) = integrator {
+        let pairing = find(host, integrator, site)?;
+        return Ok(vec![consent(host, &pairing)]);
+    }
+    let site = site.map(|site| which_site(host, Some(site))).transpose()?;
+    let mut all = host.door().pairings();
+    all.retain(|pairing| site.is_none_or(|site| site == pairing.site));
+    all.sort_by(|a, b| (a.site, &a.name).cmp(&(b.site, &b.name)));
+    Ok(all.iter().map(|pairing| consent(host, pairing)).collect())
+}
+
+fn consent(host: &Host, pairing: &PairingRecord) -> ConsentAnswer {
+    let (used, at_once) = host.door().used(pairing);
+    let changed = pairing.consent.changed.as_ref();
+    ConsentAnswer {
+        site: pairing.site,
+        integrator: pairing.integrator,
+        name: pairing.name.clone(),
+        state: state(host, pairing).to_owned(),
+        terms: Form::from(&pairing.consent.terms),
+        changed_at: changed.map(|changed| changed.at.to_rfc3339()),
+        changed_by: changed.map(|changed| changed.by.clone()),
+        used: UsedAnswer { queries: used.queries, rows: used.rows, bytes: used.bytes, at_once },
+    }
+}
+
+fn state(host: &Host, pairing: &PairingRecord) -> &'static str {
+    match pairing.consent.state {
+        State::Granted if pairing.consent.is_expired(host.door().now()) => "expired",
+        state => state.name(),
+    }
+}
+
+/// A name that no catalogue of the site has would let the integrator in nowhere.
+fn unknown_catalogues(host: &Host, site: SiteId, change: &Form) -> Result<(), String> {
+    let (Some(Names::List(names)), Some(facts)) = (&change.catalogues, host.door().facts(site)) else {
+        return Ok(());
+    };
+    let known = &facts.catalogues;
+    match names.iter().find(|name| !known.iter().any(|c| c.name.eq_ignore_ascii_case(name))) {
+        None => Ok(()),
+        Some(name) => {
+            let known = known.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
+            Err(format!("this site has no catalogue {name}; it has {known}"))
+        }
     }
 }
 
@@ -141,7 +235,7 @@ fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String
     let sites = host.sites().into_iter().filter_map(|site| {
         let (facts, look) = (host.door().facts(site)?, host.door().site(site)?.last_look());
         let mut integrators: Vec<_> =
-            pairings.iter().filter(|p| p.site == site).map(|p| integrator(p)).collect();
+            pairings.iter().filter(|p| p.site == site).map(|p| integrator(host, p)).collect();
         integrators.sort_by(|a, b| a.name.cmp(&b.name));
         Some(SiteAnswer {
             site,
@@ -180,6 +274,7 @@ fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String
         running,
         jobs: Some(jobs),
         lanes: lanes(host),
+        halted: host.door().is_halted(),
         sites: sites.collect(),
     })
 }
@@ -198,13 +293,14 @@ fn lanes(host: &Host) -> Vec<LaneAnswer> {
     told.collect()
 }
 
-fn integrator(pairing: &PairingRecord) -> IntegratorAnswer {
+fn integrator(host: &Host, pairing: &PairingRecord) -> IntegratorAnswer {
     let rights = pairing.rights.as_ref();
     IntegratorAnswer {
         integrator: pairing.integrator,
         name: pairing.name.clone(),
         read_only: pairing.access == Access::ReadOnly,
         on: pairing.on,
+        state: state(host, pairing).to_owned(),
         paired_at: pairing.paired_at.to_rfc3339(),
         login_writes: rights.map_or(Writes::Unknown, |r| r.rights.writes).name().to_owned(),
         login_grants: rights.map(|r| r.rights.grants.clone()).unwrap_or_default(),

@@ -143,7 +143,7 @@ async fn a_site_is_switched_off_and_on_by_itself_and_stays_so() {
     let switch = async |on| ask::<SiteId>(data, &Ask::Site { on, site: None }).await.unwrap();
     assert_eq!(switch(false).await, bench.site);
     let refused = bench.door().check(&bench.peer(), bench.site).unwrap_err();
-    assert_eq!(refused.refusal, link_api::proto::Refusal::SwitchedOff);
+    assert_eq!(refused.refusal, link_api::proto::Refusal::SiteOff);
     assert_eq!(refused.ended().error.unwrap().code, 403);
     let status: StatusAnswer = ask(data, &Ask::Status).await.unwrap();
     assert!(!status.sites[0].on && status.sites[0].integrators[0].on);
@@ -181,4 +181,67 @@ async fn a_check_names_the_login_that_fails_and_never_the_databases_words() {
     let away = check().await;
     assert_eq!((away.database.as_str(), away.logins[0].login.as_str()), ("unreachable", "unreachable"));
     assert_eq!(away.logins[0].name, "Acme");
+}
+
+/// Everything that the Utility does leaves a line with the operating system's user who did it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_utility_sets_consent_and_every_act_is_written_down_with_who_did_it() {
+    use crate::consent::{Form, Most};
+    let bench = Bench::new();
+    let (_listening, _report) = serve(&bench);
+    let data = bench.folder.path();
+    ask::<MadeCode>(data, &code_for("Acme")).await.unwrap();
+    bench.pair(Access::ReadWrite);
+    let acme = || "acme".to_owned();
+    let change = Form {
+        access: Some("read-only".to_owned()),
+        expires: Some("2027-01-31".to_owned()),
+        rows_per_day: Some(Most::Number(1_000)),
+        ..Form::default()
+    };
+    let set = Ask::ConsentSet { integrator: acme(), change: Box::new(change), site: None };
+    let now: ConsentAnswer = ask(data, &set).await.unwrap();
+    assert_eq!((now.state.as_str(), now.terms.access.as_deref()), ("granted", Some("read-only")));
+    assert_eq!(now.terms.expires.as_deref(), Some("2027-02-01T00:00:00.000Z"));
+    let by = now.changed_by.unwrap();
+    assert!(by.starts_with(|first: char| first.is_ascii_digit()), "{by}");
+    let nowhere =
+        Form { catalogues: Some(crate::consent::Names::List(vec!["Nowhere".to_owned()])), ..Form::default() };
+    let nowhere = Ask::ConsentSet { integrator: acme(), change: Box::new(nowhere), site: None };
+    let said = ask::<ConsentAnswer>(data, &nowhere).await.unwrap_err().to_string();
+    assert!(said.contains("Nowhere") && said.contains("Patients, Drugs"), "{said}");
+    ask::<bool>(data, &Ask::Switch { integrator: acme(), on: false, site: None }).await.unwrap();
+    let all: Vec<ConsentAnswer> = ask(data, &Ask::Consent { integrator: None, site: None }).await.unwrap();
+    assert_eq!(all[0].state, "suspended");
+    assert!(ask::<bool>(data, &Ask::Halt { on: true }).await.unwrap());
+    assert!(ask::<StatusAnswer>(data, &Ask::Status).await.unwrap().halted);
+    assert!(!ask::<bool>(data, &Ask::Halt { on: false }).await.unwrap());
+    ask::<Checked>(data, &Ask::Check).await.unwrap();
+    ask::<Vec<AuditRow>>(data, &Ask::Audit { last: 5 }).await.unwrap();
+    ask::<SiteId>(data, &Ask::Site { on: true, site: None }).await.unwrap();
+    ask::<bool>(data, &Ask::Revoke { integrator: acme(), site: None }).await.unwrap();
+    let again = ask::<bool>(data, &Ask::Switch { integrator: acme(), on: true, site: None }).await;
+    assert!(again.unwrap_err().to_string().contains("pairing-code"), "the next step is named");
+    ask::<bool>(data, &Ask::Unpair { integrator: acme(), site: None }).await.unwrap();
+    let acts: Vec<_> = bench
+        .audit()
+        .into_iter()
+        .filter(|row| row.by.as_deref() == Some(by.as_str()))
+        .map(|row| row.what)
+        .collect();
+    let expected = [
+        "code-made",
+        "consent-set",
+        "switched-off",
+        "halted",
+        "unhalted",
+        "checked",
+        "audit-read",
+        "site-on",
+        "consent-revoked",
+        "unpaired",
+    ];
+    assert_eq!(acts, expected);
+    let set = bench.audit().into_iter().find(|row| row.what == "consent-set").unwrap();
+    assert_eq!(set.detail.unwrap()["rows_per_day"], 1_000, "what was changed stands there");
 }

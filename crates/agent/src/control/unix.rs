@@ -11,6 +11,16 @@ fn socket(data: &Path) -> PathBuf {
     data.join("control.sock")
 }
 
+pub(super) type Stream = UnixStream;
+
+/// Who is at the other end, for the audit: `0:root`.
+pub(super) fn who(stream: &Stream) -> String {
+    match stream.peer_cred() {
+        Ok(peer) => machine::who::user(peer.uid()),
+        Err(_) => "unknown".to_owned(),
+    }
+}
+
 pub(super) struct Listener(UnixListener);
 
 impl Listener {
@@ -28,7 +38,7 @@ impl Listener {
         Ok(Listener(listener))
     }
 
-    pub(super) async fn accept(&mut self) -> io::Result<UnixStream> {
+    pub(super) async fn accept(&mut self) -> io::Result<Stream> {
         Ok(self.0.accept().await?.0)
     }
 }

@@ -24,6 +24,17 @@ fn name_of(data: &Path) -> String {
     format!(r"\\.\pipe\halo-link-{hex}")
 }
 
+pub(super) type Stream = NamedPipeServer;
+
+/// Who is at the other end, for the audit: `PRACTICE\manager`. A name may have to be asked for in the network.
+pub(super) fn who(stream: &Stream) -> String {
+    let ask = || pipe::client(stream).unwrap_or_else(|_| "unknown".to_owned());
+    match tokio::runtime::Handle::current().runtime_flavor() {
+        tokio::runtime::RuntimeFlavor::MultiThread => tokio::task::block_in_place(ask),
+        _ => ask(),
+    }
+}
+
 pub(super) struct Listener {
     name: String,
     next: NamedPipeServer,
@@ -37,7 +48,7 @@ impl Listener {
         Ok(Listener { name, next })
     }
 
-    pub(super) async fn accept(&mut self) -> io::Result<NamedPipeServer> {
+    pub(super) async fn accept(&mut self) -> io::Result<Stream> {
         self.next.connect().await?;
         let next = pipe::serve(&self.name, false)?;
         Ok(std::mem::replace(&mut self.next, next))

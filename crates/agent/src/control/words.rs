@@ -1,6 +1,6 @@
 //! The words of the control socket: what the Utility may ask, and what the service answers.
 
-use crate::jobs::Load;
+use crate::{consent::Form, jobs::Load};
 use model::{IntegratorId, SiteId};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,46 @@ pub enum Ask {
     SelfTest,
     /// Ask each site's database, and log in with each integrator's login.
     Check,
+    /// What integrators may do, and what they have used up.
+    Consent {
+        /// One of them, by name or id; all when it is left out.
+        #[serde(default)]
+        integrator: Option<String>,
+        /// Which site; may be left out when there is one.
+        #[serde(default)]
+        site: Option<SiteId>,
+    },
+    /// Change what an integrator may do.
+    ConsentSet {
+        /// Its name or id, as status shows it.
+        integrator: String,
+        /// What is absent stays as it is.
+        change: Box<Form>,
+        /// Which site; may be left out when there is one.
+        #[serde(default)]
+        site: Option<SiteId>,
+    },
+    /// Withdraw a consent for good, and erase its login.
+    Revoke {
+        /// Its name or id, as status shows it.
+        integrator: String,
+        /// Which site; may be left out when there is one.
+        #[serde(default)]
+        site: Option<SiteId>,
+    },
+    /// End a pairing.
+    Unpair {
+        /// Its name or id, as status shows it.
+        integrator: String,
+        /// Which site; may be left out when there is one.
+        #[serde(default)]
+        site: Option<SiteId>,
+    },
+    /// Stop everything for all integrators at all sites, or let it go on.
+    Halt {
+        /// Which: true stops.
+        on: bool,
+    },
     /// Let an integrator in, or keep it out.
     Switch {
         /// Its name or id, as status shows it.
@@ -94,8 +134,47 @@ pub struct StatusAnswer {
     /// Whether each lane of work answers; none from a service that does not look.
     #[serde(default)]
     pub lanes: Vec<LaneAnswer>,
+    /// Whether the practice has stopped everything.
+    #[serde(default)]
+    pub halted: bool,
     /// Its sites.
     pub sites: Vec<SiteAnswer>,
+}
+
+/// What one integrator may do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsentAnswer {
+    /// Where.
+    pub site: SiteId,
+    /// Fingerprint of its root.
+    pub integrator: IntegratorId,
+    /// Its name.
+    pub name: String,
+    /// `granted`, `suspended`, `expired`, `revoked`.
+    pub state: String,
+    /// All terms.
+    pub terms: Form,
+    /// RFC 3339; absent while they are those of the pairing.
+    pub changed_at: Option<String>,
+    /// The operating system's user.
+    pub changed_by: Option<String>,
+    /// What it has used up.
+    pub used: UsedAnswer,
+}
+
+/// What an integrator has used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct UsedAnswer {
+    /// Queries in the present minute.
+    pub queries: u64,
+    /// Rows in the present day.
+    pub rows: u64,
+    /// Bytes of row JSON in the present day.
+    pub bytes: u64,
+    /// Statements under way.
+    pub at_once: u64,
 }
 
 /// One site.
@@ -163,6 +242,9 @@ pub struct IntegratorAnswer {
     pub read_only: bool,
     /// Whether it is let in.
     pub on: bool,
+    /// `granted`, `suspended`, `expired`, `revoked`.
+    #[serde(default)]
+    pub state: String,
     /// RFC 3339.
     pub paired_at: String,
     /// Whether its database login may write, by the database's own grants: `yes`, `no`, `unknown`.

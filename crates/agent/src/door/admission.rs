@@ -1,7 +1,12 @@
 //! What a request holds once it is let in, and what it can't do without.
 
-use super::{Door, Refused, Request, effect_name, lock, read, repeated, switched_off, watched::Watched};
+use super::{
+    Door, Place, Purse, Refused, Request, effect_name, lock, repeated,
+    watched::Watched,
+    watching::{Stage, Watch},
+};
 use crate::{
+    consent::{Detail, Origin},
     journal::{Entry, NotBegun},
     store::{AuditLine, Finished, Happened, LedgerKey, PairingRecord, Started, StoreError},
 };
@@ -38,6 +43,8 @@ struct Ticket {
     /// A witness has written its end down: what comes after it is a correction.
     left: Arc<AtomicBool>,
     device: Option<DeviceId>,
+    hosted: bool,
+    place: Place,
 }
 
 /// Sessions with the same key may serve one another's commands.
@@ -59,17 +66,39 @@ impl SessionKey {
 impl Admission {
     pub(super) fn new(
         door: Arc<Door>,
-        pairing: Arc<PairingRecord>,
-        instance: Arc<str>,
+        (pairing, instance, place): (Arc<PairingRecord>, Arc<str>, Place),
         key: LedgerKey,
         access: Access,
         catalogue: Arc<str>,
-        request: Request,
+        (request, hosted): (Request, bool),
     ) -> Self {
         let Request { command, device, .. } = request;
         let started = Started { key, read_only: access == Access::ReadOnly, at: door.clock.now() };
         let left = Arc::default();
-        Admission(Some(Ticket { door, pairing, instance, started, access, catalogue, command, left, device }))
+        Admission(Some(Ticket {
+            door,
+            pairing,
+            instance,
+            started,
+            access,
+            catalogue,
+            command,
+            left,
+            device,
+            hosted,
+            place,
+        }))
+    }
+
+    /// Tells when the practice no longer consents to it.
+    pub(crate) fn watch(&self) -> Watch {
+        self.ticket().watch()
+    }
+
+    /// What its rows are paid for with.
+    pub(crate) fn purse(&self) -> Purse {
+        let ticket = self.ticket();
+        Purse::new(ticket.place.meter.clone(), ticket.door.clone())
     }
 
     /// What it may do.
@@ -271,13 +300,16 @@ impl Witness {
 impl Ticket {
     fn begin(&self) -> Result<(), Refused> {
         self.may_begin()?;
+        let line = self.first_line()?;
         if self.access == Access::ReadOnly {
-            let line = self.first_line();
             self.door.journal.append([Entry::Audit(line), Entry::Started(self.started.clone())]);
             return Ok(());
         }
-        let begun = self.door.journal.begin(&self.started, self.first_line());
-        begun.map_err(|error| not_begun(error).unwrap_or_else(switched_off))
+        // Nothing else is written with it that could be unwanted.
+        self.door
+            .journal
+            .begin(&self.started, line)
+            .map_err(|error| not_begun(error).unwrap_or_else(unwritten))
     }
 
     fn begin_with(
@@ -285,24 +317,37 @@ impl Ticket {
         work: impl FnOnce(&Transaction<'_>) -> Result<bool, StoreError>,
     ) -> Result<(), Option<Refused>> {
         self.may_begin().map_err(Some)?;
-        let begun = self.door.journal.begin_with(&self.started, self.first_line(), work);
+        let line = self.first_line().map_err(Some)?;
+        let begun = self.door.journal.begin_with(&self.started, line, work);
         begun.map_err(not_begun)
     }
 
     /// Asks again, at its turn, what may have changed meanwhile.
     fn may_begin(&self) -> Result<(), Refused> {
-        let (door, was) = (&self.door, &self.pairing);
-        door.check_practice(was.site)?;
-        let now = read(&door.pairings).get(&(was.site, was.integrator)).cloned();
-        // A pairing that changed while the command waited gave it an access or a login that may be gone.
-        if now.is_none_or(|now| !now.on || now.revision != was.revision) {
-            return Err(switched_off());
-        }
-        Ok(())
+        self.door.check_practice(self.pairing.site)?;
+        self.watch().ask(Stage::Waiting)
     }
 
-    fn first_line(&self) -> AuditLine {
-        AuditLine { command: Some(self.command.clone()), ..self.line(Happened::Begin) }
+    fn watch(&self) -> Watch {
+        Watch {
+            door: self.door.clone(),
+            pairing: self.pairing.clone(),
+            access: self.access,
+            catalogue: self.catalogue.clone(),
+            command: self.command.clone(),
+            origin: Origin::of(self.device.as_ref()),
+            hosted: self.hosted,
+        }
+    }
+
+    fn first_line(&self) -> Result<AuditLine, Refused> {
+        let values = self.pairing.consent.terms.audit == Detail::Values;
+        let sealed = self.door.store.seal_parameters(&self.started.key, &self.command, values);
+        let parameters = sealed.map_err(|error| {
+            tracing::error!(%error, "a command's parameters can't be sealed for the audit");
+            unwritten()
+        })?;
+        Ok(AuditLine { command: Some(self.command.clone()), parameters, ..self.line(Happened::Begin) })
     }
 
     fn end(self, ended: &proto::Ended, ran: bool) {
@@ -332,7 +377,9 @@ impl Ticket {
             let (started, late) = (self.started.clone(), self.left.load(Ordering::SeqCst));
             Entry::Finished(Box::new(Finished { started, ran, late, ended: ended.clone() }))
         });
-        [Entry::Audit(line)].into_iter().chain(finished).collect()
+        let of = (self.pairing.site, self.pairing.integrator);
+        let used = super::budget::entry(of, &self.place.meter);
+        [Entry::Audit(line)].into_iter().chain(finished).chain(used).collect()
     }
 
     fn line(&self, what: Happened) -> AuditLine {
@@ -353,11 +400,13 @@ fn not_begun(error: NotBegun) -> Option<Refused> {
     match error {
         NotBegun::Repeated => Some(repeated()),
         NotBegun::Unwanted => None,
-        NotBegun::Store => Some(Refused::new(
-            proto::Refusal::Busy,
-            "The site can't write its audit log, so it runs nothing. The practice must look at its server's disk.",
-        )),
+        NotBegun::Store => Some(unwritten()),
     }
+}
+
+pub(super) fn unwritten() -> Refused {
+    let how = "The site can't write its audit log, so it runs nothing. The practice must look at its server's disk.";
+    Refused::new(proto::Refusal::Busy, how)
 }
 
 impl std::fmt::Debug for Ticket {

@@ -59,8 +59,8 @@ fn a_site_that_is_switched_off_lets_nobody_in_not_even_who_waits() {
     bench.pair(Access::ReadWrite);
     let waiting = enter(&bench, request(1, "update x")).unwrap();
     bench.door().switch_site(bench.site, false).unwrap();
-    assert_eq!(waiting.begin().unwrap_err().refusal, Refusal::SwitchedOff);
-    assert_eq!(refusal(enter(&bench, request(2, "update x"))), Refusal::SwitchedOff);
+    assert_eq!(waiting.begin().unwrap_err().refusal, Refusal::SiteOff);
+    assert_eq!(refusal(enter(&bench, request(2, "update x"))), Refusal::SiteOff);
     bench.door().switch_site(bench.site, true).unwrap();
     assert!(enter(&bench, request(3, "update x")).unwrap().begin().is_ok());
 }

@@ -7,13 +7,13 @@ use super::{
     lane::Turn,
     work::{Rested, Run, Timed, given_up_before},
 };
-use crate::door::{Permit, Refused};
+use crate::door::{Permit, Purse, Refused};
 use database::{
     Cancel, Column, Part, Sink, Stopped, Value, Wanted,
     json::{RowForm, RowWriter},
     pick::Sets,
 };
-use link_api::proto;
+use link_api::proto::{self, Refusal};
 use model::{Clock, IntegratorId, SiteId};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -46,6 +46,7 @@ pub(crate) enum NotKept {
 /// Holds a running job.
 pub(crate) struct Reins {
     course: Mutex<Course>,
+    purse: Purse,
     /// It was cancelled, and is to end.
     cancelled: Notify,
 }
@@ -57,8 +58,8 @@ impl std::fmt::Debug for Reins {
 }
 
 impl Reins {
-    pub(crate) fn new(read_only: bool) -> Arc<Self> {
-        Arc::new(Reins { course: Mutex::new(Course::new(read_only)), cancelled: Notify::new() })
+    pub(crate) fn new(read_only: bool, purse: Purse) -> Arc<Self> {
+        Arc::new(Reins { course: Mutex::new(Course::new(read_only)), purse, cancelled: Notify::new() })
     }
 
     /// Whether it runs under enforced read-only.
@@ -85,6 +86,15 @@ impl Reins {
         self.cancelled.notified().await;
     }
 
+    /// The practice does not consent to it any more.
+    pub(crate) fn refuse(&self, refusal: Refusal) {
+        let mut course = self.lock();
+        course.refuse(refusal);
+        if course.read_only {
+            self.cancelled.notify_one();
+        }
+    }
+
     /// What to say when it does not end.
     pub(crate) fn give_up(&self) -> proto::Ended {
         self.lock().given_up()
@@ -104,11 +114,15 @@ impl Reins {
     fn kept(&self, answer: Result<(), NotKept>, bytes: usize, whole: bool) -> Result<(), Stopped> {
         let mut course = self.lock();
         let why = match answer {
-            Ok(()) => {
-                course.bytes += bytes as u64;
-                course.rows += u64::from(whole);
-                return Ok(());
-            }
+            Ok(()) => match self.purse.spend(u64::from(whole), bytes as u64) {
+                Ok(()) => {
+                    course.bytes += bytes as u64;
+                    course.rows += u64::from(whole);
+                    return Ok(());
+                }
+                // It is with those that are kept, and goes with them: what ends so has no result.
+                Err(refusal) => Stop::Refused(refusal),
+            },
             Err(NotKept::TooLarge) => Stop::TooLarge,
             Err(NotKept::NoRoom) => Stop::NoRoom,
             Err(NotKept::Unwanted) => Stop::CallerGone,

@@ -2,7 +2,7 @@
 //! same for a command with a caller and for a job.
 
 use database::{Cancel, Column, Stopped, json::unique_names};
-use link_api::proto;
+use link_api::proto::{self, Refusal};
 use std::sync::Arc;
 
 /// Why a command was told to end before its time.
@@ -15,6 +15,8 @@ pub(super) enum Stop {
     NoRoom,
     /// Something of ours failed.
     Broken,
+    /// The practice does not consent to it any more, or to no more of it.
+    Refused(Refusal),
 }
 
 /// How much was sent, and what stopped it.
@@ -84,9 +86,10 @@ impl Course {
     pub(super) fn stop(&mut self, why: Stop) {
         match (self.stop, why) {
             // What ran on without its rows is stopped after all: that is the end that counts.
-            (Some(Stop::TooLarge | Stop::NoRoom), Stop::TimedOut | Stop::Broken | Stop::CallerGone)
-                if !self.read_only =>
-            {
+            (
+                Some(Stop::TooLarge | Stop::NoRoom | Stop::Refused(_)),
+                Stop::TimedOut | Stop::Broken | Stop::CallerGone,
+            ) if !self.read_only => {
                 self.stop = Some(why);
             }
             (Some(_), _) => {}
@@ -97,6 +100,16 @@ impl Course {
             self.cancelled = true;
             canceller.cancel();
         }
+    }
+
+    /// The practice does not consent to it any more: what runs under enforced read-only is cancelled, anything else goes on to
+    /// its end without its rows.
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
+        if self.read_only {
+            return self.stop(Stop::Refused(refusal));
+        }
+        self.stop.get_or_insert(Stop::Refused(refusal));
+        self.discard = true;
     }
 
     /// No more rows are taken, because of `why`. `Err` when the command has no more to do then.
@@ -110,7 +123,9 @@ impl Course {
     pub(super) fn must_stop(&self) -> bool {
         match self.stop {
             None => false,
-            Some(Stop::TooLarge | Stop::NoRoom | Stop::CallerGone) => self.read_only || self.cancelled,
+            Some(Stop::TooLarge | Stop::NoRoom | Stop::CallerGone | Stop::Refused(_)) => {
+                self.read_only || self.cancelled
+            }
             Some(Stop::TimedOut | Stop::Broken) => true,
         }
     }
@@ -122,7 +137,12 @@ impl Course {
             _ => proto::Status::TimedOut,
         };
         let effect = if self.read_only { proto::Effect::Executed } else { proto::Effect::Unknown };
+        let (status, refusal) = match self.stop {
+            Some(Stop::Refused(refusal)) => (proto::Status::Cancelled, refusal),
+            _ => (status, Refusal::Unspecified),
+        };
         proto::Ended {
+            refusal: refusal.into(),
             status: status.into(),
             rows: self.rows,
             row_bytes: self.bytes,

@@ -37,6 +37,7 @@ pub(super) fn run(
             // What a statement says when it was cancelled is not why it ended.
             match tally.stop.filter(|_| tally.cancelled) {
                 None => (proto::Status::Failed, Effect::Executed, Some(sql_error(error))),
+                Some(stop @ Stop::Refused(_)) => (stopped(stop), cut_short(read_only), stop_error(stop)),
                 Some(stop) => (stopped(stop), cut_short(read_only), Some(sql_error(error))),
             }
         }
@@ -117,6 +118,10 @@ fn base(tally: Tally, read_only: bool, times: Times) -> proto::Ended {
         sql_ms: times.sql_ms,
         run_ms: times.run_ms,
         read_only,
+        refusal: match tally.stop {
+            Some(Stop::Refused(refusal)) => refusal.into(),
+            _ => 0,
+        },
         ..proto::Ended::default()
     }
 }
@@ -127,8 +132,11 @@ fn with(
     effect: Effect,
     error: Option<ErrorDetails>,
 ) -> proto::Ended {
+    // What came to a good end is told as that, whatever stopped being consented to meanwhile.
+    let refusal = if status == proto::Status::Cancelled { ended.refusal } else { 0 };
     proto::Ended {
         status: status.into(),
+        refusal,
         effect: convert::effect_to_proto(effect).into(),
         error: error.as_ref().map(convert::error_to_proto),
         ..ended
@@ -137,7 +145,7 @@ fn with(
 
 fn stopped(stop: Stop) -> proto::Status {
     match stop {
-        Stop::CallerGone => proto::Status::Cancelled,
+        Stop::CallerGone | Stop::Refused(_) => proto::Status::Cancelled,
         Stop::TimedOut => proto::Status::TimedOut,
         Stop::TooLarge | Stop::NoRoom => proto::Status::TooLarge,
         Stop::Broken => proto::Status::Interrupted,
@@ -155,7 +163,11 @@ fn stop_error(stop: Stop) -> Option<ErrorDetails> {
                        practice for more room ([spool] in link.toml).";
             Some(halo(507, how))
         }
-        _ => None,
+        Stop::Refused(refusal) => {
+            let words = link_api::refusal::words(refusal)?;
+            Some(halo(words.status.into(), format!("{} {}", words.why, words.next)))
+        }
+        Stop::CallerGone | Stop::TimedOut | Stop::Broken => None,
     }
 }
 

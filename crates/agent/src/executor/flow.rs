@@ -1,8 +1,9 @@
 //! Between the thread that reads the cursor and the task that sends: a small shared buffer, and who tells whom to stop.
 
 use super::course::{Course, Steer, Stop, Tally, named};
+use crate::door::Purse;
 use database::{Cancel, Column, Stopped};
-use link_api::proto;
+use link_api::proto::{self, Refusal};
 use model::limit;
 use std::{
     collections::VecDeque,
@@ -33,6 +34,7 @@ pub(super) enum News {
 pub(super) struct Flow {
     /// 0 is none.
     cap: u64,
+    purse: Purse,
     state: Mutex<State>,
     room: Condvar,
     changed: Notify,
@@ -55,7 +57,7 @@ struct State {
 }
 
 impl Flow {
-    pub(super) fn new(read_only: bool, cap: u64) -> Self {
+    pub(super) fn new(read_only: bool, cap: u64, purse: Purse) -> Self {
         let state = State {
             course: Course::new(read_only),
             columns: None,
@@ -65,7 +67,7 @@ impl Flow {
             ended: None,
             closed: false,
         };
-        Flow { cap, state: Mutex::new(state), room: Condvar::new(), changed: Notify::new() }
+        Flow { cap, purse, state: Mutex::new(state), room: Condvar::new(), changed: Notify::new() }
     }
 
     // The cursor's side.
@@ -114,6 +116,10 @@ impl Flow {
         if self.cap > 0 && state.course.bytes + bytes > self.cap {
             state.buffer.truncate(before);
             return state.course.cut_off(Stop::TooLarge);
+        }
+        if let Err(refusal) = self.purse.spend(u64::from(whole), bytes) {
+            state.buffer.truncate(before);
+            return state.course.cut_off(Stop::Refused(refusal));
         }
         state.course.bytes += bytes;
         state.course.rows += u64::from(whole);
@@ -182,6 +188,20 @@ impl Flow {
         }
         self.room.notify_all();
         state.course.read_only
+    }
+
+    /// The practice does not consent to it any more: rows that are not on their way yet stay here.
+    pub(super) fn refuse(&self, refusal: Refusal) {
+        let mut state = self.lock();
+        if state.ended.is_none() && !state.closed {
+            state.course.refuse(refusal);
+            let unsent = state.full.iter().map(|(_, rows)| rows.len()).sum::<usize>() + state.buffer.len();
+            state.course.cut |= unsent > 0;
+            state.course.bytes = state.course.bytes.saturating_sub(unsent as u64);
+            state.full.clear();
+            state.buffer = Vec::new();
+        }
+        self.room.notify_all();
     }
 
     /// Tells the command to end, in the database too.

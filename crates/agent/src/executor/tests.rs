@@ -9,6 +9,8 @@ use proto::{Effect, Status};
 use std::sync::atomic::Ordering;
 use trust::{Kind, Peer, Root};
 
+mod consent;
+
 const ORDER: Order = Order {
     queue_ms: 10_000,
     run_ms: 10_000,

@@ -291,3 +291,43 @@ async fn k28_a_site_says_over_the_session_itself_whether_each_lane_and_its_datab
     bench.clock.pass(Duration::from_secs(91));
     assert_eq!(probe().await.database(), proto::DatabaseState::Unspecified, "nobody tried since");
 }
+
+/// Whoever is kept out may know how its queries ended, and gets nothing that could be a patient's.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_kept_out_is_told_why_and_gets_no_practice_data() {
+    let bench = ready().await;
+    bench.pair(model::Access::ReadWrite);
+    let mut session = open(&bench).await;
+    let (_, failed) = run(&mut session, 1, "error").await;
+    assert!(failed.error.unwrap().message.contains("canary-message"));
+    let id = model::IntegratorId(bench.integrator.id());
+    bench.door().suspend(bench.site, id, false, "0:root").unwrap();
+    let told = hello(&mut session).await;
+    assert_eq!((told.paired, told.facts.clone(), told.refusal()), (false, None, proto::Refusal::SwitchedOff));
+    let asked = proto::OutcomeRequest { query_id: uuid::Uuid::from_u128(1).as_bytes().to_vec() };
+    let known = session.client.outcome(asked.clone()).await.unwrap().into_inner().ended.unwrap();
+    let error = known.error.unwrap();
+    assert_eq!((known.status, error.code), (proto::Status::Failed as i32, 207));
+    assert!(!error.message.contains("canary-message"), "{}", error.message);
+
+    bench.door().unpair(bench.site, id, Some("0:root")).unwrap();
+    assert_eq!(hello(&mut session).await.refusal(), proto::Refusal::Unpaired);
+    let denied = session.client.outcome(asked).await.unwrap_err();
+    assert_eq!(link_api::refusal::of_status(&denied), Some(proto::Refusal::Unpaired));
+    let (_, refused) = run(&mut session, 2, "rows 1").await;
+    assert_eq!((refused.refusal(), refused.error.unwrap().code), (proto::Refusal::Unpaired, 403));
+}
+
+/// The reader of events hears at once, not with the next event, that there will be none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_of_events_is_told_when_its_pairing_is_ended() {
+    let bench = ready().await;
+    bench.pair(model::Access::ReadOnly);
+    let mut session = open(&bench).await;
+    let mut events = session.client.events(proto::EventsRequest::default()).await.unwrap().into_inner();
+    events.next().await.unwrap().unwrap();
+    let id = model::IntegratorId(bench.integrator.id());
+    bench.door().revoke(bench.site, id, "0:root").unwrap();
+    let told = timeout(Duration::from_secs(20), events.next()).await.expect("at once").unwrap();
+    assert_eq!(link_api::refusal::of_status(&told.unwrap_err()), Some(proto::Refusal::ConsentRevoked));
+}

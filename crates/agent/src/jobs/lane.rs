@@ -29,7 +29,9 @@ pub(super) async fn keep_on<F: Future<Output = ()>>(task: impl Fn() -> F) {
 impl Jobs {
     /// Runs what there is to run, until it is dropped.
     pub(crate) async fn drive(self: Arc<Self>) {
-        Watchdog::new(self).run().await;
+        let jobs = self.clone();
+        let consent = keep_on(move || jobs.clone().watch_consent());
+        tokio::join!(Watchdog::new(self).run(), consent);
     }
 
     pub(super) async fn drive_site(self: Arc<Self>, site: SiteId) {

@@ -6,6 +6,7 @@ use super::{
     state::page_facts,
 };
 use crate::{
+    door::Refused,
     pace::PIECE,
     pairing::Caller,
     store::{Job, LedgerKey, Page, View},
@@ -14,7 +15,7 @@ use database::json::{Reform, RowForm};
 use link_api::{
     Status,
     pack::Packer,
-    proto::{self, JobKind, JobStatus, PagesOutcome, PagesPiece, pages_piece::What},
+    proto::{self, JobKind, JobStatus, PagesOutcome, PagesPiece, Refusal, pages_piece::What},
 };
 use model::{IntegratorId, QueryId};
 use spool::{PageReader, ReadError};
@@ -71,7 +72,19 @@ impl Jobs {
         let pacer = Pacer::new(read, self.door.clock().clone());
         let mut sender = Sender { jobs: self, caller, ask, pieces: pieces.clone(), pacer, sent: 0 };
         let gone = pieces.clone();
+        let (door, caller) = (sender.jobs.door.clone(), sender.caller.clone());
+        let shut = async {
+            let refused = door.until_shut(&caller.peer, caller.site).await;
+            if refused.refusal == Refusal::NotPaired {
+                // A stranger is told what a stranger is told: that it has no such job.
+                std::future::pending::<()>().await;
+            }
+            refused
+        };
         let stop = tokio::select! {
+            // Before anything is sent, and in the middle of a page too: whoever is not let in gets nothing.
+            biased;
+            refused = shut => Stop::Failed(denied(&refused)),
             stop = sender.send_all() => stop,
             () = gone.closed() => return,
         };
@@ -178,7 +191,7 @@ impl Sender {
     async fn send_page(&mut self, view: &View, page: Page, last: bool) -> Result<(), Stop> {
         // Asked for each: whoever is switched off gets no more.
         if let Err(refused) = self.jobs.door.check(&self.caller.peer, self.caller.site) {
-            return Err(Stop::Failed(Status::permission_denied(refused.message)));
+            return Err(Stop::Failed(denied(&refused)));
         }
         let job = &view.job;
         let (jobs, of) = (self.jobs.clone(), job.clone());
@@ -265,6 +278,10 @@ impl Sender {
         let integrator = IntegratorId(self.caller.peer.id);
         LedgerKey { site: self.caller.site, integrator, query: self.ask.query }
     }
+}
+
+fn denied(refused: &Refused) -> Status {
+    link_api::refusal::status(refused.refusal, refused.message.as_str())
 }
 
 type Opened = (proto::PageHead, PageReader<std::fs::File>);

@@ -80,6 +80,28 @@ impl Queue {
         self.waiting.values_mut().for_each(|items| items.retain(|item| item.job != job));
     }
 
+    /// Takes out what waits for those of whom `barred` says why it may not run.
+    pub(super) fn take_barred<T>(
+        &mut self,
+        barred: impl Fn(SiteId, IntegratorId) -> Option<T>,
+    ) -> Vec<(Item, T)> {
+        let mut out = Vec::new();
+        for (site, items) in &mut self.waiting {
+            for item in std::mem::take(items) {
+                match barred(*site, item.who) {
+                    Some(why) => out.push((item, why)),
+                    None => items.push_back(item),
+                }
+            }
+        }
+        out
+    }
+
+    /// Whether anything waits anywhere.
+    pub(super) fn is_waited_in(&self) -> bool {
+        self.waiting.values().any(|items| !items.is_empty())
+    }
+
     /// Whether somebody waits whose turn may still come.
     pub(super) fn waits(&self, site: SiteId, now: i64) -> bool {
         self.waiting.get(&site).is_some_and(|items| items.iter().any(|item| item.until > now))

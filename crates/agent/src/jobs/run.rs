@@ -9,7 +9,7 @@ use super::{
     settle::{Kept, Unsettled},
 };
 use crate::{
-    door::{Admission, Permit, Refused, Taken},
+    door::{Admission, Permit, Refused, Stage, Taken},
     executor::{
         self, Held, Turn,
         bulk::{NotKept, Reins},
@@ -32,6 +32,15 @@ pub(super) const ASYNC_MS: u32 = 5 * 60 * 1000;
 /// A run of a registered one.
 pub(super) const REGISTERED_MS: u32 = 60_000;
 
+/// What is to be done with something whose turn has come.
+enum Prepared {
+    Run(Box<Ready>),
+    /// It is not to be run.
+    Over,
+    /// As many statements of its integrator are under way as may: it waits on.
+    Later,
+}
+
 /// Let in, and ready to begin.
 struct Ready {
     job: Job,
@@ -48,10 +57,10 @@ impl Jobs {
     pub(super) async fn run(self: Arc<Self>, site: SiteId, item: Item, turn: Turn) {
         let jobs = self.clone();
         let ready = match tokio::task::spawn_blocking(move || jobs.prepare(item)).await {
-            Ok(Ok(Some(ready))) => ready,
-            Ok(Ok(None)) => return,
-            failed => {
-                if let Ok(Err(error)) = failed {
+            Ok(Ok(Prepared::Run(ready))) => *ready,
+            Ok(Ok(Prepared::Over)) => return,
+            not_now => {
+                if let Ok(Err(error)) = not_now {
                     tracing::error!(%error, "a job can't be read; tried again");
                 }
                 drop(turn);
@@ -67,6 +76,9 @@ impl Jobs {
         let (reins, limit) = (ready.reins.clone(), Duration::from_millis(ready.run_ms.into()));
         let attempt = ready.job.attempt;
         let Some((hold, held)) = self.executor.hold(site, item.who, turn) else { return };
+        let (watch, refused) = (ready.admission.watch(), reins.clone());
+        let watching =
+            tokio::spawn(async move { refused.refuse(watch.refused(Stage::Running).await.refusal) });
         let jobs = self.clone();
         let mut running = tokio::task::spawn_blocking(move || jobs.execute(ready, held));
         let mut ended = tokio::select! {
@@ -104,6 +116,7 @@ impl Jobs {
             let ended = proto::Ended { status, effect, read_only, ..proto::Ended::default() };
             self.clone().end_without_it(item, attempt, ended).await;
         }
+        watching.abort();
         self.reins().remove(&item.job);
         if let Some(run) = item.run {
             self.queue().over(item.job, run);
@@ -111,12 +124,12 @@ impl Jobs {
         }
     }
 
-    /// Reads what is to be run, and asks the door. `None` when it is not to be run.
-    fn prepare(self: Arc<Self>, item: Item) -> Result<Option<Ready>, StoreError> {
-        let Some(mut job) = self.store.job_by_id(item.job)? else { return Ok(None) };
+    /// Reads what is to be run, and asks the door.
+    fn prepare(self: Arc<Self>, item: Item) -> Result<Prepared, StoreError> {
+        let Some(mut job) = self.store.job_by_id(item.job)? else { return Ok(Prepared::Over) };
         let wanted = if item.run.is_some() { JobStatus::JobEnabled } else { JobStatus::JobQueued };
         let Some(request) = self.store.job_request(&job)?.filter(|_| job.state == wanted) else {
-            return Ok(None);
+            return Ok(Prepared::Over);
         };
         let device = convert::device(request.device.as_deref());
         let device = device.map_err(|_| StoreError::Broken("a job's device"))?;
@@ -130,18 +143,22 @@ impl Jobs {
             instance: job.instance.clone(),
             read_only: job.read_only,
             device,
+            hosted: request.by_hosted,
+            // Each run of a schedule is a query of its own.
+            counted: item.run.is_none(),
         };
         let admission = match self.door.enter_taken(&taken, query, Arc::new(command)) {
             Ok(admission) => admission,
+            Err(refused) if refused.refusal == proto::Refusal::BudgetAtOnce => return Ok(Prepared::Later),
             Err(refused) => {
                 self.end_unrun(&item, refused.ended());
-                return Ok(None);
+                return Ok(Prepared::Over);
             }
         };
         if let Some(refused) = self.executor.refuses(job.key.site, job.key.integrator) {
             admission.give_up(&refused.ended());
             self.end_unrun(&item, refused.ended());
-            return Ok(None);
+            return Ok(Prepared::Over);
         }
         job.attempt = match item.run {
             Some(run) => u32::try_from(run).unwrap_or(u32::MAX).saturating_add(1),
@@ -149,9 +166,10 @@ impl Jobs {
         };
         let most = if item.run.is_some() { REGISTERED_MS } else { ASYNC_MS };
         let run_ms = if request.run_ms == 0 { most } else { request.run_ms.min(most) };
-        let reins = Reins::new(admission.access() == Access::ReadOnly);
+        let reins = Reins::new(admission.access() == Access::ReadOnly, admission.purse());
         let key = Key::fresh().map_err(StoreError::File)?;
-        Ok(Some(Ready { job, item, admission, key, reins, run_ms, cap: request.max_row_bytes }))
+        let cap = request.max_row_bytes;
+        Ok(Prepared::Run(Box::new(Ready { job, item, admission, key, reins, run_ms, cap })))
     }
 
     /// Begins it, unless it is not wanted any more, and runs it to its end. Blocks on the database.

@@ -155,7 +155,7 @@ impl Jobs {
         }))
     }
 
-    fn cancel(&self, job: &Job, force: bool) -> Result<(), StoreError> {
+    pub(super) fn cancel(&self, job: &Job, force: bool) -> Result<(), StoreError> {
         let cancelled = self.store.cancel_job(job, self.moment())?;
         if cancelled == Cancelled::Over {
             return Ok(());

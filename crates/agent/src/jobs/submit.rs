@@ -69,8 +69,8 @@ impl Jobs {
     pub(crate) fn submit(&self, caller: &Caller, wanted: Wanted) -> Result<JobState, StoreError> {
         let (peer, site) = (&caller.peer, caller.site);
         let key = LedgerKey { site, integrator: IntegratorId(peer.id), query: wanted.query };
-        let (read_only, device) = (wanted.request.read_only, wanted.device.clone());
-        let taken = match self.door.take_on(peer, site, &wanted.command, read_only, device) {
+        let (command, read_only, device) = (&wanted.command, wanted.request.read_only, wanted.device.clone());
+        let taken = match self.door.take_on(peer, site, command, read_only, device) {
             Ok(taken) => taken,
             Err(refused) => {
                 // Taken before, it may have run since: a repeat must not be told that it did not.
@@ -103,7 +103,7 @@ impl Jobs {
             } else {
                 wanted.request.keep_ms.min(KEEP_MOST_MS)
             },
-            request: wanted.request,
+            request: proto::SubmitRequest { by_hosted: taken.hosted, ..wanted.request },
         };
         self.fault("taking");
         let submitted = self.store.submit(&new, self.time.now(), self.limits)?;

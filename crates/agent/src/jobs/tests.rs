@@ -13,6 +13,7 @@ use model::Access;
 use std::{sync::atomic::Ordering, time::Duration};
 use tokio::sync::{mpsc, watch};
 
+mod consent;
 mod crash;
 mod fence;
 mod lanes;

@@ -179,6 +179,16 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Forgets an integrator's journal: when it pairs again, another one begins.
+    pub(crate) fn close_journal(&self, of: &super::Who) -> Result<(), StoreError> {
+        let of = params![&of.0.as_bytes()[..], &of.1.as_bytes()[..]];
+        self.transaction(|t| {
+            t.execute("DELETE FROM event WHERE site = ?1 AND integrator = ?2", of)?;
+            t.execute("DELETE FROM event_journal WHERE site = ?1 AND integrator = ?2", of)?;
+            Ok(())
+        })
+    }
+
     /// Forgets events that are too old. Their numbers stay used.
     pub(crate) fn forget_events(&self, now: Timestamp) -> Result<usize, StoreError> {
         self.transaction(|t| Ok(t.execute("DELETE FROM event WHERE local_at < ?1", [now.0 - KEEP_MS])?))

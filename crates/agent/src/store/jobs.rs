@@ -12,9 +12,9 @@ use expire::forget_reads;
 pub(super) use row::purpose;
 pub(crate) use row::{Job, Page};
 
-use super::{LedgerKey, ScheduleRow, Started, Store, StoreError, clock_high};
+use super::{LedgerKey, ScheduleRow, Started, Store, StoreError, Who, clock_high};
 use link_api::proto::{self, JobKind, JobStatus};
-use model::Timestamp;
+use model::{IntegratorId, SiteId, Timestamp};
 use prost::Message;
 use row::{SELECT, key};
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -192,6 +192,32 @@ impl Store {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE state = ?1 ORDER BY id"))?;
         let rows = statement.query_map([state as i32], Job::read)?;
+        rows.map(|row| row?).collect()
+    }
+
+    /// Everybody of whom a result is kept, or still to come.
+    pub(crate) fn job_owners(&self) -> Result<Vec<Who>, StoreError> {
+        let connection = self.lock();
+        let mut statement =
+            connection.prepare_cached("SELECT DISTINCT site, integrator FROM job WHERE expired = 0")?;
+        let rows =
+            statement.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        let mut owners = Vec::new();
+        for row in rows {
+            let (site, integrator) = row?;
+            let who = SiteId::from_slice(&site).zip(IntegratorId::from_slice(&integrator));
+            owners.push(who.ok_or(StoreError::Broken("a job's owner"))?);
+        }
+        Ok(owners)
+    }
+
+    /// All of an integrator's jobs of which a result is kept, or still to come.
+    pub(crate) fn open_jobs(&self, of: &Who) -> Result<Vec<Job>, StoreError> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(&format!(
+            "{SELECT} WHERE site = ?1 AND integrator = ?2 AND expired = 0 ORDER BY id"
+        ))?;
+        let rows = statement.query_map(params![&of.0.as_bytes()[..], &of.1.as_bytes()[..]], Job::read)?;
         rows.map(|row| row?).collect()
     }
 

@@ -1,6 +1,7 @@
 //! Who is paired with which site, with what access and login, and which certificates are retired.
 
-use super::{Store, StoreError, codes, trail::AuditLine};
+use super::{Store, StoreError, codes, consents, trail::AuditLine};
+use crate::consent::Consent;
 use database::{Login, Rights, Writes};
 use model::{Access, Hidden, IntegratorId, SiteId, Timestamp};
 use rusqlite::{Transaction, params};
@@ -26,7 +27,9 @@ pub struct PairingRecord {
     pub revision: u64,
     /// What the login may do; `None` when that was never read.
     pub rights: Option<RightsRecord>,
-    /// The sealed login.
+    /// What the practice has consented to.
+    pub consent: Consent,
+    /// The sealed login; empty once it was erased.
     pub(crate) login: Vec<u8>,
 }
 
@@ -83,6 +86,7 @@ impl Store {
                 |row| row.get(0),
             )?;
             keep_rights(t, (new.site, new.integrator, revision), new.rights, now)?;
+            consents::renew(t, new.site, new.integrator, now)?;
             audit.write(t)?;
             Ok(true)
         })
@@ -93,8 +97,8 @@ impl Store {
         self.transaction(|t| {
             let mut statement = t.prepare(
                 "SELECT site, integrator, name, root_spki, read_only, is_on, paired_at, revision, login,
-                     writes, grants, read_at
-                 FROM pairing LEFT JOIN rights USING (site, integrator, revision)",
+                     writes, grants, read_at, terms, revoked, expired, changed_at, changed_by
+                 FROM pairing LEFT JOIN rights USING (site, integrator, revision) LEFT JOIN consent USING (site, integrator)",
             )?;
             let mut rows = statement.query([])?;
             let mut pairings = Vec::new();
@@ -105,13 +109,15 @@ impl Store {
                 else {
                     return Err(StoreError::Broken("a pairing's identifier"));
                 };
+                let access = if row.get(4)? { Access::ReadOnly } else { Access::ReadWrite };
+                let on = row.get(5)?;
                 pairings.push(PairingRecord {
                     site,
                     integrator,
                     name: row.get(2)?,
                     root_spki: row.get(3)?,
-                    access: if row.get(4)? { Access::ReadOnly } else { Access::ReadWrite },
-                    on: row.get(5)?,
+                    access,
+                    on,
                     paired_at: Timestamp(row.get(6)?),
                     revision: u64::try_from(row.get::<_, i64>(7)?).unwrap_or(0),
                     login: row.get(8)?,
@@ -122,6 +128,7 @@ impl Store {
                         }),
                         None => None,
                     },
+                    consent: consents::read(row, 12, access, on, (site, integrator))?,
                 });
             }
             Ok(pairings)
@@ -149,6 +156,31 @@ impl Store {
                 audit.map_or(Ok(()), |audit| audit.write(t))?;
             }
             Ok(())
+        })
+    }
+
+    /// Another login for a pairing that is as it was when the login was tried; `false` when it is not.
+    pub(crate) fn replace_login(
+        &self,
+        of: &PairingRecord,
+        login: &Login,
+        rights: &Rights,
+        now: Timestamp,
+        audit: &AuditLine,
+    ) -> Result<bool, StoreError> {
+        let sealed = self.seal_login(of.site, of.integrator, login)?;
+        let revision = of.revision.cast_signed();
+        self.transaction(|t| {
+            let changed = t.execute(
+                "UPDATE pairing SET login = ?4, revision = revision + 1
+                 WHERE site = ?1 AND integrator = ?2 AND revision = ?3 AND login <> x''",
+                params![&of.site.as_bytes()[..], &of.integrator.as_bytes()[..], revision, sealed],
+            )?;
+            if changed == 1 {
+                keep_rights(t, (of.site, of.integrator, revision + 1), rights, now)?;
+                audit.write(t)?;
+            }
+            Ok(changed == 1)
         })
     }
 

@@ -81,6 +81,29 @@ const ADDED: &str = "
 
     CREATE TABLE IF NOT EXISTS site_off (site BLOB PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
+    CREATE TABLE IF NOT EXISTS consent ( -- beside the pairing, which says whether it is on and what its access is
+        site BLOB NOT NULL, integrator BLOB NOT NULL,
+        terms TEXT,                      -- JSON; those of the pairing where there are none
+        revoked INTEGER NOT NULL DEFAULT 0, expired INTEGER NOT NULL DEFAULT 0,
+        changed_at INTEGER, changed_by TEXT,
+        PRIMARY KEY (site, integrator)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS consent_used (  -- of the present minute and day
+        site BLOB NOT NULL, integrator BLOB NOT NULL,
+        minute INTEGER NOT NULL, queries INTEGER NOT NULL,
+        day INTEGER NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
+        PRIMARY KEY (site, integrator)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS unpaired (  -- so that whoever asks again is told
+        site BLOB NOT NULL, integrator BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (site, integrator)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS audit_more (  -- beside a line of the audit
+        id INTEGER PRIMARY KEY,
+        done_by TEXT,                    -- the operating system's user
+        detail TEXT,                     -- what was changed, JSON
+        parameters BLOB                  -- sealed
+    ) STRICT;
+
     CREATE TABLE IF NOT EXISTS job (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         site BLOB NOT NULL, integrator BLOB NOT NULL, query BLOB NOT NULL,

@@ -95,7 +95,7 @@ fn rows(t: &Transaction<'_>) -> Result<u64, StoreError> {
         return Ok(0);
     }
     let rows: i64 = t.query_row(
-        "SELECT (SELECT count(*) FROM code) + (SELECT count(*) FROM pairing)
+        "SELECT (SELECT count(*) FROM code) + (SELECT count(*) FROM pairing WHERE login <> x'')
               + (SELECT count(*) FROM ledger WHERE sealed = 1)",
         [],
         |row| row.get(0),
@@ -122,7 +122,7 @@ fn any_opens(t: &Transaction<'_>, protector: &dyn Protector) -> Result<bool, Sto
     };
     let site = |words: &[Vec<u8>]| SiteId::from_slice(words.first()?);
     let integrator = |words: &[Vec<u8>]| IntegratorId::from_slice(words.get(1)?);
-    take("SELECT login, site, integrator FROM pairing", &|words| {
+    take("SELECT login, site, integrator FROM pairing WHERE login <> x''", &|words| {
         Some(pairings::purpose(site(words)?, integrator(words)?))
     })?;
     take("SELECT secret, site, CAST(name AS BLOB) FROM code", &|words| {

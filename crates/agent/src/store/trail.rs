@@ -1,13 +1,16 @@
-//! The audit trail: one line before and one after, statement text once per distinct text, no parameter values.
+//! The audit trail: one line before and one after, statement text once per distinct text; parameter values only where the
+//! practice wants them, and then sealed.
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, ledger::LedgerKey};
 use aws_lc_rs::digest;
-use model::{Access, Command, DeviceId, IntegratorId, QueryId, SiteId, Timestamp};
+use model::{Access, Command, CommandType, DeviceId, Hidden, IntegratorId, QueryId, SiteId, Timestamp};
 use rusqlite::{Transaction, params};
 use std::sync::Arc;
 
 /// Statement text beyond this is cut; its hash is over the whole.
 const TEXT_BYTES: usize = 64 * 1024;
+/// So much of a command's parameter values is kept, where the practice wants them.
+const VALUES_BYTES: usize = 64 * 1024;
 
 /// What a line tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,26 @@ pub(crate) enum Happened {
     OwnPractice,
     /// A pairing is gone with the key that sealed its login.
     Forgotten,
+    /// The practice consented to something else than before: see the detail.
+    ConsentSet,
+    /// A consent's time was over.
+    ConsentExpired,
+    /// A consent was withdrawn, and its login erased.
+    ConsentRevoked,
+    /// A pairing was ended.
+    Unpaired,
+    /// An integrator replaced its database login.
+    LoginReplaced,
+    /// It offered one that the database did not take.
+    LoginRefused,
+    /// Everything was stopped.
+    Halted,
+    /// It goes on.
+    Unhalted,
+    /// Somebody read the audit.
+    AuditRead,
+    /// Somebody had the databases and all logins tried.
+    Checked,
 }
 
 impl Happened {
@@ -53,6 +76,16 @@ impl Happened {
             Happened::OtherPractice => "other-practice",
             Happened::OwnPractice => "own-practice",
             Happened::Forgotten => "forgotten",
+            Happened::ConsentSet => "consent-set",
+            Happened::ConsentExpired => "consent-expired",
+            Happened::ConsentRevoked => "consent-revoked",
+            Happened::Unpaired => "unpaired",
+            Happened::LoginReplaced => "login-replaced",
+            Happened::LoginRefused => "login-refused",
+            Happened::Halted => "halted",
+            Happened::Unhalted => "unhalted",
+            Happened::AuditRead => "audit-read",
+            Happened::Checked => "checked",
         }
     }
 }
@@ -77,6 +110,12 @@ pub(crate) struct AuditLine {
     pub(crate) rows: Option<u64>,
     pub(crate) bytes: Option<u64>,
     pub(crate) ms: Option<u32>,
+    /// The operating system's user who did it with the Utility.
+    pub(crate) by: Option<Arc<str>>,
+    /// What was changed, JSON.
+    pub(crate) detail: Option<String>,
+    /// From [`Store::seal_parameters`].
+    pub(crate) parameters: Option<Vec<u8>>,
 }
 
 impl AuditLine {
@@ -98,7 +137,15 @@ impl AuditLine {
             rows: None,
             bytes: None,
             ms: None,
+            by: None,
+            detail: None,
+            parameters: None,
         }
+    }
+
+    /// The same line, done by somebody at the practice.
+    pub(crate) fn by(self, by: Option<&str>) -> Self {
+        AuditLine { by: by.map(Into::into), ..self }
     }
 
     pub(crate) fn write(&self, t: &Transaction<'_>) -> Result<(), StoreError> {
@@ -133,12 +180,29 @@ impl AuditLine {
             self.bytes.map(u64::cast_signed),
             self.ms,
         ])?;
+        let id = t.last_insert_rowid();
         if let Some(device) = &self.device {
             t.prepare_cached("INSERT INTO audit_device (audit, device) VALUES (?1, ?2)")?
-                .execute(params![t.last_insert_rowid(), device.as_str()])?;
+                .execute(params![id, device.as_str()])?;
+        }
+        if self.by.is_some() || self.detail.is_some() || self.parameters.is_some() {
+            t.prepare_cached(
+                "INSERT INTO audit_more (id, done_by, detail, parameters) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![id, self.by.as_deref(), self.detail, self.parameters])?;
         }
         Ok(())
     }
+}
+
+/// A parameter as the audit has it.
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct AuditParameter {
+    /// Its name.
+    pub name: String,
+    /// Its value, where the practice wants values in its audit; `None` is also NULL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
 }
 
 /// One line as it is shown.
@@ -149,7 +213,8 @@ pub struct AuditRow {
     /// RFC 3339.
     pub at: String,
     /// `begin`, `end`, `refused`, `paired`, `pairing-refused`, `code-made`, `switched-on`, `switched-off`, `site-on`, `site-off`,
-    /// `rights-changed`, `other-practice`, `own-practice`, `forgotten`.
+    /// `rights-changed`, `other-practice`, `own-practice`, `forgotten`, `consent-set`, `consent-expired`, `consent-revoked`,
+    /// `unpaired`, `login-replaced`, `login-refused`, `halted`, `unhalted`, `audit-read`, `checked`.
     pub what: String,
     /// Which database.
     pub site: String,
@@ -180,6 +245,22 @@ pub struct AuditRow {
     pub bytes: Option<i64>,
     /// How long it ran.
     pub ms: Option<i64>,
+    /// The operating system's user at the practice who did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// What was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<serde_json::Value>,
+    /// Parameters: of a stored procedure their names, and their values where the practice wants them in its audit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<AuditParameter>,
+}
+
+impl std::fmt::Debug for AuditParameter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A value may be a patient's.
+        f.debug_struct("AuditParameter").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl Store {
@@ -188,8 +269,10 @@ impl Store {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(
             "SELECT id, at, what, site, integrator, instance, query, access, catalogue, audit.sha256, text,
-                 status, effect, rows, bytes, ms, device
-             FROM audit LEFT JOIN statement USING (sha256) LEFT JOIN audit_device ON audit_device.audit = audit.id ORDER BY id DESC LIMIT ?1",
+                 status, effect, rows, bytes, ms, device, done_by, detail, parameters
+             FROM audit LEFT JOIN statement USING (sha256)
+             LEFT JOIN audit_device ON audit_device.audit = audit.id
+             LEFT JOIN audit_more USING (id) ORDER BY id DESC LIMIT ?1",
         )?;
         let id = |bytes: Option<Vec<u8>>| {
             bytes.and_then(|b| uuid::Uuid::from_slice(&b).ok()).map(|id| id.to_string())
@@ -213,12 +296,62 @@ impl Store {
                 bytes: row.get(14)?,
                 ms: row.get(15)?,
                 device: row.get(16)?,
+                by: row.get(17)?,
+                detail: row.get::<_, Option<String>>(18)?.and_then(|text| serde_json::from_str(&text).ok()),
+                parameters: {
+                    let sealed: Option<Vec<u8>> = row.get(19)?;
+                    let site = SiteId::from_slice(&row.get::<_, Vec<u8>>(3)?);
+                    self.open_parameters(site.zip(sealed))
+                },
             })
         })?;
         let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
         rows.reverse();
         Ok(rows)
     }
+}
+
+impl Store {
+    /// Parameters for a line of the audit: their values where `values` is said, else the names of those that do not stand in
+    /// the text. Sealed, and `None` when there is nothing to keep.
+    pub(crate) fn seal_parameters(
+        &self,
+        of: &LedgerKey,
+        command: &Command,
+        values: bool,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let named = values || command.kind == CommandType::StoredProcedure;
+        if !named || command.parameters.is_empty() {
+            return Ok(None);
+        }
+        let mut room = VALUES_BYTES;
+        let kept: Vec<AuditParameter> = command
+            .parameters
+            .iter()
+            .map(|parameter| {
+                let value = parameter.value.as_ref().filter(|_| values).map(|value| {
+                    let text = cut_at(value.reveal(), room);
+                    room -= text.len();
+                    text.to_owned()
+                });
+                AuditParameter { name: parameter.name.clone(), value }
+            })
+            .collect();
+        let clear = serde_json::to_vec(&kept).map_err(|_| StoreError::Broken("parameters"))?;
+        let clear = Hidden::new(clear);
+        Ok(Some(self.protector.seal(&parameters_purpose(of.site), clear.reveal())?))
+    }
+
+    /// What does not open was sealed with a key that is lost.
+    fn open_parameters(&self, sealed: Option<(SiteId, Vec<u8>)>) -> Vec<AuditParameter> {
+        let Some((site, sealed)) = sealed else { return Vec::new() };
+        let Ok(clear) = self.protector.open(&parameters_purpose(site), &sealed) else { return Vec::new() };
+        serde_json::from_slice(clear.reveal()).unwrap_or_default()
+    }
+}
+
+fn parameters_purpose(site: SiteId) -> String {
+    format!("audit parameters {site}")
 }
 
 fn access_name(access: Access) -> &'static str {
@@ -229,7 +362,11 @@ fn access_name(access: Access) -> &'static str {
 }
 
 fn cut(text: &str) -> &str {
-    let end = (0..=TEXT_BYTES.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    cut_at(text, TEXT_BYTES)
+}
+
+fn cut_at(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     &text[..end]
 }
 

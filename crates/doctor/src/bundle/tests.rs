@@ -45,6 +45,8 @@ fn row(what: &str) -> AuditRow {
         "id": 7, "at": "2026-02-03T04:05:06.007Z", "what": what, "site": "s", "integrator": "i", "instance": "canary-instance",
         "query": "q", "access": "read-only", "catalogue": "canary-catalogue", "sha256": "canary-hash",
         "statement": "SELECT canary-statement", "status": "successful", "effect": "executed", "rows": 3, "bytes": 9, "ms": 4,
+        "by": "0:canary-user", "detail": { "approve": ["canary-detail"] },
+        "parameters": [{ "name": "@canary", "value": "canary-value" }],
     }))
     .unwrap()
 }

@@ -2,7 +2,7 @@
 
 use super::site_name;
 use crate::{Finding, seen::Seen};
-use agent::control::{LoginChecked, SiteAnswer, SiteChecked};
+use agent::control::{IntegratorAnswer, LoginChecked, SiteAnswer, SiteChecked};
 
 /// Can each site be reached from outside, the whole way round?
 pub(super) fn whole_way(seen: &Seen) -> Vec<Finding> {
@@ -58,6 +58,12 @@ pub(super) fn databases(seen: &Seen) -> Vec<Finding> {
         _ => &[],
     };
     let mut found = Vec::new();
+    if status.halted {
+        found.push(
+            Finding::note("HL-0534", "The practice has stopped everything: nobody is let into any database.")
+                .with_next("To go on: HaloLinkUtility unhalt"),
+        );
+    }
     for site in &status.sites {
         found.push(database(site, checked.iter().find(|checked| checked.site == site.site)));
         if !site.on {
@@ -72,10 +78,7 @@ pub(super) fn databases(seen: &Seen) -> Vec<Finding> {
         let logins =
             checked.iter().filter(|checked| checked.site == site.site).flat_map(|checked| &checked.logins);
         found.extend(logins.map(|checked| login(site, checked)));
-        found.extend(site.integrators.iter().filter(|integrator| !integrator.on).map(|integrator| {
-            Finding::note("HL-0532", format!("{} is switched off at {}.", integrator.name, site_name(site)))
-                .with_next("To let it in again: HaloLinkUtility switch --on --integrator with its name")
-        }));
+        found.extend(site.integrators.iter().filter_map(|integrator| kept_out(site, integrator)));
         if site.integrators.is_empty() {
             found.push(
                 Finding::note("HL-0531", format!("Nobody is paired with {}.", site_name(site))).with_next(
@@ -85,6 +88,26 @@ pub(super) fn databases(seen: &Seen) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// Who is paired and not let in, if it is not.
+fn kept_out(site: &SiteAnswer, integrator: &IntegratorAnswer) -> Option<Finding> {
+    let (name, at) = (&integrator.name, site_name(site));
+    match integrator.state.as_str() {
+        "expired" => Some(
+            Finding::note("HL-0533", format!("The consent to {name} at {at} has expired."))
+                .with_next("To renew it: HaloLinkUtility consent set --expires, with --integrator and its name"),
+        ),
+        "revoked" => Some(
+            Finding::note("HL-0533", format!("The consent to {name} at {at} was revoked, and its login erased."))
+                .with_next("To let it in again: HaloLinkUtility pairing-code; to take it out of the list: HaloLinkUtility unpair"),
+        ),
+        _ if integrator.on => None,
+        _ => Some(
+            Finding::note("HL-0532", format!("{name} is switched off at {at}."))
+                .with_next("To let it in again: HaloLinkUtility switch --on --integrator with its name"),
+        ),
+    }
 }
 
 fn database(site: &SiteAnswer, checked: Option<&SiteChecked>) -> Finding {

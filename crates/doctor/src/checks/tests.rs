@@ -396,6 +396,12 @@ fn databases_and_logins() {
     assert_eq!(site(|site| site.other_pms_id = Some("2002".to_owned())), ["HL-0506"]);
     assert_eq!(site(|site| site.on = false), ["HL-0501"]);
     assert_eq!(site(|site| site.integrators[0].on = false), ["HL-0532"]);
+    assert_eq!(site(|site| site.integrators[0].state = "expired".to_owned()), ["HL-0533"]);
+    let revoked = |site: &mut agent::control::SiteAnswer| {
+        (site.integrators[0].state, site.integrators[0].on) = ("revoked".to_owned(), false);
+    };
+    assert_eq!(site(revoked), ["HL-0533"], "not told to switch it on, which can't be done");
+    assert_eq!(codes(|seen| seen.status.as_mut().unwrap().halted = true), ["HL-0534"]);
     assert_eq!(site(|site| site.integrators.clear()), ["HL-0531"]);
 }
 

@@ -135,6 +135,11 @@ pub(crate) fn failure(record: &JobRecord, words: Option<ErrorDetails>) -> Option
             (403, "The site does not let this integrator in: it is not paired, or switched off.")
         }
         Why::SwitchedOff => (403, "The practice has switched this integrator off for the site."),
+        Why::ByPractice(refusal) => {
+            let words = link_api::refusal::words_of(refusal)?;
+            let message = format!("{} {sentence} {}", words.why, words.next);
+            return Some(ErrorDetails::new(ErrorType::HaloLink, words.status.into(), message));
+        }
         Why::UnknownCatalogue => (400, "The site has no such catalogue."),
         Why::Busy => (503, "The site has too many commands waiting."),
         Why::Repeated => (409, "The site has seen this query id before, with another command."),

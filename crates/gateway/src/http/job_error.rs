@@ -69,6 +69,8 @@ pub(super) fn not_taken(why: Why) -> ApiError {
         Why::SwitchedOff => ApiError::forbidden(
             "The practice has switched this integrator off for the site. The query was not registered. Ask the practice to switch it on.",
         ),
+        Why::ByPractice(refusal) => ApiError::by_practice(refusal, "The query was not registered.", 0)
+            .unwrap_or_else(|| ApiError::forbidden("The site refused the query. It was not registered.")),
         Why::NoWay => ApiError::forbidden(
             "The platform does not let this integrator reach the site, or knows no such site. The query was not registered.",
         ),

@@ -147,7 +147,9 @@ pub(super) async fn check_open(gateway: &Gateway, site: SiteId) -> Result<(), Ap
     }
     // Perhaps another gateway of ours has paired with it: the site itself says. That it can't be asked is said by the job.
     match gateway.sessions.get(site, Lane::Prompt).await {
-        Err(error @ OpenError::NotPaired) => Err(run::open_error(gateway, site, &error)),
+        Err(error @ (OpenError::NotPaired | OpenError::Refused(_))) => {
+            Err(run::open_error(gateway, site, &error))
+        }
         _ => Ok(()),
     }
 }

@@ -187,6 +187,7 @@ impl Job {
             }),
             max_row_bytes: self.max_row_bytes,
             device: record.device.clone().map(String::from),
+            ..proto::SubmitRequest::default()
         };
         gateway.jobs.begin(record.clone(), start.key()).await.map_err(not_recorded)?;
         let handed_over = deliver::start(gateway, &record, request, room);

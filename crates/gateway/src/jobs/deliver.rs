@@ -110,6 +110,9 @@ impl Delivery {
             Err(error) => {
                 return match error {
                     OpenError::NotPaired => Attempt::Never(JobStatus::ExecutionFailed, Why::NotPaired),
+                    OpenError::Refused(why) => {
+                        Attempt::Never(JobStatus::ExecutionFailed, Why::ByPractice(why))
+                    }
                     // When it may be there already, it is worth while to wait for the site.
                     OpenError::Cloud(C::Offline) if !self.maybe_there => {
                         Attempt::Never(JobStatus::InitialisationFailedSiteOffline, Why::Offline)

@@ -117,10 +117,17 @@ fn call_error(error: &CallError) -> ApiError {
                 link_api::Code::PermissionDenied | link_api::Code::Unauthenticated
             ) =>
         {
-            ApiError::not_let_in()
+            let CallError::Failed(status) = error else { return broken() };
+            denied(status)
         }
         _ => broken(),
     }
+}
+
+/// The site does not let us in, for this reason where it says one.
+fn denied(status: &link_api::Status) -> ApiError {
+    let refusal = link_api::refusal::of_status(status).map_or(0, i32::from);
+    ApiError::by_practice(refusal, "Nothing was sent.", 0).unwrap_or_else(ApiError::not_let_in)
 }
 
 /// The site could not be heard to the end.

@@ -137,6 +137,8 @@ pub enum Why {
     Busy,
     /// The site has seen the id before, with another command.
     Repeated,
+    /// What the practice does not consent to, or no more of: a number of the contract's.
+    ByPractice(i32),
     /// The site's door said no, for a reason that this version does not know.
     Refused,
     /// The site's Link closed its session, or is not connected.

@@ -127,6 +127,7 @@ fn end(record: &mut JobRecord, ended: Option<&proto::Ended>) {
         }
         Ok(E::ExpiredInQueue) => (S::ExpiredInQueue, Some(Why::Expired)),
         Ok(E::TimedOut) => failed(Why::TimedOut),
+        Ok(E::Cancelled) if is_known(ended.refusal) => failed(Why::ByPractice(ended.refusal)),
         Ok(E::Cancelled) => failed(Why::Cancelled),
         Ok(E::Interrupted) => failed(Why::Interrupted),
         // Over the budget of the site's disk, or over the job's own bound.
@@ -154,9 +155,15 @@ fn refused(refusal: i32, effect: Effect) -> (S, Option<Why>) {
         Ok(R::UnknownCatalogue) => Why::UnknownCatalogue,
         Ok(R::Busy) => Why::Busy,
         Ok(R::Repeated) => Why::Repeated,
-        Ok(R::Unspecified) | Err(_) => Why::Refused,
+        Ok(_) if is_known(refusal) => Why::ByPractice(refusal),
+        Ok(_) | Err(_) => Why::Refused,
     };
     (S::ExecutionFailed, Some(why))
+}
+
+/// Whether it is a practice's decision that this version has words for.
+fn is_known(refusal: i32) -> bool {
+    link_api::refusal::words_of(refusal).is_some()
 }
 
 /// Times are computed when a phase is first heard of, and then stay: two polls never tell two stories.

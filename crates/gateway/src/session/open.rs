@@ -31,9 +31,12 @@ pub enum OpenError {
     /// The site's Link speaks another version of the inner contract.
     #[error("the site's Link speaks version {0} of the contract")]
     Version(u32),
-    /// This integrator is not paired with the site, or switched off.
+    /// This integrator is not paired with the site.
     #[error("not paired")]
     NotPaired,
+    /// The practice does not let this integrator in now; a number of the contract's.
+    #[error("not let in by the practice ({0})")]
+    Refused(i32),
     /// Our own fault.
     #[error("{0}")]
     Internal(String),
@@ -50,8 +53,10 @@ pub struct Session {
     pub leaf: CertificateDer<'static>,
     /// What the site says of itself; `None` unless paired.
     pub facts: Option<SiteFacts>,
-    /// Whether the site says that this integrator is paired and switched on.
+    /// Whether the site says that this integrator is paired and let in.
     pub paired: bool,
+    /// Why it is not let in, where the site says it.
+    pub refusal: i32,
     /// RFC 9266 `tls-exporter`, for the pairing transcript.
     pub exporter: Hidden<Vec<u8>>,
     pub(super) channel: Channel,
@@ -115,7 +120,8 @@ impl Opener {
             let _ = connection.await;
         });
         // From here on a drop closes the connection, whatever goes wrong.
-        let mut session = Session { site, peer, leaf, facts: None, paired: false, exporter, channel, driver };
+        let mut session =
+            Session { site, peer, leaf, facts: None, paired: false, refusal: 0, exporter, channel, driver };
         let hello = client.hello(proto::HelloRequest { version: link_api::VERSION });
         let hello = match tokio::time::timeout(HELLO_WITHIN, hello).await {
             Ok(Ok(hello)) => hello.into_inner(),
@@ -125,7 +131,7 @@ impl Opener {
         if hello.version != link_api::VERSION {
             return Err(OpenError::Version(hello.version));
         }
-        session.paired = hello.paired;
+        (session.paired, session.refusal) = (hello.paired, hello.refusal);
         session.facts = hello.facts.and_then(|facts| convert::facts_from_proto(facts).ok());
         Ok(session)
     }

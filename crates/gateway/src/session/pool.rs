@@ -35,9 +35,19 @@ pub enum Lane {
 type Attempt = Shared<BoxFuture<'static, Result<Arc<Session>, OpenError>>>;
 
 enum Slot {
-    Open { session: Arc<Session>, used: Duration },
-    Opening { attempt: Attempt, number: u64 },
-    NotPaired { until: Duration },
+    Open {
+        session: Arc<Session>,
+        used: Duration,
+    },
+    Opening {
+        attempt: Attempt,
+        number: u64,
+    },
+    /// The site does not let us in, for this reason.
+    NotLetIn {
+        until: Duration,
+        why: OpenError,
+    },
 }
 
 /// All sessions of this gateway. Cloning shares them.
@@ -94,7 +104,7 @@ impl Sessions {
                     return Ok(Arc::clone(session));
                 }
                 Some(Slot::Opening { attempt, .. }) => attempt.clone(),
-                Some(Slot::NotPaired { until }) if now < *until => return Err(OpenError::NotPaired),
+                Some(Slot::NotLetIn { until, why }) if now < *until => return Err(why.clone()),
                 _ => self.begin(&mut slots, site, lane),
             }
         };
@@ -166,7 +176,7 @@ impl Sessions {
                 !session.is_closed() && now.saturating_sub(*used) < IDLE
             }
             Slot::Opening { .. } => true,
-            Slot::NotPaired { until } => now < *until,
+            Slot::NotLetIn { until, .. } => now < *until,
         });
     }
 
@@ -184,7 +194,10 @@ impl Sessions {
                 Ok(session) if session.paired => {
                     (Some(Slot::Open { session: Arc::clone(&session), used: now }), Ok(session))
                 }
-                Ok(_) => (Some(Slot::NotPaired { until: now + ASK_AGAIN }), Err(OpenError::NotPaired)),
+                Ok(session) => {
+                    let why = not_let_in(session.refusal);
+                    (Some(Slot::NotLetIn { until: now + ASK_AGAIN, why: why.clone() }), Err(why))
+                }
                 Err(e) => (None, Err(e)),
             };
             if ours {
@@ -207,5 +220,13 @@ impl Sessions {
         .shared();
         slots.by_key.insert((site, lane), Slot::Opening { attempt: attempt.clone(), number });
         attempt
+    }
+}
+
+/// What a site's answer means that does not let us in. One from before it said why gives none.
+fn not_let_in(refusal: i32) -> OpenError {
+    match link_api::refusal::words_of(refusal) {
+        Some(_) => OpenError::Refused(refusal),
+        None => OpenError::NotPaired,
     }
 }

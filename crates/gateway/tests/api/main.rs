@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod beyond;
+mod consent;
 mod contract;
 mod desktop;
 mod events;

@@ -24,6 +24,14 @@ pub fn serve(name: &str, first: bool) -> io::Result<NamedPipeServer> {
     unsafe { options.create_with_security_attributes_raw(name, attributes) }
 }
 
+/// The account that holds the other end of a pipe, as people know it. Something must have been read from it before.
+///
+/// # Errors
+/// Windows' own.
+pub fn client(pipe: &NamedPipeServer) -> io::Result<String> {
+    security::client(pipe.as_raw_handle())
+}
+
 /// Opens it, and looks who holds it before anything is said.
 ///
 /// # Errors

@@ -19,11 +19,14 @@ use windows_sys::Win32::{
         CheckTokenMembership, CreateWellKnownSid, DACL_SECURITY_INFORMATION, GetSecurityDescriptorDacl,
         GetSecurityDescriptorOwner, GetTokenInformation, LUID_AND_ATTRIBUTES, LookupAccountSidW,
         LookupPrivilegeValueW, OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION,
-        PSECURITY_DESCRIPTOR, PSID, SE_BACKUP_NAME, SE_PRIVILEGE_ENABLED, SE_RESTORE_NAME,
+        PSECURITY_DESCRIPTOR, PSID, RevertToSelf, SE_BACKUP_NAME, SE_PRIVILEGE_ENABLED, SE_RESTORE_NAME,
         SECURITY_MAX_SID_SIZE, SetKernelObjectSecurity, TOKEN_ADJUST_PRIVILEGES, TOKEN_PRIVILEGES,
         TOKEN_QUERY, TokenOwner, TokenUser, WinBuiltinAdministratorsSid,
     },
-    System::Threading::{GetCurrentProcess, OpenProcessToken},
+    System::{
+        Pipes::ImpersonateNamedPipeClient,
+        Threading::{GetCurrentProcess, GetCurrentThread, OpenProcessToken, OpenThreadToken},
+    },
 };
 
 pub(crate) fn make_folder_private(path: &Path) -> io::Result<()> {
@@ -207,6 +210,38 @@ pub(crate) fn me() -> Me {
     };
     with_token(TOKEN_QUERY, |token| Me { user: sid(token, TokenUser), owner: sid(token, TokenOwner) })
         .unwrap_or_default()
+}
+
+/// The account at the other end of a named pipe.
+pub(crate) fn client(pipe: RawHandle) -> io::Result<String> {
+    let mut token: HANDLE = null_mut();
+    // SAFETY: the handle is a pipe's that is open. This thread is itself again before anything else runs on it; a thread that
+    // stayed somebody else would be a door, so the process ends where it can't go back. The token is closed once.
+    unsafe {
+        if ImpersonateNamedPipeClient(pipe) == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // As the process itself: the client's token may be one that only tells who it is.
+        let opened = OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, 1, &mut token);
+        let why = io::Error::last_os_error();
+        if RevertToSelf() == 0 {
+            std::process::abort();
+        }
+        if opened == 0 {
+            return Err(why);
+        }
+        // Larger than any such answer, and aligned for one.
+        let mut about = [0_u64; 32];
+        let length = size_of_val(&about) as u32;
+        let good = GetTokenInformation(token, TokenUser, about.as_mut_ptr().cast(), length, &mut 0);
+        let why = io::Error::last_os_error();
+        CloseHandle(token);
+        if good == 0 {
+            return Err(why);
+        }
+        let sid = *about.as_ptr().cast::<PSID>();
+        account(sid).or_else(|| sid_text(sid)).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
 }
 
 /// Lets an administrator's process look at, and set the rights of, what somebody has closed to administrators. Others have no such right,

@@ -4,7 +4,7 @@ use super::{
     Job,
     row::{SELECT, key},
 };
-use crate::store::{LedgerKey, Moment, Store, StoreError, clock_high};
+use crate::store::{LedgerKey, Moment, Store, StoreError, Who, clock_high};
 use link_api::proto::{self, EventKind, JobStatus};
 use model::Timestamp;
 use rusqlite::{Transaction, params};
@@ -41,28 +41,39 @@ impl Store {
                 let rows = statement.query_map(params![state as i32, local.0], Job::read)?;
                 all.extend(rows.map(|row| row?).collect::<Result<Vec<_>, StoreError>>()?);
             }
-            for job in &all {
-                let had_result = job.sealed_key.is_some();
-                // Output values and a database's words are part of the result.
-                let ended = match self.job_ended(job)? {
-                    Some(ended) => {
-                        let bare = proto::Ended { outputs: Vec::new(), ..ended };
-                        Some(self.seal_ended(&job.key, &bare)?)
-                    }
-                    None => None,
-                };
-                t.execute(
-                    "UPDATE job SET expired = 1, key = NULL, columns = NULL, ended = ?2, revision = revision + 1
-                     WHERE id = ?1",
-                    params![job.id, ended],
-                )?;
-                t.execute("DELETE FROM job_page WHERE job = ?1", [job.id])?;
-                if had_result {
-                    job.event(EventKind::EventResultExpired, None).write(t, now)?;
-                }
-            }
+            all.iter().try_for_each(|job| self.expire_job(t, job, now))?;
             Ok(all)
         })
+    }
+
+    /// The same of all that an integrator has, however young, once it has ended.
+    pub(crate) fn expire_owner(&self, of: &Who, now: Moment) -> Result<Vec<Job>, StoreError> {
+        let over = [JobStatus::JobEnded, JobStatus::JobCompleted, JobStatus::JobCancelled];
+        let mut all = self.open_jobs(of)?;
+        all.retain(|job| over.contains(&job.state));
+        self.transaction(|t| all.iter().try_for_each(|job| self.expire_job(t, job, now)))?;
+        Ok(all)
+    }
+
+    fn expire_job(&self, t: &Transaction<'_>, job: &Job, now: Moment) -> Result<(), StoreError> {
+        // Output values and a database's words are part of the result.
+        let ended = match self.job_ended(job)? {
+            Some(ended) => {
+                let bare = proto::Ended { outputs: Vec::new(), ..ended };
+                Some(self.seal_ended(&job.key, &bare)?)
+            }
+            None => None,
+        };
+        t.execute(
+            "UPDATE job SET expired = 1, key = NULL, columns = NULL, ended = ?2, revision = revision + 1
+             WHERE id = ?1",
+            params![job.id, ended],
+        )?;
+        t.execute("DELETE FROM job_page WHERE job = ?1", [job.id])?;
+        if job.sealed_key.is_some() {
+            job.event(EventKind::EventResultExpired, None).write(t, now)?;
+        }
+        Ok(())
     }
 
     /// Forgets jobs whose results are long gone.

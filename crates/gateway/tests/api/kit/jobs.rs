@@ -286,6 +286,10 @@ impl FakeJobs {
             "busy" => return Ok(Some(refused(&request, R::Busy))),
             "switched off" => return Ok(Some(refused(&request, R::SwitchedOff))),
             "unknown catalogue" => return Ok(Some(refused(&request, R::UnknownCatalogue))),
+            text if text.starts_with("refusal ") => {
+                let refusal = R::from_str_name(&text["refusal ".len()..]).unwrap();
+                return Ok(Some(refused(&request, refusal)));
+            }
             other => return Err(Status::invalid_argument(format!("the kit does not know {other}"))),
         }
         let told = job.told();

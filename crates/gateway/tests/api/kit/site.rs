@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -55,6 +55,9 @@ pub(crate) struct FakeSite {
     root: Root,
     record: Mutex<SiteRecord>,
     pub(crate) paired: AtomicBool,
+    pub(crate) unpaired: AtomicBool,
+    /// Why not, when it is not.
+    pub(crate) refusal: AtomicI32,
     pub(crate) pairing: Mutex<Pairing>,
     /// What arrived.
     pub(crate) runs: Mutex<Vec<proto::RunRequest>>,
@@ -109,6 +112,8 @@ impl FakeSite {
             root,
             record: Mutex::new(record),
             paired: AtomicBool::new(true),
+            unpaired: AtomicBool::new(false),
+            refusal: AtomicI32::new(0),
             pairing: Mutex::new(Pairing::Refuses(proto::PairRefusal::UnknownCode)),
             runs: Mutex::default(),
             proofs: AtomicUsize::new(0),
@@ -249,7 +254,39 @@ impl Link for FakeLink {
     async fn hello(&self, _: Request<proto::HelloRequest>) -> Result<Response<proto::HelloReply>, Status> {
         let paired = self.site.paired.load(Ordering::SeqCst);
         let facts = paired.then(|| convert::facts_to_proto(&self.site.record().facts));
-        Ok(Response::new(proto::HelloReply { version: 1, paired, facts }))
+        let refusal = if paired { 0 } else { self.site.refusal.load(Ordering::SeqCst) };
+        Ok(Response::new(proto::HelloReply { version: 1, paired, facts, refusal }))
+    }
+
+    async fn unpair(&self, _: Request<proto::UnpairRequest>) -> Result<Response<proto::UnpairReply>, Status> {
+        let site = &self.site;
+        if site.unpaired.swap(true, Ordering::SeqCst) {
+            return Err(link_api::refusal::status(proto::Refusal::Unpaired, "the pairing was ended"));
+        }
+        site.refusal.store(proto::Refusal::Unpaired.into(), Ordering::SeqCst);
+        site.paired.store(false, Ordering::SeqCst);
+        Ok(Response::new(proto::UnpairReply {}))
+    }
+
+    async fn credentials(
+        &self,
+        request: Request<proto::DatabaseLogin>,
+    ) -> Result<Response<proto::CredentialsReply>, Status> {
+        let login = request.into_inner();
+        let reply = match login.password.as_str() {
+            "suspended" => return Err(link_api::refusal::status(proto::Refusal::SwitchedOff, "no")),
+            "wrong" => proto::CredentialsReply { message: "no".into(), ..proto::CredentialsReply::default() },
+            "too often" => {
+                proto::CredentialsReply { retry_after_ms: 90_500, ..proto::CredentialsReply::default() }
+            }
+            _ => proto::CredentialsReply {
+                replaced: true,
+                writes: proto::LoginWrites::No.into(),
+                ..proto::CredentialsReply::default()
+            },
+        };
+        self.site.logins.lock().unwrap().push(login);
+        Ok(Response::new(reply))
     }
 
     async fn run(&self, request: Request<proto::RunRequest>) -> Result<Response<Events>, Status> {
@@ -355,6 +392,16 @@ impl Link for FakeLink {
                 };
                 vec![Ok(half), Ok(end(proto::Ended { row_bytes: bytes, ..ended(S::TimedOut) }))]
             }
+            text if text.starts_with("refusal ") => {
+                let refusal = R::from_str_name(&text["refusal ".len()..]).unwrap();
+                only(proto::Ended { retry_after_ms: 1_500, ..refused(refusal) })
+            }
+            "stopped" => only(proto::Ended {
+                refusal: R::SwitchedOff.into(),
+                effect: proto::Effect::Executed.into(),
+                ..ended(S::Cancelled)
+            }),
+            "refused by a later version" => only(proto::Ended { refusal: 9_999, ..refused(R::Unspecified) }),
             "not paired" => only(refused(R::NotPaired)),
             "switched off" => only(refused(R::SwitchedOff)),
             "unknown catalogue" => only(refused(R::UnknownCatalogue)),

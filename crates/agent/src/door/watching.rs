@@ -1,0 +1,125 @@
+//! Whoever waits or runs is told when the practice no longer consents to it.
+
+use super::{Door, Refused, not_paired, read};
+use crate::{
+    consent::{Origin, State, Wants},
+    store::PairingRecord,
+};
+use link_api::proto::Refusal;
+use model::{Access, Command, SiteId};
+use std::{sync::Arc, time::Duration};
+use tokio::time::sleep;
+use trust::Peer;
+
+/// What expires is seen within this time; what is changed, at once.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A command that was let in, and what it needs to be let in still.
+#[derive(Clone)]
+pub(crate) struct Watch {
+    pub(super) door: Arc<Door>,
+    pub(super) pairing: Arc<PairingRecord>,
+    pub(super) access: Access,
+    pub(super) catalogue: Arc<str>,
+    pub(super) command: Arc<Command>,
+    pub(super) origin: Origin,
+    pub(super) hosted: bool,
+}
+
+/// How far a command has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Waiting,
+    Running,
+}
+
+impl Watch {
+    /// Resolves when the command is not consented to any more.
+    pub(crate) async fn refused(&self, stage: Stage) -> Refused {
+        self.door.until_refused(|changed| if changed { self.ask(stage) } else { self.stands() }).await
+    }
+
+    /// Whether it runs under enforced read-only.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.access == Access::ReadOnly
+    }
+
+    /// Whether the command is still consented to.
+    pub(super) fn ask(&self, stage: Stage) -> Result<(), Refused> {
+        let now = self.now()?;
+        let (command, origin, hosted) = (&*self.command, self.origin, self.hosted);
+        let wants = Wants { catalogue: &self.catalogue, command, origin, hosted };
+        now.consent.judge(&wants, self.door.now()).map_err(Refused::by_practice)?;
+        // It was given an access or a login that may be gone. What runs has them, and finishes.
+        let less = self.access == Access::ReadWrite && now.access == Access::ReadOnly;
+        if stage == Stage::Waiting && (less || now.revision != self.pairing.revision) {
+            return Err(Refused::by_practice(Refusal::ConsentChanged));
+        }
+        Ok(())
+    }
+
+    /// What the clock alone can change.
+    fn stands(&self) -> Result<(), Refused> {
+        self.now()?.consent.stands(self.door.now(), self.hosted).map_err(Refused::by_practice)
+    }
+
+    fn now(&self) -> Result<Arc<PairingRecord>, Refused> {
+        let (site, integrator) = (self.pairing.site, self.pairing.integrator);
+        let now = read(&self.door.pairings).get(&(site, integrator)).cloned();
+        let now = now.ok_or_else(|| self.door.stranger(site, integrator))?;
+        self.door.is_open(site)?;
+        Ok(now)
+    }
+}
+
+impl Door {
+    /// Resolves when a gateway is not let in any more.
+    pub(crate) async fn until_shut(&self, peer: &Peer, site: SiteId) -> Refused {
+        self.until_refused(|_| self.check(peer, site)).await
+    }
+
+    /// Resolves when a gateway is not paired any more.
+    pub(crate) async fn until_unpaired(&self, peer: &Peer, site: SiteId) -> Refused {
+        self.until_refused(|_| self.paired(peer, site)).await
+    }
+
+    /// Asks at every change, and now and then. `asks` is told whether something was changed.
+    async fn until_refused(&self, asks: impl Fn(bool) -> Result<(), Refused>) -> Refused {
+        // From before the first look, so that nothing is missed between two.
+        let mut changes = self.consents.subscribe();
+        let mut changed = true;
+        loop {
+            if let Err(refused) = asks(changed) {
+                return refused;
+            }
+            changed = tokio::select! {
+                changed = changes.changed() => changed.is_ok(),
+                () = sleep(LOOK) => false,
+            };
+        }
+    }
+
+    /// Tells when the practice has changed what it consents to.
+    pub(crate) fn consent_changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.consents.subscribe()
+    }
+
+    /// Why nothing that an integrator has waiting may run now, and whether it never will.
+    pub(crate) fn barred(&self, site: SiteId, integrator: model::IntegratorId) -> Option<(Refused, bool)> {
+        let found = read(&self.pairings).get(&(site, integrator)).cloned();
+        let Some(pairing) = found else {
+            let refused = self.stranger(site, integrator);
+            // Without a word of its end a pairing is only missing after its key was lost: what it left is told at its turn.
+            return (refused != not_paired()).then_some((refused, true));
+        };
+        let stands = self.is_open(site);
+        let stands =
+            stands.and_then(|()| pairing.consent.stands(self.now(), false).map_err(Refused::by_practice));
+        let for_good = pairing.consent.state == State::Revoked;
+        match (for_good, stands) {
+            (true, _) => Some((Refused::by_practice(Refusal::ConsentRevoked), true)),
+            (false, Err(refused)) => Some((refused, false)),
+            (false, Ok(())) => None,
+        }
+    }
+}
