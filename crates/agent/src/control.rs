@@ -13,8 +13,8 @@ mod answer;
 mod words;
 
 pub use words::{
-    Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, LoginChecked, MadeCode, SelfTested,
-    SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer,
+    Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, LoginChecked, MadeCode,
+    SelfTested, SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer,
 };
 
 use crate::{host::Host, self_test::SelfTest};

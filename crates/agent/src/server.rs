@@ -248,9 +248,7 @@ impl Link for Server {
         request: Request<proto::ProbeRequest>,
     ) -> Result<Response<proto::ProbeReply>, Status> {
         let caller = caller(&request)?;
-        if !self.door.is_paired(&caller.peer, caller.site) {
-            return Err(not_paired());
-        }
+        self.door.paired(&caller.peer, caller.site).map_err(|refused| refused_status(&refused))?;
         let now = self.door.clock().monotonic();
         let site = self.door.site(caller.site);
         let database = match site.map(|site| site.reach(now)) {

@@ -170,7 +170,7 @@ fn unopened(error: &OpenError) -> Proof {
         OpenError::Cloud(CloudError::Offline) => Proof::Offline,
         OpenError::Cloud(CloudError::Busy | CloudError::Down) | OpenError::Internal(_) => Proof::Unasked,
         // It answered. That it does not let us in is another matter.
-        OpenError::NotPaired => Proof::Usable,
+        OpenError::NotPaired | OpenError::Refused(_) => Proof::Usable,
         OpenError::Cloud(CloudError::Unreachable | CloudError::UnknownSite | CloudError::NotEntitled)
         | OpenError::NoAnswer(_)
         | OpenError::NotTheSite(_)

@@ -44,7 +44,8 @@ struct Ticket {
     left: Arc<AtomicBool>,
     device: Option<DeviceId>,
     hosted: bool,
-    place: Place,
+    /// Of a statement that is left to its thread it stays taken until that ends: it still runs.
+    place: Arc<Place>,
 }
 
 /// Sessions with the same key may serve one another's commands.
@@ -86,7 +87,7 @@ impl Admission {
             left,
             device,
             hosted,
-            place,
+            place: Arc::new(place),
         }))
     }
 

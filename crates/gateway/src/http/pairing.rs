@@ -74,7 +74,7 @@ pub(super) async fn replace(
 ) -> Result<Response, ApiError> {
     let site = site_id(&site)?;
     check_content_type(&headers)?;
-    let (body, _room) = read(&gateway, &headers, body).await?;
+    let (body, _room) = read(&gateway, Some(site), &headers, body).await?;
     let body = Hidden::new(body);
     // Where it goes wrong is not said: the error would quote what stands there.
     let Ok(Credentials { user, password }) = serde_json::from_slice(body.reveal()) else {
