@@ -14,7 +14,7 @@ pub(crate) fn pairings(path: &Path, yes: bool) -> Result<String> {
     if !yes && !confirmed(&config.environment)? {
         bail!("nothing was forgotten: type yes when asked, or say --yes");
     }
-    let forgotten = forget::forget_pairings(&config.data, SystemClock.now())?;
+    let forgotten = forget::forget_pairings(&config.data, SystemClock.now(), &machine::who::own())?;
     Ok(format!(
         "{} pairings and {} codes of {} are forgotten; identity, audit and settings are as they were. Start the service, make a new \
          code for each integrator (`HaloLinkUtility pairing-code`), and let it pair again.",

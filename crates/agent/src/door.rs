@@ -185,7 +185,7 @@ pub struct Door {
     consents: watch::Sender<u64>,
     /// Held while somebody changes what an integrator may do.
     changing: Mutex<()>,
-    /// Logins that were offered by integrators and not taken by the database.
+    /// Logins that were offered by integrators.
     tries: Mutex<HashMap<Who, credentials::Tries>>,
     serials: Mutex<HashMap<(SiteId, IntegratorId), Serials>>,
     running: Mutex<HashSet<LedgerKey>>,
@@ -262,7 +262,7 @@ impl Door {
     }
 
     /// Asks what must be asked before work may be taken that runs later, without its caller. All of it is asked again at
-    /// its turn.
+    /// its turn. What was taken before is not counted again, nor is it written down as refused: it may have run.
     ///
     /// # Errors
     /// As [`Door::enter`].
@@ -270,15 +270,21 @@ impl Door {
         &self,
         peer: &Peer,
         site: SiteId,
-        command: &Command,
-        read_only: bool,
-        device: Option<DeviceId>,
+        request: Request,
+        before: bool,
     ) -> Result<Taken, Refused> {
         let pairing = self.known(peer, site)?;
-        self.may_enter(&pairing, site, command, (Origin::of(device.as_ref()), peer.hosted))?;
-        self.meter(&pairing).enter(Takes::Query, self.now())?;
-        let read_only = read_only || pairing.access == Access::ReadOnly;
-        let (integrator, instance) = (pairing.integrator, peer.name.as_str().into());
+        let instance: Arc<str> = peer.name.as_str().into();
+        let from = (Origin::of(request.device.as_ref()), peer.hosted);
+        let asked = self.may_enter(&pairing, site, &request.command, from).and_then(|_| match before {
+            true => Ok(()),
+            false => self.meter(&pairing).enter(Takes::Query, self.now()).map_err(Refused::from),
+        });
+        if let Err(refused) = asked {
+            return Err(if before { refused } else { self.refuse(&pairing, &instance, &request, refused) });
+        }
+        let read_only = request.read_only || pairing.access == Access::ReadOnly;
+        let (integrator, device) = (pairing.integrator, request.device);
         Ok(Taken { site, integrator, instance, read_only, device, hosted: peer.hosted, counted: true })
     }
 
@@ -425,9 +431,13 @@ impl Door {
             status: Some(writes_to_proto(new.rights.writes).as_str_name()),
             ..AuditLine::new(now, Happened::Paired, new.site)
         };
+        // Not while its consent is looked at: a new pairing makes one good again whose time was over.
+        let _one = lock(&self.changing);
         self.journal.flush()?;
         let stored = self.store.pair(new, code_name, now, &line)?;
-        write(&self.unpaired).remove(&(new.site, new.integrator));
+        if stored {
+            write(&self.unpaired).remove(&(new.site, new.integrator));
+        }
         self.reload()?;
         Ok(stored)
     }
@@ -452,23 +462,7 @@ impl Door {
         request: Request,
         source: Source,
     ) -> Result<Admission, Refused> {
-        let meter = self.meter(&pairing);
-        let refuse = |refused: Refused| {
-            // Only integrators that the practice let in leave a line, and so many a minute: nobody can fill its disk.
-            if !meter.may_note(self.now()) {
-                return Err(refused);
-            }
-            self.note(AuditLine {
-                integrator: Some(pairing.integrator),
-                instance: Some(instance.clone()),
-                query: Some(request.query),
-                device: request.device.clone(),
-                status: Some(refused.refusal.as_str_name()),
-                effect: Some(effect_name(Effect::NotExecuted)),
-                ..AuditLine::new(self.clock.now(), Happened::Refused, site)
-            });
-            Err(refused)
-        };
+        let refuse = |refused: Refused| Err(self.refuse(&pairing, &instance, &request, refused));
         let from = (Origin::of(request.device.as_ref()), source.hosted);
         let catalogue = match self.may_enter(&pairing, site, &request.command, from) {
             Ok(catalogue) => catalogue,
@@ -476,7 +470,7 @@ impl Door {
         };
         let access = if request.read_only { Access::ReadOnly } else { pairing.access };
         let key = LedgerKey { site, integrator: pairing.integrator, query: request.query };
-        let place = match Place::take(meter.clone(), source.takes, self.now()) {
+        let place = match Place::take(self.meter(&pairing), source.takes, self.now()) {
             Ok(place) => place,
             // It comes again by itself: that it waits is no refusal.
             Err(spent) if source.waits && spent.refusal == Refusal::BudgetAtOnce => return Err(spent.into()),
@@ -493,6 +487,29 @@ impl Door {
             catalogue,
             (request, source.hosted),
         ))
+    }
+
+    /// Writes a refusal down, and gives it back.
+    fn refuse(
+        &self,
+        pairing: &PairingRecord,
+        instance: &Arc<str>,
+        request: &Request,
+        refused: Refused,
+    ) -> Refused {
+        // Only integrators that the practice let in leave a line, and so many a minute: nobody can fill its disk.
+        if self.meter(pairing).may_note(self.now()) {
+            self.note(AuditLine {
+                integrator: Some(pairing.integrator),
+                instance: Some(instance.clone()),
+                query: Some(request.query),
+                device: request.device.clone(),
+                status: Some(refused.refusal.as_str_name()),
+                effect: Some(effect_name(Effect::NotExecuted)),
+                ..AuditLine::new(self.clock.now(), Happened::Refused, pairing.site)
+            });
+        }
+        refused
     }
 
     /// Whether a paired integrator may run this now, and in which catalogue.

@@ -35,7 +35,7 @@ use model::{Access, Clock, IntegratorId, SiteId, limit};
 use pool::Pool;
 use std::{
     collections::HashMap,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -328,6 +328,16 @@ pub(crate) fn tell_of_lost(left: usize) {
     );
 }
 
+/// What became of a piece.
+enum Sent {
+    /// The caller has it, or is gone.
+    Taken,
+    /// Time ran out meanwhile; it was sent nevertheless, or the caller is gone.
+    Late,
+    /// The practice shut the caller out meanwhile.
+    KeptBack,
+}
+
 /// The asynchronous side of one running command.
 struct Pump {
     flow: Arc<Flow>,
@@ -357,8 +367,15 @@ impl Pump {
             }
             match flow.news(due, linger.is_none()) {
                 News::Piece { columns, rows } => {
-                    if !gone && !self.send(columns, rows).await {
-                        self.overtime(&mut overdue);
+                    // A reader that is slow, and one that takes piece after piece, must not outrun the practice's word.
+                    let sent = match gone {
+                        true => Sent::Taken,
+                        false => self.send(columns, rows, refused.as_mut(), &mut told).await,
+                    };
+                    match sent {
+                        Sent::Taken => {}
+                        Sent::Late => self.overtime(&mut overdue),
+                        Sent::KeptBack => self.is_shut(&mut overdue),
                     }
                     continue;
                 }
@@ -392,12 +409,8 @@ impl Pump {
                 }
                 refused = &mut refused, if !told => {
                     told = true;
-                    flow.refuse(refused.refusal);
-                    if watch.is_read_only() && !overdue {
-                        // It is cancelled: when it is deaf to that, its caller is answered without it.
-                        overdue = true;
-                        self.deadline = Instant::now() + GRACE;
-                    }
+                    self.flow.refuse(refused.refusal, 0);
+                    self.is_shut(&mut overdue);
                 }
                 () = sleep_until(self.deadline) => {
                     if overdue {
@@ -418,19 +431,50 @@ impl Pump {
         }
     }
 
-    /// Sends a piece; `false` when time ran out meanwhile (the piece is sent nevertheless, or the caller is gone).
-    async fn send(&mut self, columns: Option<proto::Columns>, rows: Vec<u8>) -> bool {
+    /// The practice does not consent to it any more.
+    fn is_shut(&mut self, overdue: &mut bool) {
+        if self.watch.is_read_only() && !*overdue {
+            // It is cancelled: when it is deaf to that, its caller is answered without it.
+            *overdue = true;
+            self.deadline = Instant::now() + GRACE;
+        }
+    }
+
+    /// Sends a piece, unless the practice shuts the caller out meanwhile.
+    async fn send(
+        &mut self,
+        columns: Option<proto::Columns>,
+        rows: Vec<u8>,
+        refused: Pin<&mut impl Future<Output = Refused>>,
+        told: &mut bool,
+    ) -> Sent {
+        let (started, bytes) = (self.started, rows.len());
         let event = self.event(columns, rows, None);
         let deadline = self.deadline;
         let mut sending = pin!(self.events.send(event));
         tokio::select! {
             biased;
-            _ = &mut sending => return true,
+            refused = refused, if !*told => {
+                *told = true;
+                if self.flow.refuse(refused.refusal, bytes) {
+                    // The last message says it then.
+                    self.started = started;
+                    return Sent::KeptBack;
+                }
+                // It has ended already, and this is the rest of it.
+            }
+            _ = &mut sending => return Sent::Taken,
             () = sleep_until(deadline) => {}
+        }
+        if *told && Instant::now() < deadline {
+            return match timeout(LAST_WORD, sending).await {
+                Ok(_) => Sent::Taken,
+                Err(_) => Sent::Late,
+            };
         }
         self.flow.stop(Stop::TimedOut);
         let _ = timeout(LAST_WORD, sending).await;
-        false
+        Sent::Late
     }
 
     /// The statement did not end when it was told to. Its thread will write down how it does.

@@ -25,6 +25,7 @@ pub mod protect;
 pub mod self_test;
 pub mod server;
 pub mod store;
+mod untold;
 mod version;
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::{
     jobs::{self, Jobs, Read},
     pairing::{self, Exchange, Presence},
     store::StoreError,
+    untold::{bare, strip},
 };
 use database::{json::RowForm, pick::Sets};
 use futures::Stream;
@@ -158,7 +159,7 @@ impl Link for Server {
                     ..proto::CredentialsReply::default()
                 },
                 Replaced::Later(after) => proto::CredentialsReply {
-                    message: "Too many logins were refused: the next one is not tried yet, and the old one stays.".to_owned(),
+                    message: "Too many logins were tried, or one is being tried right now: this one is not tried yet, and the old one stays.".to_owned(),
                     retry_after_ms: u64::try_from(after.as_millis()).unwrap_or(u64::MAX).max(1),
                     ..proto::CredentialsReply::default()
                 },
@@ -373,25 +374,6 @@ fn credentials_refused(refused: &Refused) -> Status {
 
 fn refused_status(refused: &Refused) -> Status {
     link_api::refusal::status(refused.refusal, refused.message.as_str())
-}
-
-/// How something ended, without values and without a database's own words, which may quote data.
-fn bare(mut ended: proto::Ended) -> proto::Ended {
-    ended.outputs.clear();
-    ended.error.iter_mut().for_each(unquote);
-    ended
-}
-
-fn strip(job: &mut proto::JobState) {
-    job.ended = job.ended.take().map(bare);
-    job.schedule.iter_mut().filter_map(|schedule| schedule.last_error.as_mut()).for_each(unquote);
-}
-
-fn unquote(error: &mut proto::Error) {
-    if error.kind() != proto::ErrorKind::HaloLink {
-        error.message =
-            "The database's own words are not told while the practice keeps this integrator out.".to_owned();
-    }
 }
 
 fn disk(error: StoreError) -> Status {

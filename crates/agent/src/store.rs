@@ -40,7 +40,10 @@ use model::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::{
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -69,6 +72,9 @@ pub enum StoreError {
         /// Where the right one came from, where that was noted.
         was: Option<Whence>,
     },
+    /// Another program holds it open in the middle of reading.
+    #[error("link.db: another program reads it")]
+    Read,
     /// A newer version of Halo Link has changed the file in a way that this one can't live with.
     #[error("link.db was made by a newer Halo Link (schema {0}); install that version again")]
     Newer(i64),
@@ -91,6 +97,8 @@ const BUSY: Duration = Duration::from_secs(5);
 pub struct Store {
     connection: Mutex<Connection>,
     protector: Arc<dyn Protector>,
+    /// What was erased may still stand in the log or the file.
+    unscrubbed: AtomicBool,
 }
 
 impl std::fmt::Debug for Store {
@@ -118,7 +126,9 @@ impl Store {
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "secure_delete", true)?;
         schema::migrate(&mut connection)?;
-        let store = Store { connection: Mutex::new(connection), protector };
+        // The last process may have ended between a commit and its scrubbing.
+        let unscrubbed = AtomicBool::new(true);
+        let store = Store { connection: Mutex::new(connection), protector, unscrubbed };
         store.check_seal()?;
         Ok(store)
     }
@@ -153,6 +163,36 @@ impl Store {
         let answer = work(&transaction)?;
         transaction.commit()?;
         Ok(answer)
+    }
+
+    /// Takes what was just erased out of the write-ahead log and out of the file below it. Where somebody else reads the file it
+    /// can't be done now: [`Store::scrub_left`] tries again.
+    fn scrub(&self) {
+        self.unscrubbed.store(true, Ordering::Relaxed);
+        if let Err(error) = self.scrub_left() {
+            tracing::warn!(%error, "an erased login is not out of the log yet; tried again");
+        }
+    }
+
+    /// Does what [`Store::scrub`] could not do.
+    ///
+    /// # Errors
+    /// When it can't be done now either.
+    pub(crate) fn scrub_left(&self) -> Result<(), StoreError> {
+        if !self.unscrubbed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        // Under its lock: what is erased meanwhile sets the mark after this has cleared it.
+        let connection = self.lock();
+        // Nobody who reads is waited for: meanwhile nothing could be written, and a backup may read for long.
+        connection.busy_timeout(Duration::ZERO)?;
+        let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        connection.busy_timeout(BUSY)?;
+        if busy? != 0 {
+            return Err(StoreError::Read);
+        }
+        self.unscrubbed.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Does `work` while nothing is written.

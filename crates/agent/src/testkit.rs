@@ -457,6 +457,13 @@ impl Bench {
         Code::parse(text.reveal()).unwrap()
     }
 
+    /// The practice lets the integrator's applications on desktops ask too.
+    pub(crate) fn allow_desktops(&self) {
+        let change = crate::consent::Form { desktop: Some("any".to_owned()), ..Default::default() };
+        let integrator = model::IntegratorId(self.integrator.id());
+        self.door().set_terms(self.site, integrator, &change, "0:root").unwrap();
+    }
+
     /// Pairs without the exchange.
     pub(crate) fn pair(&self, access: Access) {
         let code = self.code("Acme", false);

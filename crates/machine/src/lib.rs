@@ -13,7 +13,6 @@ pub mod published;
 pub mod rights;
 pub mod secrets;
 pub mod service;
-#[cfg(unix)]
 pub mod who;
 
 #[cfg(windows)]

@@ -1,10 +1,20 @@
 //! Users as the operating system calls them.
 
 /// Longest list of users that is looked at, bytes.
+#[cfg(unix)]
 const BYTES: u64 = 1024 * 1024;
+
+/// The user that this process runs as, for the audit: `0:root`, `PRACTICE\manager`.
+pub fn own() -> String {
+    #[cfg(windows)]
+    return crate::windows::security::my_name().unwrap_or_else(|| "unknown".to_owned());
+    #[cfg(unix)]
+    user(rustix::process::geteuid().as_raw())
+}
 
 /// A user by number, with the name where this machine's own list has it: `0:root`. Users of a directory service have a number
 /// alone here: to ask for their names takes libraries that may hang.
+#[cfg(unix)]
 pub fn user(uid: u32) -> String {
     let list = || {
         use std::io::Read;
@@ -20,6 +30,7 @@ pub fn user(uid: u32) -> String {
 }
 
 /// `name:password:uid:…`
+#[cfg(unix)]
 fn name(list: &str, uid: u32) -> Option<String> {
     list.lines().find_map(|line| {
         let mut fields = line.split(':');
@@ -29,7 +40,7 @@ fn name(list: &str, uid: u32) -> Option<String> {
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
@@ -42,5 +53,6 @@ mod tests {
         assert_eq!(name(list, 5), None);
         assert!(user(0).starts_with("0"));
         assert_eq!(user(4_000_000_001), "4000000001");
+        assert_eq!(own(), user(rustix::process::geteuid().as_raw()));
     }
 }

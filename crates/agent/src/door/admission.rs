@@ -44,7 +44,7 @@ struct Ticket {
     left: Arc<AtomicBool>,
     device: Option<DeviceId>,
     hosted: bool,
-    /// Of a statement that is left to its thread it stays taken until that ends: it still runs.
+    /// Shared with a witness, who may give it free before.
     place: Arc<Place>,
 }
 
@@ -295,6 +295,7 @@ impl Witness {
         ticket.door.journal.append(ticket.last_words(ended, true));
         ticket.is_over();
         ticket.left.store(true, Ordering::SeqCst);
+        ticket.place.free();
     }
 }
 

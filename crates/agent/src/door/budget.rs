@@ -8,23 +8,34 @@ use crate::{
 };
 use link_api::proto::Refusal;
 use model::Timestamp;
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// A place among an integrator's statements that are under way; free again when it is dropped.
 pub(super) struct Place {
     pub(super) meter: Arc<Meter>,
+    free: AtomicBool,
 }
 
 impl Place {
     pub(super) fn take(meter: Arc<Meter>, takes: Takes, now: Timestamp) -> Result<Self, Spent> {
         meter.enter(takes, now)?;
-        Ok(Place { meter })
+        Ok(Place { meter, free: AtomicBool::new(false) })
+    }
+
+    /// Gives it free before its statement has ended: one that is left to its thread is counted elsewhere.
+    pub(super) fn free(&self) {
+        if !self.free.swap(true, Ordering::SeqCst) {
+            self.meter.leave();
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.meter.leave();
+        self.free();
     }
 }
 

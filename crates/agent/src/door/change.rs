@@ -168,6 +168,11 @@ impl Door {
     /// When it can't be written; what has expired is not let in all the same.
     pub(crate) fn tend(&self) -> Result<(), StoreError> {
         self.keep_used();
+        if let Err(error) = self.store.scrub_left() {
+            tracing::warn!(%error, "an erased login is not out of the log yet; tried again");
+        }
+        // Held from the first look on: a time that somebody has just made longer is not over.
+        let _one = lock(&self.changing);
         let now = self.now();
         let mut bounded = false;
         let mut news = false;

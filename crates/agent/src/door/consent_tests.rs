@@ -109,6 +109,14 @@ fn suspended_revoked_halted_and_switched_off_each_say_so_and_survive_a_restart()
     assert_eq!(acts, expected);
 }
 
+/// In the file, or in the log beside it.
+fn on_disk(bench: &Bench, what: &[u8]) -> bool {
+    ["link.db", "link.db-wal"].iter().any(|name| {
+        let bytes = std::fs::read(bench.folder.path().join(name)).unwrap();
+        bytes.windows(what.len()).any(|window| window == what)
+    })
+}
+
 /// Erased is erased: neither the file nor what the service holds of it has the login any more.
 #[test]
 fn a_revoked_integrators_login_is_gone_and_a_new_pairing_keeps_what_was_bounded() {
@@ -119,15 +127,7 @@ fn a_revoked_integrators_login_is_gone_and_a_new_pairing_keeps_what_was_bounded(
     bench.door().revoke(bench.site, who(&bench), "0:root").unwrap();
     assert!(bench.door().pairing(bench.site, who(&bench)).unwrap().login.is_empty());
     bench.door().flush().unwrap();
-    let file = bench.folder.path().join("link.db");
-    // Out of the log into the file, as SQLite does by itself now and then.
-    let raw = rusqlite::Connection::open(&file).unwrap();
-    raw.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
-    let bytes = std::fs::read(&file).unwrap();
-    assert!(
-        !bytes.windows(sealed.len()).any(|window| window == sealed),
-        "the sealed login is still in the file"
-    );
+    assert!(!on_disk(&bench, &sealed), "the sealed login is still there");
     bench.clock.advance(DAY * 400);
     bench.pair(Access::ReadOnly);
     let terms = bench.door().pairing(bench.site, who(&bench)).unwrap().consent.terms.clone();
@@ -358,4 +358,113 @@ fn a_login_is_replaced_only_by_one_that_the_database_takes() {
         bench.door().pairing(bench.site, who(&bench)).unwrap().login.is_empty(),
         "not back by this way either"
     );
+}
+
+/// Sessions, waiting statements and tried logins are held against it: used again, those of the old login would pass for the new one's.
+#[test]
+fn a_revision_never_comes_again_however_often_a_pairing_is_ended() {
+    let bench = paired();
+    let revision = |bench: &Bench| bench.door().pairing(bench.site, who(bench)).unwrap().revision;
+    let mut seen = vec![revision(&bench)];
+    bench.pair(Access::ReadWrite);
+    seen.push(revision(&bench));
+    bench.door().unpair(bench.site, who(&bench), Some("0:root")).unwrap();
+    let bench = bench.restart();
+    bench.pair(Access::ReadWrite);
+    seen.push(revision(&bench));
+    bench.door().revoke(bench.site, who(&bench), "0:root").unwrap();
+    seen.push(revision(&bench));
+    bench.door().unpair(bench.site, who(&bench), Some("0:root")).unwrap();
+    bench.pair(Access::ReadWrite);
+    seen.push(revision(&bench));
+    assert!(seen.windows(2).all(|two| two[0] < two[1]), "{seen:?}");
+}
+
+/// A pairing that is ended, or has another login, leaves the old one no more than a revoked one does.
+#[test]
+fn a_login_is_off_the_disk_once_its_pairing_is_ended_or_has_another() {
+    let bench = paired();
+    let sealed = |bench: &Bench| bench.door().pairing(bench.site, who(bench)).unwrap().login.clone();
+    let first = sealed(&bench);
+    let good =
+        database::Login { user: crate::testkit::GOOD.0.into(), password: crate::testkit::GOOD.1.into() };
+    assert!(matches!(bench.door().replace_login(&bench.peer(), bench.site, &good), Ok(Replaced::Yes(_))));
+    let second = sealed(&bench);
+    assert!(!on_disk(&bench, &first), "a login that was replaced is still there");
+    bench.pair(Access::ReadOnly);
+    let third = sealed(&bench);
+    assert!(!on_disk(&bench, &second), "a login from before it paired again is still there");
+    bench.door().unpair(bench.site, who(&bench), Some("0:root")).unwrap();
+    assert!(!on_disk(&bench, &third), "the login of a pairing that was ended is still there");
+}
+
+/// A backup or a scanner that has the file open in that moment only puts it off.
+#[test]
+fn a_login_that_somebody_else_kept_on_the_disk_is_erased_with_the_next_housekeeping() {
+    let bench = paired();
+    let sealed = bench.door().pairing(bench.site, who(&bench)).unwrap().login.clone();
+    let other = rusqlite::Connection::open(bench.folder.path().join("link.db")).unwrap();
+    other.execute_batch("BEGIN").unwrap();
+    other.query_row("SELECT count(*) FROM pairing", [], |row| row.get::<_, i64>(0)).unwrap();
+    bench.door().revoke(bench.site, who(&bench), "0:root").unwrap();
+    assert!(on_disk(&bench, &sealed), "nobody was in the way");
+    other.execute_batch("ROLLBACK").unwrap();
+    bench.door().tend().unwrap();
+    assert!(!on_disk(&bench, &sealed));
+}
+
+/// Side by side they would all be begun before the first is counted, and a right one now and then would pay for guesses.
+#[test]
+fn logins_are_tried_one_at_a_time_and_a_right_one_counts_too() {
+    let bench = paired();
+    let replace = |password: &str| {
+        let login = database::Login { user: crate::testkit::GOOD.0.into(), password: password.into() };
+        bench.door().replace_login(&bench.peer(), bench.site, &login)
+    };
+    let connects = || bench.engine.connects.load(Ordering::SeqCst);
+    let going_on = bench.door().begin_try((bench.site, who(&bench)), bench.door().now()).unwrap();
+    let before = connects();
+    assert_eq!(replace(crate::testkit::GOOD.1), Ok(Replaced::Later(Duration::from_secs(1))));
+    assert_eq!(connects(), before, "the database was asked");
+    drop(going_on);
+    for _ in 0..4 {
+        assert_eq!(replace("wrong"), Ok(Replaced::No));
+    }
+    assert!(matches!(replace(crate::testkit::GOOD.1), Ok(Replaced::Yes(_))));
+    let before = connects();
+    assert!(matches!(replace("wrong"), Ok(Replaced::Later(_))));
+    assert_eq!(connects(), before, "the database was asked");
+}
+
+#[test]
+fn a_pairing_that_failed_leaves_an_ended_one_told_as_ended() {
+    let bench = Bench::new();
+    let code = bench.code("Acme", false);
+    let login =
+        database::Login { user: crate::testkit::GOOD.0.into(), password: crate::testkit::GOOD.1.into() };
+    let new = NewPairing {
+        site: bench.site,
+        integrator: who(&bench),
+        name: "Acme",
+        root_spki: bench.integrator.spki(),
+        access: Access::ReadOnly,
+        login: &login,
+        rights: &database::Rights::default(),
+    };
+    assert!(bench.door().pair(&new, code.name()).unwrap());
+    bench.door().unpair(bench.site, who(&bench), Some("0:root")).unwrap();
+    assert!(!bench.door().pair(&new, code.name()).unwrap(), "the code was used");
+    assert_eq!(refused(enter(&bench, request(1, "x"))), Refusal::Unpaired);
+}
+
+/// An older version, put back, knows nothing of the revoking: what the practice paired with it is paired.
+#[test]
+fn a_pairing_made_again_by_an_older_version_is_not_taken_for_revoked() {
+    let bench = paired();
+    bench.door().revoke(bench.site, who(&bench), "0:root").unwrap();
+    let raw = rusqlite::Connection::open(bench.folder.path().join("link.db")).unwrap();
+    raw.execute("UPDATE pairing SET is_on = 1, login = x'01', revision = revision + 1", []).unwrap();
+    drop(raw);
+    let bench = bench.restart();
+    assert!(enter(&bench, request(1, "x")).is_ok());
 }

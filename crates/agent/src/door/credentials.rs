@@ -3,7 +3,7 @@
 use super::{Door, Refused, lock};
 use crate::{
     consent::Takes,
-    store::{AuditLine, Happened},
+    store::{AuditLine, Happened, Who},
 };
 use database::{Login, Writes};
 use link_api::proto::Refusal;
@@ -11,16 +11,40 @@ use model::{SiteId, Timestamp};
 use std::time::Duration;
 use trust::Peer;
 
-/// So many logins may fail …
+/// So many logins may be tried, right ones too: a right one now and then must not pay for guesses …
 const TRIES: u32 = 5;
 /// … within this time: who tries on could lock the account, which is the practice's trouble.
 const WITHIN: Duration = Duration::from_secs(10 * 60);
 
-/// Tries that failed since then.
+/// Who comes while another login of the same pairing is being tried comes again after this.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Tries since then.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tries {
     since: Timestamp,
-    failed: u32,
+    made: u32,
+    /// One is going on. Were there several at once, all could be begun before one of them is counted.
+    going_on: bool,
+}
+
+/// The one try of a pairing that may go on; over when it is dropped.
+pub(super) struct Try<'a> {
+    door: &'a Door,
+    of: Who,
+}
+
+impl Try<'_> {
+    /// Counts it, before the database is asked: whatever comes of it, it was one.
+    fn count(&self) {
+        lock(&self.door.tries).entry(self.of).or_default().made += 1;
+    }
+}
+
+impl Drop for Try<'_> {
+    fn drop(&mut self) {
+        lock(&self.door.tries).entry(self.of).or_default().going_on = false;
+    }
 }
 
 /// What came of a login that was offered.
@@ -30,7 +54,7 @@ pub(crate) enum Replaced {
     Yes(Writes),
     /// The database did not take it, or could not be asked; nothing was changed.
     No,
-    /// Too many failed: come again after this.
+    /// Too many were tried: come again after this.
     Later(Duration),
 }
 
@@ -51,10 +75,12 @@ impl Door {
         self.check_practice(site)?;
         let of = (site, pairing.integrator);
         let now = self.now();
-        if let Some(later) = self.try_after(of, now) {
-            return Ok(Replaced::Later(later));
-        }
+        let one = match self.begin_try(of, now) {
+            Ok(one) => one,
+            Err(later) => return Ok(Replaced::Later(later)),
+        };
         self.meter(&pairing).enter(Takes::Query, now)?;
+        one.count();
         let line = |what| AuditLine {
             instance: Some(peer.name.as_str().into()),
             ..self.consent_line(what, site, pairing.integrator)
@@ -64,11 +90,9 @@ impl Door {
             Err(failure) => {
                 tracing::info!(%site, integrator = %pairing.integrator, %failure, "a login that was offered does not work");
                 self.note(line(Happened::LoginRefused));
-                lock(&self.tries).entry(of).or_default().failed += 1;
                 return Ok(Replaced::No);
             }
         };
-        lock(&self.tries).remove(&of);
         let unwritten = |error| {
             tracing::error!(%error, "a login could not be kept");
             Refused::new(Refusal::Busy, "The site can't write to its disk: the login was not replaced.")
@@ -88,13 +112,20 @@ impl Door {
         Ok(Replaced::Yes(rights.writes))
     }
 
-    /// When the next try may be, if not now.
-    fn try_after(&self, of: crate::store::Who, now: Timestamp) -> Option<Duration> {
+    /// Begins a try, or says when the next one may be.
+    pub(super) fn begin_try(&self, of: Who, now: Timestamp) -> Result<Try<'_>, Duration> {
         let mut tries = lock(&self.tries);
         let tries = tries.entry(of).or_default();
-        if tries.since.plus(WITHIN) <= now {
-            *tries = Tries { since: now, failed: 0 };
+        if tries.going_on {
+            return Err(SOON);
         }
-        (tries.failed >= TRIES).then(|| tries.since.plus(WITHIN).since(now))
+        if tries.since.plus(WITHIN) <= now {
+            *tries = Tries { since: now, ..Tries::default() };
+        }
+        if tries.made >= TRIES {
+            return Err(tries.since.plus(WITHIN).since(now));
+        }
+        tries.going_on = true;
+        Ok(Try { door: self, of })
     }
 }

@@ -147,6 +147,7 @@ fn a_possible_write_is_on_disk_before_it_begins_and_both_lines_tell_of_it() {
 fn a_desktops_lines_name_its_device_and_others_none() {
     let bench = Bench::new();
     bench.pair(Access::ReadWrite);
+    bench.allow_desktops();
     let device = Some(DeviceId::parse("PC-7").unwrap());
     let from_desktop = Request { device: device.clone(), ..request(1, "update x") };
     enter(&bench, from_desktop).unwrap().begin().unwrap().finish(&successful());

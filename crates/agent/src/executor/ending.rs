@@ -1,7 +1,7 @@
 //! From how the database ended a command to what its caller is told.
 
 use super::course::{Stop, Tally};
-use crate::door::Refused;
+use crate::{door::Refused, untold};
 use database::{Dialect, Done, Failure};
 use link_api::{convert, proto};
 use model::{Command, Effect, ErrorDetails, ErrorType, Parameter};
@@ -20,6 +20,25 @@ pub(super) fn run(
     read_only: bool,
     times: Times,
 ) -> proto::Ended {
+    kept_back(ran(result, tally, command, read_only, times), tally)
+}
+
+/// What the practice has refused in the middle may have gone on to its end: that it did is told, what came of it stays here.
+fn kept_back(ended: proto::Ended, tally: Tally) -> proto::Ended {
+    if is_refused(tally) { untold::bare(ended) } else { ended }
+}
+
+fn is_refused(tally: Tally) -> bool {
+    matches!(tally.stop, Some(Stop::Refused(_)))
+}
+
+fn ran(
+    result: Result<Done, Failure>,
+    tally: Tally,
+    command: &Command,
+    read_only: bool,
+    times: Times,
+) -> proto::Ended {
     let (status, effect, error) = match result {
         Ok(done) => {
             let ended = proto::Ended {
@@ -27,8 +46,10 @@ pub(super) fn run(
                 outputs: outputs(done, command),
                 ..base(tally, read_only, times)
             };
+            // Values that are kept back are left out as rows are: without them it is no answer to call successful.
+            let cut = tally.cut || (is_refused(tally) && !ended.outputs.is_empty());
             // Rows left out because nobody was there to read them do not make it a failure.
-            return match tally.stop.filter(|_| tally.cut) {
+            return match tally.stop.filter(|_| cut) {
                 None => with(ended, proto::Status::Successful, Effect::Executed, None),
                 Some(stop) => with(ended, stopped(stop), Effect::Executed, stop_error(stop)),
             };
@@ -98,7 +119,7 @@ pub(super) fn not_run(failure: Failure, tally: Tally, read_only: bool, times: Ti
             (proto::Status::Interrupted, Some(halo(503, how)))
         }
     };
-    with(base(tally, read_only, times), status, Effect::NotExecuted, error)
+    kept_back(with(base(tally, read_only, times), status, Effect::NotExecuted, error), tally)
 }
 
 /// Something of ours broke while it ran.

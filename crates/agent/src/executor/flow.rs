@@ -190,18 +190,22 @@ impl Flow {
         state.course.read_only
     }
 
-    /// The practice does not consent to it any more: rows that are not on their way yet stay here.
-    pub(super) fn refuse(&self, refusal: Refusal) {
+    /// The practice does not consent to it any more: rows that are not on their way yet stay here, and `kept_back` bytes of row JSON that
+    /// were taken for it. `false`: it has ended already.
+    pub(super) fn refuse(&self, refusal: Refusal, kept_back: usize) -> bool {
         let mut state = self.lock();
-        if state.ended.is_none() && !state.closed {
+        let goes_on = state.ended.is_none() && !state.closed;
+        if goes_on {
             state.course.refuse(refusal);
-            let unsent = state.full.iter().map(|(_, rows)| rows.len()).sum::<usize>() + state.buffer.len();
+            let unsent =
+                kept_back + state.full.iter().map(|(_, rows)| rows.len()).sum::<usize>() + state.buffer.len();
             state.course.cut |= unsent > 0;
             state.course.bytes = state.course.bytes.saturating_sub(unsent as u64);
             state.full.clear();
             state.buffer = Vec::new();
         }
         self.room.notify_all();
+        goes_on
     }
 
     /// Tells the command to end, in the database too.

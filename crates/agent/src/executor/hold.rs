@@ -59,7 +59,13 @@ impl Held {
 
     /// The database is done with it. From here on nobody else says how it ended.
     pub(super) fn ended(&self) {
-        self.0.lock().ended = true;
+        let witness = {
+            let mut state = self.0.lock();
+            state.ended = true;
+            state.witness.take()
+        };
+        // It holds a place among the integrator's statements too: outside the lock.
+        drop(witness);
     }
 }
 

@@ -2,15 +2,17 @@
 
 use super::{Jobs, StoreError, run};
 use crate::{
-    door::Refused,
+    door::{Refused, Request},
     pairing::Caller,
     store::{LedgerKey, NewJob, Submitted},
+    untold::strip,
 };
 use link_api::{
     convert,
     proto::{self, JobState, JobStatus, Refusal},
 };
 use model::{Command, DeviceId, IntegratorId, QueryId};
+use std::sync::Arc;
 
 /// Longest wait for a turn. Source: published facts, C4.
 const QUEUE_MS: u32 = 2 * 60 * 60 * 1000;
@@ -29,7 +31,7 @@ const DIGEST: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Wanted {
     query: QueryId,
-    command: Command,
+    command: Arc<Command>,
     device: Option<DeviceId>,
     request: proto::SubmitRequest,
 }
@@ -45,7 +47,7 @@ impl Wanted {
             return Err(format!("digest is not {DIGEST} bytes"));
         }
         let command = request.command.clone().ok_or("no command")?;
-        let command = convert::command_from_proto(command).map_err(|error| error.to_string())?;
+        let command = Arc::new(convert::command_from_proto(command).map_err(|error| error.to_string())?);
         if let Some(schedule) = &request.schedule {
             if schedule.name.len() > NAME_BYTES {
                 return Err(format!("the name of a schedule has at most {NAME_BYTES} bytes"));
@@ -69,18 +71,19 @@ impl Jobs {
     pub(crate) fn submit(&self, caller: &Caller, wanted: Wanted) -> Result<JobState, StoreError> {
         let (peer, site) = (&caller.peer, caller.site);
         let key = LedgerKey { site, integrator: IntegratorId(peer.id), query: wanted.query };
-        let (command, read_only, device) = (&wanted.command, wanted.request.read_only, wanted.device.clone());
-        let taken = match self.door.take_on(peer, site, command, read_only, device) {
+        let known = self.store.job(&key)?.filter(|known| known.digest == wanted.request.digest);
+        let request = Request {
+            query: wanted.query,
+            command: wanted.command,
+            read_only: wanted.request.read_only,
+            device: wanted.device,
+        };
+        let taken = match self.door.take_on(peer, site, request, known.is_some()) {
             Ok(taken) => taken,
             Err(refused) => {
-                // Taken before, it may have run since: a repeat must not be told that it did not.
-                return match self.store.job(&key)? {
-                    Some(known)
-                        if self.door.is_paired(peer, site) && known.digest == wanted.request.digest =>
-                    {
-                        self.state(&known, 0)
-                    }
-                    _ => Ok(no(wanted.query, &refused)),
+                return match known {
+                    Some(_) => self.known_but_refused(caller, &key, &refused),
+                    None => Ok(no(wanted.query, &refused)),
                 };
             }
         };
@@ -144,6 +147,26 @@ impl Jobs {
             ),
         };
         Ok(no(new.key.query, &refused))
+    }
+
+    /// Taken before, it may have run since: a repeat must not be told that it did not. It gets no more than who asks how it stands.
+    fn known_but_refused(
+        &self,
+        caller: &Caller,
+        key: &LedgerKey,
+        refused: &Refused,
+    ) -> Result<JobState, StoreError> {
+        let paired = self.door.paired(&caller.peer, caller.site).is_ok();
+        let Some(known) = self.store.job(key)?.filter(|_| paired) else {
+            let mut state = no(key.query, refused);
+            state.ended.iter_mut().for_each(|ended| ended.effect = proto::Effect::Unknown.into());
+            return Ok(state);
+        };
+        let mut state = self.state(&known, 0)?;
+        if self.door.check(&caller.peer, caller.site).is_err() {
+            strip(&mut state);
+        }
+        Ok(state)
     }
 }
 

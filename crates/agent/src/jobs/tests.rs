@@ -240,6 +240,7 @@ async fn pages_can_be_fetched_while_the_query_still_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_of_a_desktop_is_written_down_as_one_when_it_runs() {
     let bench = bench(Access::ReadWrite);
+    bench.allow_desktops();
     submit(&bench, proto::SubmitRequest { device: Some("PC-7".into()), ..request(1, "update") });
     ended(&bench, 1).await;
     let begun = bench.audit().into_iter().find(|row| row.what == "begin").unwrap();

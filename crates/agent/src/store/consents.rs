@@ -106,29 +106,36 @@ impl Store {
     /// Withdraws a consent and erases its login; `false` when there is no such pairing.
     pub(crate) fn revoke(&self, of: Who, changed: &Changed, audit: &AuditLine) -> Result<bool, StoreError> {
         let [site, integrator] = ids(&of);
-        self.transaction(|t| {
-            let there = t.execute(
-                "UPDATE pairing SET is_on = 0, login = x'', revision = revision + 1 WHERE site = ?1 AND integrator = ?2",
-                params![site, integrator],
-            )?;
-            if there == 0 {
-                return Ok(false);
-            }
+        let there = self.transaction(|t| {
+            let revision: Option<i64> = t
+                .query_row(
+                    "UPDATE pairing SET is_on = 0, login = x'', revision = revision + 1
+                     WHERE site = ?1 AND integrator = ?2 RETURNING revision",
+                    params![site, integrator],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            let Some(revision) = revision else { return Ok(false) };
             t.execute("DELETE FROM rights WHERE site = ?1 AND integrator = ?2", params![site, integrator])?;
             t.execute(
-                "INSERT INTO consent (site, integrator, revoked, changed_at, changed_by) VALUES (?1, ?2, 1, ?3, ?4)
-                 ON CONFLICT (site, integrator) DO UPDATE SET revoked = 1, changed_at = ?3, changed_by = ?4",
-                params![site, integrator, changed.at.0, changed.by],
+                "INSERT INTO consent (site, integrator, revoked, changed_at, changed_by) VALUES (?1, ?2, ?5, ?3, ?4)
+                 ON CONFLICT (site, integrator) DO UPDATE SET revoked = ?5, changed_at = ?3, changed_by = ?4",
+                params![site, integrator, changed.at.0, changed.by, revision],
             )?;
             audit.write(t)?;
             Ok(true)
-        })
+        })?;
+        if there {
+            self.scrub();
+        }
+        Ok(there)
     }
 
     /// Ends a pairing: login, terms, counts and journal go; that it was ended stays. `false` when there is none.
     pub(crate) fn unpair(&self, of: Who, now: Timestamp, audit: &AuditLine) -> Result<bool, StoreError> {
         let [site, integrator] = ids(&of);
-        self.transaction(|t| {
+        let there = self.transaction(|t| {
+            keep_revision(t)?;
             let mut there = false;
             for table in ["pairing", "rights", "consent", "consent_used", "event", "event_journal"] {
                 let gone = t.execute(
@@ -145,7 +152,11 @@ impl Store {
                 audit.write(t)?;
             }
             Ok(there)
-        })
+        })?;
+        if there {
+            self.scrub();
+        }
+        Ok(there)
     }
 
     /// Whose pairings were ended.
@@ -179,6 +190,17 @@ impl Store {
             audit.iter().try_for_each(|line| line.write(t))
         })
     }
+}
+
+/// Keeps the highest revision of any pairing, before one of them goes: the next pairing goes on from there. Whoever still holds a
+/// session under an ended pairing's login must never take it for one of the new pairing's.
+pub(super) fn keep_revision(t: &Transaction<'_>) -> Result<(), StoreError> {
+    t.execute(
+        "INSERT INTO meta (name, value) SELECT 'revision', coalesce(max(revision), 0) FROM pairing WHERE true
+         ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
+        [],
+    )?;
+    Ok(())
 }
 
 /// An integrator that pairs again is let in again. What the practice once bounded stays bounded, but for a time that is over.
@@ -217,11 +239,14 @@ pub(super) fn read(
     row: &Row<'_>,
     at: usize,
     access: Access,
-    on: bool,
+    (on, revision): (bool, i64),
     of: Who,
 ) -> Result<Consent, StoreError> {
     let text: Option<String> = row.get(at)?;
-    let revoked = row.get::<_, Option<bool>>(at + 1)?.unwrap_or(false);
+    // With another revision it was paired again, by an older version that does not know of the revoking. (1 is what was written
+    // before the revision was: no pairing that was revoked has that one.)
+    let revoked = row.get::<_, Option<i64>>(at + 1)?.unwrap_or(0);
+    let revoked = revoked == 1 || (revoked != 0 && revoked == revision);
     let changed = row.get::<_, Option<i64>>(at + 3)?.zip(row.get::<_, Option<String>>(at + 4)?);
     let read = match &text {
         Some(text) => terms(text, access),

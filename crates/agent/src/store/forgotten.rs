@@ -1,6 +1,6 @@
 //! Forgetting what a lost key has sealed, and nothing else.
 
-use super::{AuditLine, Happened, StoreError, ledger};
+use super::{AuditLine, Happened, StoreError, consents, ledger};
 use model::{IntegratorId, SiteId, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::path::Path;
@@ -19,7 +19,7 @@ pub struct Forgotten {
 ///
 /// # Errors
 /// When one does, or the file can't be written.
-pub(crate) fn forget(folder: &Path, now: Timestamp) -> Result<Forgotten, StoreError> {
+pub(crate) fn forget(folder: &Path, now: Timestamp, by: &str) -> Result<Forgotten, StoreError> {
     let mut connection = Connection::open(folder.join("link.db"))?;
     connection.busy_timeout(super::BUSY)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -28,9 +28,11 @@ pub(crate) fn forget(folder: &Path, now: Timestamp) -> Result<Forgotten, StoreEr
     let t = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let now = super::clock_high(&t, now)?;
     for (site, integrator) in paired(&t)? {
-        AuditLine { integrator: Some(integrator), ..AuditLine::new(now, Happened::Forgotten, site) }
-            .write(&t)?;
+        let line =
+            AuditLine { integrator: Some(integrator), ..AuditLine::new(now, Happened::Forgotten, site) };
+        line.by(Some(by)).write(&t)?;
     }
+    consents::keep_revision(&t)?;
     let forgotten = Forgotten {
         pairings: t.execute("DELETE FROM pairing", [])?,
         codes: t.execute("DELETE FROM code", [])?,

@@ -4,7 +4,7 @@ use super::{Store, StoreError, codes, consents, trail::AuditLine};
 use crate::consent::Consent;
 use database::{Login, Rights, Writes};
 use model::{Access, Hidden, IntegratorId, SiteId, Timestamp};
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 /// One integrator's consent at one site.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct PairingRecord {
     pub on: bool,
     /// When it was paired last.
     pub paired_at: Timestamp,
-    /// Rises with every new login: sessions under an old one are not used again.
+    /// Rises with every new login, over the end of a pairing too: sessions under an old one are not used again.
     pub revision: u64,
     /// What the login may do; `None` when that was never read.
     pub rights: Option<RightsRecord>,
@@ -64,15 +64,24 @@ impl Store {
         audit: &AuditLine,
     ) -> Result<bool, StoreError> {
         let login = self.seal_login(new.site, new.integrator, new.login)?;
-        self.transaction(|t| {
+        let stored = self.transaction(|t| {
             if !codes::consume(t, new.site, code_name, now)? {
-                return Ok(false);
+                return Ok(None);
             }
+            let before: Option<bool> = t
+                .query_row(
+                    "SELECT login <> x'' FROM pairing WHERE site = ?1 AND integrator = ?2",
+                    params![&new.site.as_bytes()[..], &new.integrator.as_bytes()[..]],
+                    |row| row.get(0),
+                )
+                .optional()?;
             let revision: i64 = t.query_row(
-                "INSERT INTO pairing (site, integrator, name, root_spki, read_only, paired_at, login)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                "INSERT INTO pairing (site, integrator, name, root_spki, read_only, paired_at, login, revision)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,
+                     1 + coalesce((SELECT value FROM meta WHERE name = 'revision'), 0))
                  ON CONFLICT (site, integrator) DO UPDATE SET name = excluded.name, read_only = excluded.read_only,
-                     is_on = 1, paired_at = excluded.paired_at, login = excluded.login, revision = revision + 1
+                     is_on = 1, paired_at = excluded.paired_at, login = excluded.login,
+                     revision = max(revision + 1, excluded.revision)
                  RETURNING revision",
                 params![
                     &new.site.as_bytes()[..],
@@ -88,8 +97,12 @@ impl Store {
             keep_rights(t, (new.site, new.integrator, revision), new.rights, now)?;
             consents::renew(t, new.site, new.integrator, now)?;
             audit.write(t)?;
-            Ok(true)
-        })
+            Ok(Some(before == Some(true)))
+        })?;
+        if stored == Some(true) {
+            self.scrub();
+        }
+        Ok(stored.is_some())
     }
 
     /// All pairings.
@@ -110,7 +123,7 @@ impl Store {
                     return Err(StoreError::Broken("a pairing's identifier"));
                 };
                 let access = if row.get(4)? { Access::ReadOnly } else { Access::ReadWrite };
-                let on = row.get(5)?;
+                let (on, revision) = (row.get(5)?, row.get::<_, i64>(7)?);
                 pairings.push(PairingRecord {
                     site,
                     integrator,
@@ -119,7 +132,7 @@ impl Store {
                     access,
                     on,
                     paired_at: Timestamp(row.get(6)?),
-                    revision: u64::try_from(row.get::<_, i64>(7)?).unwrap_or(0),
+                    revision: u64::try_from(revision).unwrap_or(0),
                     login: row.get(8)?,
                     rights: match row.get::<_, Option<String>>(9)? {
                         Some(writes) => Some(RightsRecord {
@@ -128,7 +141,7 @@ impl Store {
                         }),
                         None => None,
                     },
-                    consent: consents::read(row, 12, access, on, (site, integrator))?,
+                    consent: consents::read(row, 12, access, (on, revision), (site, integrator))?,
                 });
             }
             Ok(pairings)
@@ -170,7 +183,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let sealed = self.seal_login(of.site, of.integrator, login)?;
         let revision = of.revision.cast_signed();
-        self.transaction(|t| {
+        let replaced = self.transaction(|t| {
             let changed = t.execute(
                 "UPDATE pairing SET login = ?4, revision = revision + 1
                  WHERE site = ?1 AND integrator = ?2 AND revision = ?3 AND login <> x''",
@@ -181,7 +194,11 @@ impl Store {
                 audit.write(t)?;
             }
             Ok(changed == 1)
-        })
+        })?;
+        if replaced {
+            self.scrub();
+        }
+        Ok(replaced)
     }
 
     /// Lets an integrator in, or not; `false` when it is not paired.

@@ -84,7 +84,8 @@ const ADDED: &str = "
     CREATE TABLE IF NOT EXISTS consent ( -- beside the pairing, which says whether it is on and what its access is
         site BLOB NOT NULL, integrator BLOB NOT NULL,
         terms TEXT,                      -- JSON; those of the pairing where there are none
-        revoked INTEGER NOT NULL DEFAULT 0, expired INTEGER NOT NULL DEFAULT 0,
+        revoked INTEGER NOT NULL DEFAULT 0,  -- the revision that the pairing has since then; 1: whatever it is
+        expired INTEGER NOT NULL DEFAULT 0,
         changed_at INTEGER, changed_by TEXT,
         PRIMARY KEY (site, integrator)
     ) STRICT, WITHOUT ROWID;

@@ -85,7 +85,10 @@ fn where_nothing_is_sealed_another_key_is_as_good() {
 fn starting_over_forgets_what_the_lost_key_sealed_and_nothing_else() {
     let bench = paired();
     let (site, before) = (bench.site, bench.audit().len());
-    assert!(forget_pairings(bench.folder.path(), bench.clock.now()).is_err(), "a service runs on it");
+    assert!(
+        forget_pairings(bench.folder.path(), bench.clock.now(), "0:root").is_err(),
+        "a service runs on it"
+    );
     let Bench { folder, host, clock, integrator, .. } = bench;
     let epoch = host.epoch();
     drop(host);
@@ -97,7 +100,7 @@ fn starting_over_forgets_what_the_lost_key_sealed_and_nothing_else() {
     write.commit().unwrap();
     drop(ledger);
 
-    let forgotten = forget_pairings(path, clock.now()).unwrap();
+    let forgotten = forget_pairings(path, clock.now(), "0:root").unwrap();
     assert_eq!((forgotten.pairings, forgotten.codes), (1, 1));
     assert_eq!(sealed(path).unwrap(), Default::default());
     assert!(!key_of(path).exists() && path.join("identity/seal.key.old").exists());
@@ -111,13 +114,15 @@ fn starting_over_forgets_what_the_lost_key_sealed_and_nothing_else() {
     assert_eq!(again.sites(), [site], "the Halo GUID stays");
     assert_eq!(again.epoch(), epoch + 1);
     let audit = again.door().audit(1000).unwrap();
-    assert_eq!((audit.len(), audit.last().unwrap().what.as_str()), (before + 1, "forgotten"));
+    let last = audit.last().unwrap();
+    assert_eq!((audit.len(), last.what.as_str()), (before + 1, "forgotten"));
+    assert_eq!(last.by.as_deref(), Some("0:root"), "whoever sat at the server is named");
 }
 
 #[test]
 fn starting_over_where_nothing_was_started_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let error = forget_pairings(folder.path(), TestClock::new().now()).unwrap_err().to_string();
+    let error = forget_pairings(folder.path(), TestClock::new().now(), "0:root").unwrap_err().to_string();
     assert!(error.contains("no link.db"), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "and nothing is made there");
     assert_eq!(store(folder.path()).raise(Counter::Epoch, 0).unwrap(), 1);

@@ -255,8 +255,10 @@ async fn a_site_that_can_not_promise_keeps_the_job_open_until_it_can() {
     while asked() < 3 || begun.elapsed() < Duration::from_secs(4) {
         assert!(begun.elapsed() < Duration::from_secs(120), "asked {} times", asked());
         tokio::time::sleep(Duration::from_millis(100)).await;
+        // Whoever polls has the site asked.
+        let told = world.get(&world.queries(&format!("/{id}"))).await.json();
+        assert_eq!(told["status"], "initialising", "{told}");
     }
-    world.stands(&id, "initialising").await;
     world.site.jobs.fences_full.store(false, Ordering::SeqCst);
     world.stands(&id, "initialisationFailedCacheError").await;
 }

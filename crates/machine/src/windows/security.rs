@@ -196,6 +196,24 @@ unsafe fn sid_text(sid: PSID) -> Option<String> {
     }
 }
 
+/// The account that runs this process, as it is called; its number where it has no name.
+pub(crate) fn my_name() -> Option<String> {
+    with_token(TOKEN_QUERY, |token| {
+        // Larger than any such answer, and aligned for one.
+        let mut about = [0_u64; 32];
+        let length = size_of_val(&about) as u32;
+        // SAFETY: the buffer is as long as is said, and the answer begins with a pointer to a SID in it.
+        unsafe {
+            if GetTokenInformation(token, TokenUser, about.as_mut_ptr().cast(), length, &mut 0) == 0 {
+                return None;
+            }
+            let sid = *about.as_ptr().cast::<PSID>();
+            account(sid).or_else(|| sid_text(sid))
+        }
+    })
+    .flatten()
+}
+
 /// The account that runs this process.
 pub(crate) fn me() -> Me {
     let sid = |token, kind| {

@@ -1,7 +1,13 @@
 //! The practice changes its mind while statements wait and run.
 
 use super::*;
-use crate::consent::{Form, Most};
+use crate::{
+    consent::{Form, Most},
+    executor::{
+        course::{Stop, Tally},
+        ending,
+    },
+};
 use model::IntegratorId;
 use proto::Refusal;
 use tokio::time::timeout;
@@ -150,4 +156,82 @@ async fn a_budget_in_bytes_stops_rows_and_not_a_write() {
         500,
         "it was not stopped in the middle of its work"
     );
+}
+
+/// Rows that are on their way to a reader who takes his time are the practice's until he has them: no reader outruns its word.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_is_slow_gets_no_more_rows_once_the_practice_has_said_no() {
+    let bench = bench(Access::ReadOnly);
+    // Some 30 MB: far more than waits between.
+    let running = start(&bench, 1, "flood 1000000", Order { max_row_bytes: 0, ..ORDER });
+    // As many pieces as there is room for are under way, and one waits.
+    while running.len() < running.max_capacity() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    suspend(&bench);
+    let refused = async {
+        while bench.door().running() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(LONG, refused).await.expect("the statement ends though nobody reads");
+    let ended = collect(running).await.ended;
+    assert_eq!((ended.status(), ended.refusal()), (Status::Cancelled, Refusal::SwitchedOff));
+    assert!(ended.rows < 1_000_000, "{}", ended.rows);
+}
+
+/// It can't be taken back that it ran; what came of it is the practice's, and does not leave any more.
+#[test]
+fn what_was_refused_in_the_middle_tells_neither_values_nor_the_databases_words() {
+    let stop = Some(Stop::Refused(Refusal::SwitchedOff));
+    let times = ending::Times { sql_ms: 1, run_ms: 1 };
+    let told = |result, stop| {
+        let tally = Tally { rows: 0, bytes: 0, stop, cut: false, cancelled: false };
+        ending::run(result, tally, &command("update x"), false, times)
+    };
+    let answer = || {
+        let output = database::Output {
+            parameter: 0,
+            kind: model::ParameterType::NVarChar,
+            value: Some("canary-output".into()),
+        };
+        Ok(database::Done { rows_affected: Some(3), outputs: vec![output] })
+    };
+    let failure = || {
+        Err(database::Failure::Sql(database::SqlError {
+            dialect: database::Dialect::Mssql,
+            number: 2627,
+            state: 1,
+            class: 14,
+            line: 1,
+            message: "The duplicate key value is (canary-message).".into(),
+        }))
+    };
+    // Nobody refused it: both are told.
+    assert_eq!(told(answer(), None).outputs.len(), 1);
+    assert!(told(failure(), None).error.unwrap().message.contains("canary-message"));
+
+    let answered = told(answer(), stop);
+    assert!(answered.outputs.is_empty());
+    assert_eq!(
+        (answered.status(), answered.refusal(), answered.effect(), answered.rows_affected),
+        (Status::Cancelled, Refusal::SwitchedOff, Effect::Executed, Some(3)),
+        "without its values it is no answer, and it was executed"
+    );
+    let failed = told(failure(), stop);
+    let error = failed.error.clone().unwrap();
+    assert_eq!((failed.status(), failed.effect(), error.code), (Status::Failed, Effect::Executed, 2627));
+    assert!(!error.message.contains("canary-message"), "{}", error.message);
+}
+
+/// The integrator pairs again with another login: sessions that the old one opened are not that login's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_of_an_ended_pairing_serves_no_new_one() {
+    let bench = bench(Access::ReadWrite);
+    run(&bench, 1, "rows 1", ORDER).await;
+    let before = bench.engine.connects.load(Ordering::SeqCst);
+    bench.door().unpair(bench.site, who(&bench), Some("0:root")).unwrap();
+    bench.pair(Access::ReadWrite);
+    run(&bench, 2, "rows 1", ORDER).await;
+    assert_eq!(bench.engine.connects.load(Ordering::SeqCst), before + 1);
 }

@@ -162,3 +162,37 @@ async fn a_job_remembers_that_a_hosted_gateway_brought_it() {
     let (end, _) = ended(&bench, 1).await;
     assert_eq!((end.status(), end.refusal()), (proto::Status::Refused, Refusal::ConsentHosted));
 }
+
+/// A repeat is how a gateway asks again when an answer was lost: it pays once. What is refused leaves a line, as it does live.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_submit_is_counted_once_and_a_refused_one_is_written_down() {
+    let bench = bench(Access::ReadOnly);
+    set(&bench, Form { queries_per_minute: Some(Most::Number(2)), ..Form::default() });
+    let taken = |n| {
+        submit(&bench, request(n, "rows 1")).ended.is_none_or(|end| end.refusal() == Refusal::Unspecified)
+    };
+    assert!((0..5).all(|_| taken(1)));
+    assert!(taken(2), "the repeats were counted");
+    assert!(taken(1), "a repeat is answered when nothing is left, too");
+    let lines = || bench.audit().iter().filter(|row| row.what == "refused").count();
+    let before = lines();
+    assert_eq!(submit(&bench, request(3, "rows 1")).ended.unwrap().refusal(), Refusal::BudgetQueries);
+    assert_eq!(lines(), before + 1);
+}
+
+/// Whoever is kept out may know how its job ended, by this way as by the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_submit_tells_who_is_kept_out_no_practice_data() {
+    let bench = bench(Access::ReadOnly);
+    submit(&bench, request(1, "error"));
+    let (whole, _) = ended(&bench, 1).await;
+    assert!(whole.error.unwrap().message.contains("canary-message"));
+    bench.door().suspend(bench.site, who(&bench), false, "0:root").unwrap();
+    let told = submit(&bench, request(1, "error")).ended.unwrap();
+    let error = told.error.clone().unwrap();
+    assert_eq!((told.status(), error.code), (proto::Status::Failed, 207));
+    assert!(!error.message.contains("canary-message"), "{}", error.message);
+    bench.door().revoke(bench.site, who(&bench), "0:root").unwrap();
+    let told = submit(&bench, request(1, "error")).ended.unwrap();
+    assert_eq!((told.refusal(), told.effect()), (Refusal::ConsentRevoked, proto::Effect::Unknown));
+}
