@@ -99,8 +99,9 @@ pub(super) async fn replace(
     };
     if reply.retry_after_ms > 0 {
         let seconds = u32::try_from(reply.retry_after_ms.div_ceil(1000)).unwrap_or(u32::MAX);
-        let message =
-            format!("Too many logins were refused at this site, so this one was not tried. {NOT_REPLACED}");
+        let message = format!(
+            "Too many logins were tried at this site lately, or one is being tried, so this one was not tried. {NOT_REPLACED}"
+        );
         return Err(ApiError {
             retry_after: Some(seconds),
             ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, message)
