@@ -1,6 +1,9 @@
 //! (h) One integrator floods a site; what the others notice of it, over the wire, each with a gateway of its own.
 
-use crate::report::{Aim, Report, say};
+use crate::{
+    report::{Aim, Report, say},
+    uplink::{RATE, ROUND_TRIP, Uplink},
+};
 use anyhow::{Result, bail};
 use futures::{StreamExt, future::try_join_all, stream::FuturesUnordered};
 use halo::{
@@ -35,7 +38,18 @@ pub(crate) async fn measure(
     report: &mut Report,
 ) -> Result<()> {
     say(&format!("\nstarting {integrators} integrators' gateways"));
-    let system = System::start(&Options::new(data.join("flood"))?, &mut |_| {}).await?;
+    let uplink = match Uplink::make() {
+        Ok(uplink) => uplink,
+        Err(error) => {
+            say(&format!("\n(h) is left out: {error:#}"));
+            return Ok(());
+        }
+    };
+    let route = |cloud| uplink.route(cloud);
+    let mut options = Options::new(data.join("flood"))?;
+    options.route_link = Some(&route);
+    options.wrap_link = uplink.wrap();
+    let system = System::start(&options, &mut |_| {}).await?;
     let mut guests = Vec::with_capacity(integrators);
     for number in 0..integrators {
         guests.push(system.guest(&format!("Integrator{number:02}")).await?);
@@ -56,9 +70,11 @@ async fn compare(system: &System, guests: &[Guest], during: Duration, report: &m
     let places = run(Flood::Places, during).await?;
     let cheap = run(Flood::Cheap, during).await?;
     report.group(&format!(
-        "(h) {} integrators, each asks for one row ten times a second; one more keeps {FLOOD} statements of 20 ms going for {} s",
+        "(h) {} integrators, each asks for one row ten times a second; one more keeps {FLOOD} statements of 20 ms going for {} s; over {} Mbit/s, {} ms there and back",
         guests.len() - 1,
-        during.as_secs()
+        during.as_secs(),
+        RATE / 1_000_000,
+        ROUND_TRIP.as_millis()
     ));
     report.figure("alone, p50", "ms", Aim::None, alone.percentile(50), 2);
     report.figure("alone, p99", "ms", Aim::None, alone.percentile(99), 2);

@@ -25,6 +25,12 @@ impl std::fmt::Debug for Packer {
 }
 
 impl Packer {
+    /// What follows is another answer: nothing of the one before is needed to unpack it. The compressor's memory, a megabyte or two, is
+    /// used again; asked for anew for each page of a result it would pile up in the allocator.
+    pub fn restart(&mut self) -> io::Result<()> {
+        self.encoder.as_mut().map_or(Ok(()), Operation::reinit)
+    }
+
     /// Packs one piece; `last` says that no other follows (a short answer then stays plain).
     pub fn pack(&mut self, json: Vec<u8>, last: bool) -> io::Result<Rows> {
         let unpacked = u32::try_from(json.len()).map_err(|_| io::ErrorKind::InvalidInput)?;

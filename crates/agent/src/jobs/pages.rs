@@ -55,6 +55,7 @@ pub(crate) struct Sender {
     ask: Ask,
     pieces: mpsc::Sender<Result<PagesPiece, Status>>,
     pacer: Pacer,
+    packer: Packer,
     /// Pages begun.
     sent: u32,
 }
@@ -70,7 +71,8 @@ impl Jobs {
     ) {
         let all = ask.count == 0;
         let pacer = Pacer::new(read, self.door.clock().clone());
-        let mut sender = Sender { jobs: self, caller, ask, pieces: pieces.clone(), pacer, sent: 0 };
+        let (packer, pieces_too) = (Packer::default(), pieces.clone());
+        let mut sender = Sender { jobs: self, caller, ask, pieces: pieces_too, pacer, packer, sent: 0 };
         let gone = pieces.clone();
         let (door, caller) = (sender.jobs.door.clone(), sender.caller.clone());
         let shut = async {
@@ -200,22 +202,20 @@ impl Sender {
         let Some((head, mut reader)) = opened else { return Err(self.vanished(job).await) };
         self.sent += 1;
         self.send(What::Head(head), 0).await?;
-        let (mut packer, mut reform) = (Packer::default(), Reform::into(self.ask.form));
+        self.packer.restart().map_err(|_| no_memory())?;
+        let (mut reform, mut out) = (Reform::into(self.ask.form), Vec::new());
         loop {
             let reading = tokio::task::spawn_blocking(move || {
-                let mut out = Vec::new();
+                out.clear();
                 let more =
                     reader.piece().map(|piece| piece.map(|piece| reform.push(piece, &mut out)).is_some());
                 (reader, reform, out, more)
             });
             let read = reading.await.map_err(|_| Stop::Failed(Status::internal("the site failed")))?;
             let more;
-            let out;
             (reader, reform, out, more) = read;
             for piece in out.chunks(PIECE) {
-                let rows = packer.pack(piece.to_vec(), false);
-                let rows =
-                    rows.map_err(|_| Stop::Failed(Status::resource_exhausted("no memory at the site")))?;
+                let rows = self.packer.pack(piece.to_vec(), false).map_err(|_| no_memory())?;
                 let bytes = rows.data.len();
                 self.send(What::Rows(rows), bytes).await?;
             }
@@ -278,6 +278,10 @@ impl Sender {
         let integrator = IntegratorId(self.caller.peer.id);
         LedgerKey { site: self.caller.site, integrator, query: self.ask.query }
     }
+}
+
+fn no_memory() -> Stop {
+    Stop::Failed(Status::resource_exhausted("no memory at the site"))
 }
 
 fn denied(refused: &Refused) -> Status {

@@ -17,6 +17,19 @@ fn pieces_of_one_answer_share_their_history_and_read_back() {
     assert_eq!(unpacker.unpack(second).unwrap(), piece);
 }
 
+/// Pages are unpacked each for itself, also when a reader begins in the middle.
+#[test]
+fn what_follows_a_restart_needs_nothing_of_what_came_before() {
+    let mut packer = Packer::default();
+    packer.restart().unwrap();
+    let piece = rows(2000);
+    let first = packer.pack(piece.clone(), false).unwrap();
+    packer.restart().unwrap();
+    let again = packer.pack(piece.clone(), false).unwrap();
+    assert_eq!(first.data, again.data);
+    assert_eq!(Unpacker::default().unpack(again).unwrap(), piece);
+}
+
 #[test]
 fn a_short_answer_travels_plain() {
     let packed = Packer::default().pack(rows(3), true).unwrap();
