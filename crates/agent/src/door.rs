@@ -9,7 +9,9 @@ mod change;
 #[cfg(test)]
 mod consent_tests;
 mod credentials;
+mod known;
 mod reach;
+mod refused;
 mod rights;
 mod site;
 mod switch;
@@ -27,6 +29,8 @@ pub(crate) use budget::Purse;
 pub use change::ChangeError;
 pub(crate) use credentials::Replaced;
 pub use reach::Reach;
+pub use refused::Refused;
+use refused::{not_paired, repeated};
 pub(crate) use rights::writes_to_proto;
 pub use site::{LastLook, Looked, SiteDoor, Words};
 use switch::site_off;
@@ -34,16 +38,13 @@ use time::LocalTime;
 pub(crate) use watching::{Stage, Watch};
 
 use crate::{
-    consent::{Meter, Origin, Spent, State, Takes, Used, Wants},
+    consent::{Meter, Origin, State, Takes, Used, Wants},
     journal::{Entry, Journal},
     store::{
         AuditLine, AuditRow, Happened, Known, LedgerKey, NewPairing, PairingRecord, Store, StoreError, Who,
     },
 };
-use link_api::{
-    convert,
-    proto::{self, Refusal},
-};
+use link_api::proto::{self, Refusal};
 use model::{Access, Clock, Command, DeviceId, Effect, IntegratorId, QueryId, SiteFacts, SiteId, Timestamp};
 use std::{
     collections::{HashMap, HashSet},
@@ -51,15 +52,9 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 use tokio::sync::watch;
-use trust::{Kind, Peer};
-
-/// Most gateway instances of one integrator that a site keeps apart.
-const INSTANCES: usize = 1024;
-/// Longest name of an instance, bytes.
-const INSTANCE_NAME: usize = 256;
+use trust::Peer;
 
 /// A command that wants in.
 #[derive(Clone, Debug)]
@@ -90,61 +85,6 @@ pub(crate) struct Taken {
     pub(crate) hosted: bool,
     /// It was counted when it was taken.
     pub(crate) counted: bool,
-}
-
-/// Why it may not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// In the contract's words.
-    pub refusal: Refusal,
-    /// In people's.
-    pub message: String,
-    /// When to come again, where that is known.
-    pub again: Option<Duration>,
-}
-
-impl Refused {
-    pub(crate) fn new(refusal: Refusal, message: impl Into<String>) -> Self {
-        Refused { refusal, message: message.into(), again: None }
-    }
-
-    /// What the practice does not consent to.
-    pub(crate) fn by_practice(refusal: Refusal) -> Self {
-        let words = link_api::refusal::words(refusal);
-        let message = words.map_or_else(
-            || "The practice does not allow this.".to_owned(),
-            |words| format!("{} {}", words.why, words.next),
-        );
-        Refused::new(refusal, message)
-    }
-
-    /// The end of a command that was refused.
-    pub fn ended(&self) -> proto::Ended {
-        proto::Ended {
-            status: proto::Status::Refused.into(),
-            refusal: self.refusal.into(),
-            effect: proto::Effect::NotExecuted.into(),
-            error: Some(convert::halo_error(
-                match self.refusal {
-                    Refusal::NotPaired => 403,
-                    Refusal::UnknownCatalogue => 400,
-                    Refusal::Repeated => 409,
-                    other => link_api::refusal::words(other).map_or(503, |words| words.status.into()),
-                },
-                self.message.as_str(),
-            )),
-            retry_after_ms: self
-                .again
-                .map_or(0, |again| u64::try_from(again.as_millis()).unwrap_or(u64::MAX)),
-            ..proto::Ended::default()
-        }
-    }
-}
-
-impl From<Spent> for Refused {
-    fn from(spent: Spent) -> Self {
-        Refused { again: Some(spent.again), ..Refused::by_practice(spent.refusal) }
-    }
 }
 
 /// What is known of a request beside what it asks for.
@@ -565,51 +505,6 @@ impl Door {
         found.map(|c| c.name.as_str().into())
     }
 
-    /// The pairing of a peer whose certificate is not retired.
-    fn known(&self, peer: &Peer, site: SiteId) -> Result<Arc<PairingRecord>, Refused> {
-        if peer.kind != Kind::Integrator {
-            return Err(not_paired());
-        }
-        let integrator = IntegratorId(peer.id);
-        let found = read(&self.pairings).get(&(site, integrator)).cloned();
-        let found = found.filter(|p| p.root_spki == peer.root_spki);
-        let pairing = found.ok_or_else(|| self.stranger(site, integrator))?;
-        if peer.not_after <= self.clock.now() {
-            return Err(Refused::new(
-                Refusal::NotPaired,
-                "This gateway's certificate has expired; it must issue a new one.",
-            ));
-        }
-        self.check_serial(peer, site, pairing.integrator)?;
-        Ok(pairing)
-    }
-
-    /// A higher serial retires the lower ones of the same instance.
-    fn check_serial(&self, peer: &Peer, site: SiteId, integrator: IntegratorId) -> Result<(), Refused> {
-        let retired = || {
-            let how = "This gateway's certificate was retired by a newer one of the same gateway.";
-            Refused::new(Refusal::NotPaired, how)
-        };
-        let mut serials = lock(&self.serials);
-        let instances = serials.entry((site, integrator)).or_default();
-        match instances.get(peer.name.as_str()) {
-            Some(highest) if peer.serial < *highest => return Err(retired()),
-            Some(highest) if peer.serial == *highest => return Ok(()),
-            None if instances.len() >= INSTANCES || peer.name.len() > INSTANCE_NAME => {
-                let how = "This site knows as many gateways of this integrator as it can tell apart.";
-                return Err(Refused::new(Refusal::NotPaired, how));
-            }
-            _ => instances.insert(peer.name.as_str().into(), peer.serial),
-        };
-        // Under the lock, so that two sessions can't store their serials in the wrong order. Once per certificate.
-        if let Err(error) = self.store.saw_serial(site, integrator, &peer.name, peer.serial) {
-            tracing::error!(%error, "a certificate's serial could not be kept");
-            instances.remove(peer.name.as_str());
-            return Err(Refused::new(Refusal::Busy, "The site can't write to its disk, so it runs nothing."));
-        }
-        Ok(())
-    }
-
     fn reload(&self) -> Result<(), StoreError> {
         // Held while reading, so that two reloads can't leave the older answer in place.
         let mut pairings = write(&self.pairings);
@@ -623,17 +518,6 @@ impl Door {
         self.consents.send_modify(|count| *count += 1);
         Ok(())
     }
-}
-
-fn not_paired() -> Refused {
-    let how = "The integrator is not paired with this site. Ask the practice for a pairing code and pair.";
-    Refused::new(Refusal::NotPaired, how)
-}
-
-fn repeated() -> Refused {
-    let how =
-        "This query's id was used before: nothing was run. Ask for its outcome, or send it under a new id.";
-    Refused::new(Refusal::Repeated, how)
 }
 
 fn effect_name(effect: Effect) -> &'static str {

@@ -6,6 +6,7 @@ use crate::{
     testkit::{Bench, DAY, command},
 };
 use std::time::Duration;
+use trust::Kind;
 
 fn request(id: u128, text: &str) -> Request {
     let query = QueryId(uuid::Uuid::from_u128(id));

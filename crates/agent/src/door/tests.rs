@@ -1,6 +1,7 @@
 use super::*;
 use crate::testkit::{Bench, DAY, command};
 use model::Clock;
+use trust::Kind;
 
 fn request(id: u128, text: &str) -> Request {
     Request {
