@@ -445,32 +445,28 @@ impl Pump {
         &mut self,
         columns: Option<proto::Columns>,
         rows: Vec<u8>,
-        refused: Pin<&mut impl Future<Output = Refused>>,
+        mut refused: Pin<&mut impl Future<Output = Refused>>,
         told: &mut bool,
     ) -> Sent {
         let (started, bytes) = (self.started, rows.len());
         let event = self.event(columns, rows, None);
         let deadline = self.deadline;
         let mut sending = pin!(self.events.send(event));
-        tokio::select! {
-            biased;
-            refused = refused, if !*told => {
-                *told = true;
-                if self.flow.refuse(refused.refusal, bytes) {
-                    // The last message says it then.
-                    self.started = started;
-                    return Sent::KeptBack;
+        loop {
+            tokio::select! {
+                biased;
+                refused = refused.as_mut(), if !*told => {
+                    *told = true;
+                    if self.flow.refuse(refused.refusal, bytes) {
+                        // The last message says it then.
+                        self.started = started;
+                        return Sent::KeptBack;
+                    }
+                    // It has ended already, and this is the rest of it.
                 }
-                // It has ended already, and this is the rest of it.
+                _ = &mut sending => return Sent::Taken,
+                () = sleep_until(deadline) => break,
             }
-            _ = &mut sending => return Sent::Taken,
-            () = sleep_until(deadline) => {}
-        }
-        if *told && Instant::now() < deadline {
-            return match timeout(LAST_WORD, sending).await {
-                Ok(_) => Sent::Taken,
-                Err(_) => Sent::Late,
-            };
         }
         self.flow.stop(Stop::TimedOut);
         let _ = timeout(LAST_WORD, sending).await;
