@@ -62,6 +62,14 @@ fn state(bench: &Bench, n: u128) -> JobState {
     bench.host.jobs().states(&ask(bench, n)).unwrap().remove(0)
 }
 
+/// The process dies, and a new one takes up what is on the disk.
+fn crash(bench: Bench) -> Bench {
+    let bench = bench.crash();
+    bench.host.issue().unwrap();
+    bench.drive();
+    bench
+}
+
 fn cancel(bench: &Bench, n: u128, force: bool) -> JobState {
     bench
         .host

@@ -40,13 +40,6 @@ pub(super) fn arm(bench: &Bench, point: &'static str) -> Parked {
     Parked { hit, _hold: hold }
 }
 
-fn restart(bench: Bench) -> Bench {
-    let bench = bench.crash();
-    bench.host.issue().unwrap();
-    bench.drive();
-    bench
-}
-
 fn count(bench: &Bench, text: &str) -> usize {
     bench.engine.log.lock().unwrap().iter().filter(|(logged, _)| logged == text).count()
 }
@@ -66,7 +59,7 @@ async fn killed_anywhere_a_read_runs_again_and_a_write_is_never_started_twice() 
             .await
             .unwrap();
             hit.unwrap();
-            let bench = restart(bench);
+            let bench = crash(bench);
             drop(parked);
             let (end, state) = ended(&bench, 1).await;
             let certain = matches!(point, "before begin" | "ended");
@@ -105,7 +98,7 @@ async fn what_waits_waits_on_with_the_time_that_it_has_left() {
     bench.clock.pass(Duration::from_secs(8));
     // Down for a while.
     bench.clock.advance(Duration::from_secs(4));
-    let bench = restart(bench);
+    let bench = crash(bench);
     assert_eq!(ended(&bench, 1).await.0.status(), proto::Status::Successful);
     assert_eq!(ended(&bench, 2).await.0.status(), proto::Status::ExpiredInQueue);
     assert_eq!(count(&bench, "update two"), 0);
@@ -138,7 +131,7 @@ async fn a_read_that_is_cut_off_each_time_is_not_begun_for_ever() {
         while count(&bench, "sleep") < times {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        bench = restart(bench);
+        bench = crash(bench);
     }
     let (end, _) = ended(&bench, 1).await;
     assert_eq!(
@@ -172,7 +165,7 @@ async fn a_cancel_that_was_acknowledged_outlives_the_process() {
     submit(&bench, request(1, "slow"));
     until(&bench, 1, |state| state.status() == JobStatus::JobExecuting).await;
     cancel(&bench, 1, false);
-    let bench = restart(bench);
+    let bench = crash(bench);
     drop(parked);
     assert_eq!(ended(&bench, 1).await.0.status(), proto::Status::Cancelled);
     assert_eq!(count(&bench, "slow"), 1);
@@ -329,7 +322,7 @@ async fn model(seed: u64) {
                 let submitting =
                     std::thread::spawn(move || drop(jobs.submit(&caller, Wanted::read(first).unwrap())));
                 let parked = tokio::task::spawn_blocking(move || parked.wait()).await.unwrap();
-                bench = restart(bench);
+                bench = crash(bench);
                 drop(parked);
                 submitting.join().unwrap();
                 let there = state(&bench, n).status() != JobStatus::JobUnknown;
@@ -352,7 +345,7 @@ async fn model(seed: u64) {
                 reader.read(&bench);
                 bench.host.jobs().tidy().unwrap();
             }
-            10 => bench = restart(bench),
+            10 => bench = crash(bench),
             _ => {
                 let parked = arm(&bench, POINTS[rng.random_range(0..POINTS.len())]);
                 let parked = tokio::task::spawn_blocking(move || {
@@ -360,7 +353,7 @@ async fn model(seed: u64) {
                     parked
                 });
                 let parked = parked.await.unwrap();
-                bench = restart(bench);
+                bench = crash(bench);
                 drop(parked);
             }
         }

@@ -7,13 +7,6 @@ fn fence(bench: &Bench, n: u128) -> JobState {
     bench.host.jobs().states(&StateAsk { fence: true, ..ask(bench, n) }).unwrap().remove(0)
 }
 
-fn crash(bench: Bench) -> Bench {
-    let bench = bench.crash();
-    bench.host.issue().unwrap();
-    bench.drive();
-    bench
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_submit_that_comes_after_unknown_was_said_is_not_taken_also_after_a_restart() {
     let bench = bench(Access::ReadWrite);

@@ -116,16 +116,12 @@ async fn a_clock_that_is_set_and_a_restart_neither_double_nor_lose_a_run() {
     bench.host.jobs().wake.notify_one();
     tokio::time::sleep(Duration::from_millis(50)).await;
     after(&bench, 1, 1, 0).await;
-    let bench = bench.crash();
-    bench.host.issue().unwrap();
-    bench.drive();
+    let bench = crash(bench);
     tokio::time::sleep(Duration::from_millis(50)).await;
     after(&bench, 1, 1, 0).await;
     // Down over two of its times: the newest is run.
     bench.clock.advance(MINUTE * 2);
-    let bench = bench.crash();
-    bench.host.issue().unwrap();
-    bench.drive();
+    let bench = crash(bench);
     after(&bench, 1, 2, 0).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(bench.engine.log.lock().unwrap().len(), 2);
@@ -140,9 +136,7 @@ async fn a_run_that_was_cut_off_counts_as_failed_and_is_not_run_again() {
         while bench.engine.runs.load(Ordering::SeqCst) == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let bench = bench.crash();
-        bench.host.issue().unwrap();
-        bench.drive();
+        let bench = crash(bench);
         after(&bench, 1, 0, 1).await;
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(bench.engine.log.lock().unwrap().len(), 1);
@@ -177,23 +171,32 @@ async fn a_result_beyond_eight_mib_fails_and_the_one_before_stays() {
     assert_eq!(bench.host.jobs().load().unwrap().spool_used, 0);
 }
 
-/// A run that takes the whole process down with it must not do so each minute for ever; one that only was unlucky goes on by itself.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_is_cut_off_three_times_in_a_row_lets_time_pass_and_says_why() {
-    let mut bench = bench(Access::ReadOnly);
-    register(&bench, 1, "sleep", 200);
+/// So many runs have reached the database.
+async fn began(bench: &Bench, runs: usize) {
+    while bench.engine.log.lock().unwrap().len() < runs {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The process dies in the middle of the first three runs, each at its time.
+async fn cut_off_three_runs(mut bench: Bench) -> Bench {
     for times in 1..=3 {
-        while bench.engine.log.lock().unwrap().len() < times {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        bench = bench.crash();
-        bench.host.issue().unwrap();
-        bench.drive();
+        began(&bench, times).await;
+        bench = crash(bench);
         after(&bench, 1, 0, times as u64).await;
         if times < 3 {
             pass(&bench, MINUTE);
         }
     }
+    bench
+}
+
+/// A run that takes the whole process down with it must not do so each minute for ever; one that only was unlucky goes on by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_cut_off_three_times_in_a_row_lets_time_pass_and_says_why() {
+    let mut bench = bench(Access::ReadOnly);
+    register(&bench, 1, "sleep", 200);
+    bench = cut_off_three_runs(bench).await;
     let why = after(&bench, 1, 0, 3).await.last_error.unwrap();
     assert_eq!(why.code, 500);
     assert!(
@@ -203,20 +206,14 @@ async fn a_run_that_is_cut_off_three_times_in_a_row_lets_time_pass_and_says_why(
     );
     // Its times come and are left out, also after a start that cut nothing off.
     pass(&bench, MINUTE * 5);
-    let mut bench = bench.crash();
-    bench.host.issue().unwrap();
-    bench.drive();
+    let mut bench = crash(bench);
     pass(&bench, MINUTE * 4);
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(bench.engine.log.lock().unwrap().len(), 3);
     // The next one is cut off as well: twice as long.
     pass(&bench, MINUTE);
-    while bench.engine.log.lock().unwrap().len() < 4 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    bench = bench.crash();
-    bench.host.issue().unwrap();
-    bench.drive();
+    began(&bench, 4).await;
+    bench = crash(bench);
     let why = after(&bench, 1, 0, 4).await.last_error.unwrap();
     assert!(why.message.contains("20 minutes"), "{}", why.message);
     pass(&bench, MINUTE * 19);
@@ -224,9 +221,7 @@ async fn a_run_that_is_cut_off_three_times_in_a_row_lets_time_pass_and_says_why(
     assert_eq!(bench.engine.log.lock().unwrap().len(), 4);
     // It was chance after all: the process outlives a run, and all is as before.
     pass(&bench, MINUTE);
-    while bench.engine.log.lock().unwrap().len() < 5 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    began(&bench, 5).await;
     bench.engine.release();
     assert_eq!(after(&bench, 1, 1, 4).await.last_error, None);
     pass(&bench, MINUTE);
@@ -238,18 +233,7 @@ async fn a_run_that_is_cut_off_three_times_in_a_row_lets_time_pass_and_says_why(
 async fn one_whose_duration_ends_while_its_runs_are_left_out_is_completed() {
     let mut bench = bench(Access::ReadOnly);
     register(&bench, 1, "sleep", 5);
-    for times in 1..=3 {
-        while bench.engine.log.lock().unwrap().len() < times {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        bench = bench.crash();
-        bench.host.issue().unwrap();
-        bench.drive();
-        after(&bench, 1, 0, times as u64).await;
-        if times < 3 {
-            pass(&bench, MINUTE);
-        }
-    }
+    bench = cut_off_three_runs(bench).await;
     pass(&bench, MINUTE * 3);
     until(&bench, 1, |state| state.status() == JobStatus::JobCompleted).await;
     assert_eq!(bench.engine.log.lock().unwrap().len(), 3);
