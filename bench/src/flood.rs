@@ -2,13 +2,13 @@
 
 use crate::{
     report::{Aim, Report, say},
-    uplink::{RATE, ROUND_TRIP, Uplink},
+    uplink::{self, RATE, ROUND_TRIP},
 };
 use anyhow::{Result, bail};
 use futures::{StreamExt, future::try_join_all, stream::FuturesUnordered};
 use halo::{
     http::Client,
-    system::{Guest, Options, System},
+    system::{Guest, System},
 };
 use http::Method;
 use model::{Clock, SystemClock};
@@ -38,18 +38,7 @@ pub(crate) async fn measure(
     report: &mut Report,
 ) -> Result<()> {
     say(&format!("\nstarting {integrators} integrators' gateways"));
-    let uplink = match Uplink::make() {
-        Ok(uplink) => uplink,
-        Err(error) => {
-            say(&format!("\n(h) is left out: {error:#}"));
-            return Ok(());
-        }
-    };
-    let route = |cloud| uplink.route(cloud);
-    let mut options = Options::new(data.join("flood"))?;
-    options.route_link = Some(&route);
-    options.wrap_link = uplink.wrap();
-    let system = System::start(&options, &mut |_| {}).await?;
+    let Some((system, _uplink)) = uplink::system("h", &data.join("flood")).await? else { return Ok(()) };
     let mut guests = Vec::with_capacity(integrators);
     for number in 0..integrators {
         guests.push(system.guest(&format!("Integrator{number:02}")).await?);

@@ -1,15 +1,12 @@
 //! (g) Immediate queries of one row while an extract is fetched, over a practice's uplink.
 
 use crate::{
-    report::{Aim, Report, say},
+    report::{Aim, Report},
     rows,
-    uplink::{RATE, ROUND_TRIP, Uplink},
+    uplink::{self, RATE, ROUND_TRIP},
 };
 use anyhow::{Context, Result, bail};
-use halo::{
-    http::Client,
-    system::{Options, System},
-};
+use halo::{http::Client, system::System};
 use http::Method;
 use http_body_util::BodyExt;
 use model::{Clock, SystemClock};
@@ -21,18 +18,7 @@ use tokio::sync::watch;
 const EXTRACT: u64 = 200_000_000;
 
 pub(crate) async fn measure(data: &Path, queries: usize, quick: bool, report: &mut Report) -> Result<()> {
-    let uplink = match Uplink::make() {
-        Ok(uplink) => uplink,
-        Err(error) => {
-            say(&format!("\n(g) is left out: {error:#}"));
-            return Ok(());
-        }
-    };
-    let route = |cloud| uplink.route(cloud);
-    let mut options = Options::new(data.join("lanes"))?;
-    options.route_link = Some(&route);
-    options.wrap_link = uplink.wrap();
-    let system = System::start(&options, &mut |_| {}).await?;
+    let Some((system, _uplink)) = uplink::system("g", &data.join("lanes")).await? else { return Ok(()) };
     let outcome = compare(&system, queries, if quick { EXTRACT / 10 } else { EXTRACT }, report).await;
     system.stop().await?;
     outcome

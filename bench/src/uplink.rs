@@ -3,13 +3,15 @@
 //! The kernel's token bucket (`tc`, tbf) sets the rate and holds a queue of one bandwidth-delay product, as a router does; the
 //! way's length is the test kit's proxy. Needs root.
 
+use crate::report::say;
 use anyhow::{Context, Result, bail};
+use halo::system::{Options, System};
 use lab::{DelayProxy, line::Shape, proxy};
 use std::{
     cell::RefCell,
     fs,
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
@@ -27,9 +29,25 @@ pub(crate) struct Uplink {
     proxy: RefCell<Option<DelayProxy>>,
 }
 
+/// A system whose Link is behind such a line, for as long as that is kept. `None`, with the reason said, where this account may not make one.
+pub(crate) async fn system(part: &str, data: &Path) -> Result<Option<(System, Uplink)>> {
+    let uplink = match Uplink::make() {
+        Ok(uplink) => uplink,
+        Err(error) => {
+            say(&format!("\n({part}) is left out: {error:#}"));
+            return Ok(None);
+        }
+    };
+    let route = |cloud| uplink.route(cloud);
+    let mut options = Options::new(data)?;
+    options.route_link = Some(&route);
+    options.wrap_link = uplink.wrap();
+    let system = System::start(&options, &mut |_| {}).await?;
+    Ok(Some((system, uplink)))
+}
+
 impl Uplink {
-    /// Makes the namespace; `None`, with the reason said, where this account may not.
-    pub(crate) fn make() -> Result<Uplink> {
+    fn make() -> Result<Uplink> {
         let uplink = Uplink { name: format!("halo-bench-{}", std::process::id()), proxy: RefCell::default() };
         let (name, host, inner) = (uplink.name.as_str(), "halo-bench-out", "halo-bench-in");
         // Left behind by a run that was killed.
@@ -57,12 +75,12 @@ impl Uplink {
     }
 
     /// What to put before a command line that is to run inside.
-    pub(crate) fn wrap(&self) -> Vec<String> {
+    fn wrap(&self) -> Vec<String> {
         ["ip", "netns", "exec", &self.name].map(str::to_owned).to_vec()
     }
 
     /// The address by which the cloud is reached from inside.
-    pub(crate) fn route(&self, cloud: SocketAddr) -> SocketAddr {
+    fn route(&self, cloud: SocketAddr) -> SocketAddr {
         let shape = Shape { delay: ROUND_TRIP / 2, rate: None };
         let options = proxy::Options { shape, listen: HERE.into(), ..proxy::Options::plain(cloud) };
         match DelayProxy::start(options) {
