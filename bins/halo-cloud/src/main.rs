@@ -126,6 +126,7 @@ impl ConfigArgument {
 }
 
 fn main() -> ExitCode {
+    crash::guard();
     let result = match Arguments::parse().command {
         Command::Run { config } => config.load().and_then(run::run),
         Command::Admit { config, integrator, name } => {

@@ -87,6 +87,7 @@ impl ConfigArgument {
 }
 
 fn main() -> ExitCode {
+    crash::guard();
     let done = match Arguments::parse().command {
         Command::Run { config } => config.read().and_then(run::run),
         Command::Identity { config } => config.read().and_then(|config| {

@@ -77,6 +77,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    crash::guard();
     let done = match Arguments::parse().command {
         Command::Run { config } => Config::read(&config::path(config)).map_err(Into::into).and_then(by_hand),
         Command::Service { config } => managed::dispatch(config),

@@ -55,6 +55,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    crash::guard();
     let arguments = Arguments::parse();
     match run(&arguments) {
         Ok(code) => code,

@@ -6,6 +6,7 @@ mod diagnose;
 mod forgetting;
 mod kinds;
 mod setup;
+mod shown;
 mod status;
 mod switching;
 
@@ -201,16 +202,17 @@ struct Common {
 }
 
 fn main() -> ExitCode {
+    crash::guard();
     let done = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Into::into)
         .and_then(|runtime| runtime.block_on(run(Arguments::parse().command)));
-    match done.and_then(|(text, well)| Ok((writeln!(std::io::stdout(), "{text}")?, well))) {
+    match done.and_then(|(text, well)| Ok((writeln!(std::io::stdout(), "{}", shown::plain(&text))?, well))) {
         Ok(((), true)) => ExitCode::SUCCESS,
         Ok(((), false)) => ExitCode::FAILURE,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "HaloLinkUtility: {error:#}");
+            let _ = writeln!(std::io::stderr(), "HaloLinkUtility: {}", shown::plain(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }
@@ -321,7 +323,7 @@ fn audit_text(rows: &[AuditRow]) -> String {
             &row.effect,
         ];
         for word in words.into_iter().flatten() {
-            text += &format!(" {word}");
+            text += &format!(" {}", shown::one_line(word));
         }
         if let Some(device) = &row.device {
             text += &format!(" desktop={device}");
@@ -333,7 +335,7 @@ fn audit_text(rows: &[AuditRow]) -> String {
             text += &number.map(|number| format!(" {name}={number}")).unwrap_or_default();
         }
         if let Some(detail) = &row.detail {
-            text += &format!("\n    {detail}");
+            text += &format!("\n    {}", shown::one_line(detail));
         }
         for parameter in &row.parameters {
             // As JSON writes it: a value can't end the line, or paint the screen.
@@ -341,7 +343,7 @@ fn audit_text(rows: &[AuditRow]) -> String {
                 parameter.value.as_ref().map(|value| serde_json::Value::from(value.as_str()).to_string());
             text += &format!(
                 "\n    {}{}",
-                parameter.name,
+                shown::one_line(&parameter.name),
                 value.map(|value| format!(" = {value}")).unwrap_or_default()
             );
         }

@@ -34,31 +34,35 @@ impl Canary {
         &self.text
     }
 
-    /// Every form to look for: UTF-8, UTF-16 (little endian), base64 at its three alignments, hex in both cases.
+    /// Every form to look for: UTF-16 (little endian), and all those of [`needles`].
     /// `label` says where the marker was planted and starts each needle's label.
     pub fn needles(&self, label: &str) -> Vec<Needle> {
-        let bytes = self.text.as_bytes();
-        let named = |form: &str, bytes: Vec<u8>| Needle { label: format!("{label}/{form}"), bytes };
-        let mut needles = vec![
-            named("utf-8", bytes.to_vec()),
-            named("utf-16le", self.text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
-        ];
-        for offset in 0..3 {
-            let plain = base64_core(bytes, offset);
-            let url = plain.replace('+', "-").replace('/', "_");
-            if url != plain {
-                needles.push(named(&format!("base64url+{offset}"), url.into_bytes()));
-            }
-            needles.push(named(&format!("base64+{offset}"), plain.into_bytes()));
-        }
-        let hex = bytes.iter().fold(String::new(), |mut all, byte| {
-            write!(all, "{byte:02x}").expect("writing to a String can't fail");
-            all
-        });
-        needles.push(named("HEX", hex.to_uppercase().into_bytes()));
-        needles.push(named("hex", hex.into_bytes()));
-        needles
+        let wide = self.text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let mut all = needles(label, self.text.as_bytes());
+        all.push(Needle { label: format!("{label}/utf-16le"), bytes: wide });
+        all
     }
+}
+
+/// Every form of a secret that is bytes and not text, such as a key: as it is, base64 at its three alignments, hex in both cases.
+pub fn needles(label: &str, bytes: &[u8]) -> Vec<Needle> {
+    let named = |form: &str, bytes: Vec<u8>| Needle { label: format!("{label}/{form}"), bytes };
+    let mut needles = vec![named("plain", bytes.to_vec())];
+    for offset in 0..3 {
+        let plain = base64_core(bytes, offset);
+        let url = plain.replace('+', "-").replace('/', "_");
+        if url != plain {
+            needles.push(named(&format!("base64url+{offset}"), url.into_bytes()));
+        }
+        needles.push(named(&format!("base64+{offset}"), plain.into_bytes()));
+    }
+    let hex = bytes.iter().fold(String::new(), |mut all, byte| {
+        write!(all, "{byte:02x}").expect("writing to a String can't fail");
+        all
+    });
+    needles.push(named("HEX", hex.to_uppercase().into_bytes()));
+    needles.push(named("hex", hex.into_bytes()));
+    needles
 }
 
 /// The base64 characters that depend on `bytes` alone when it stands `offset` bytes into a base64 text.
