@@ -3,7 +3,7 @@
 use super::{PMS_ID, PMS_NAME, Part, System, write_config};
 use crate::http::Client;
 use anyhow::{Context, Result, bail};
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// One of them, paired with the system's site. Dropping it kills its gateway.
 #[derive(Debug)]
@@ -17,6 +17,14 @@ pub struct Guest {
 impl System {
     /// Starts another integrator's gateway and pairs it, with the demo's login.
     pub async fn guest(&self, name: &str) -> Result<Guest> {
+        let guest = self.stranger(name).await?;
+        self.let_in(&guest).await?;
+        Ok(guest)
+    }
+
+    /// Starts another integrator's gateway, which the platform admits and no practice knows. Its data folder is
+    /// [`System::guest_data`]: what is put there before is its own.
+    pub async fn stranger(&self, name: &str) -> Result<Guest> {
         let programs = &self.programs;
         let config = programs.config.join("guests").join(name).with_extension("toml");
         let folder = config.parent().context("no folder for guests")?;
@@ -28,7 +36,7 @@ impl System {
             &config,
             &[
                 ("listen", SocketAddr::from(([127, 0, 0, 1], 0)).to_string()),
-                ("data", self.description.data.join("guests").join(name).display().to_string()),
+                ("data", self.guest_data(name).display().to_string()),
                 ("integrator_name", name.to_owned()),
                 ("environment", "demo".to_owned()),
             ],
@@ -41,10 +49,12 @@ impl System {
             programs.ask("halo-gateway", &["key", "add", "--name", "guest", "--json"], &config).await?;
         let key = super::text(&made, "subscriptionKey")?.to_owned();
         let (gateway, ready) = programs.start_gateway(&config, name).await?;
-        let guest =
-            Guest { name: name.to_owned(), url: super::text(&ready, "listen")?.to_owned(), key, gateway };
-        self.let_in(&guest).await?;
-        Ok(guest)
+        Ok(Guest { name: name.to_owned(), url: super::text(&ready, "listen")?.to_owned(), key, gateway })
+    }
+
+    /// Where a guest's gateway keeps its data.
+    pub fn guest_data(&self, name: &str) -> PathBuf {
+        self.description.data.join("guests").join(name)
     }
 
     async fn let_in(&self, guest: &Guest) -> Result<()> {
@@ -68,6 +78,11 @@ impl System {
 }
 
 impl Guest {
+    /// The base URL of its gateway.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A new connection to its gateway.
     pub async fn client(&self) -> Result<Client> {
         Client::connect(&self.url, &self.key).await

@@ -1,6 +1,9 @@
 //! A relay that lies: made of the outer leg's own pieces, so that Link and gateway take it for theirs, with everything in its hands
 //! that a relay has. It sees who dials, each question, each hint, and the ciphertext; and does with them as it is told.
 
+// Each test program uses some of it.
+#![allow(dead_code)]
+
 mod tamper;
 
 use model::{Availability, Clock, IntegratorId, SiteFacts, SiteId, SiteStatus, SystemClock};
@@ -16,7 +19,12 @@ use std::{
     time::Duration,
 };
 use tamper::Tamper;
-use tokio::{net::TcpListener, sync::broadcast};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    sync::broadcast,
+    time::timeout,
+};
 use tokio_rustls::TlsAcceptor;
 use trust::{Kind, Operational, Root};
 use tunnel::{
@@ -55,7 +63,12 @@ struct Shared {
     /// A site that nobody asked for.
     other: Operational,
     told: Counts,
+    /// What went to a site on the stream that it carried last.
+    recorded: Mutex<Record>,
 }
+
+/// Ciphertext of one stream, towards the site.
+type Record = Arc<Mutex<Vec<u8>>>;
 
 /// What it did.
 #[derive(Debug, Default)]
@@ -96,6 +109,7 @@ impl Liar {
             cut: broadcast::Sender::new(1),
             other: other.issue("another practice", 1, SystemClock.now(), hour).expect("a certificate"),
             told: Counts::default(),
+            recorded: Mutex::default(),
         });
         tokio::spawn(accept(shared.clone(), listener, TlsAcceptor::from(server)));
         Liar { address, shared }
@@ -112,6 +126,26 @@ impl Liar {
 
     pub(crate) fn told(&self) -> &Counts {
         &self.shared.told
+    }
+
+    /// What went to a site on the stream that it carried last.
+    pub(crate) fn recorded(&self) -> Vec<u8> {
+        locked(&locked(&self.shared.recorded)).clone()
+    }
+
+    /// Plays a record to a site on a stream of its own; gives what the site says to it, until it hangs up or has been silent for two seconds.
+    pub(crate) async fn replay(&self, site: SiteId, record: &[u8]) -> Vec<u8> {
+        let held = locked(&self.shared.links).get(&site).map(|(joined, _)| joined.clone());
+        let mut stream = held.expect("its Link is connected").open().await.expect("a stream");
+        head::write(&mut stream, &head::Incoming { site }).await.expect("a head");
+        // It may hang up in the middle of it.
+        let _ = stream.write_all(record).await;
+        let _ = stream.flush().await;
+        let (mut said, mut buffer) = (Vec::new(), vec![0; 4096]);
+        while let Ok(Ok(count @ 1..)) = timeout(Duration::from_secs(2), stream.read(&mut buffer)).await {
+            said.extend_from_slice(&buffer[..count]);
+        }
+        said
     }
 
     /// One of its connections, to a Link or a gateway, is closed by it; they dial again.
@@ -289,8 +323,10 @@ async fn splice(shared: &Shared, site: SiteId, mut gateway: Stream, tamper: Opti
         return;
     }
     let mut cut = shared.cut.subscribe();
+    let record = Record::default();
+    *locked(&shared.recorded) = record.clone();
     tokio::select! {
-        () = tamper::carry(gateway, towards, tamper) => {}
+        () = tamper::carry(gateway, towards, tamper, &record) => {}
         _ = cut.recv() => {}
     }
 }
@@ -315,6 +351,6 @@ fn sites(shared: &Shared, wanted: impl Fn(&SiteId, &SiteFacts) -> bool) -> Answe
 
 async fn say(mut stream: Stream, answer: &Answer) {
     if head::write(&mut stream, answer).await.is_ok() {
-        let _ = tokio::io::AsyncWriteExt::shutdown(&mut stream).await;
+        let _ = stream.shutdown().await;
     }
 }

@@ -1,7 +1,7 @@
 //! What can be done to ciphertext on its way.
 
 use rand::{Rng, rngs::StdRng};
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tunnel::Stream;
 
@@ -40,15 +40,18 @@ impl Tamper {
     }
 }
 
-/// Carries bytes both ways until one side ends.
-pub(crate) async fn carry(gateway: Stream, site: Stream, tamper: Option<Tamper>) {
+/// No record is longer, bytes: the first commands of a session fit many times.
+const RECORD: usize = 1 << 20;
+
+/// Carries bytes both ways until one side ends, and keeps what goes to the site.
+pub(crate) async fn carry(gateway: Stream, site: Stream, tamper: Option<Tamper>, record: &Mutex<Vec<u8>>) {
     let (gateway_read, gateway_write) = tokio::io::split(gateway);
     let (site_read, site_write) = tokio::io::split(site);
     let there = tamper.filter(|tamper| tamper.towards_site);
     let back = tamper.filter(|tamper| !tamper.towards_site);
     tokio::select! {
-        () = one_way(gateway_read, site_write, there) => {}
-        () = one_way(site_read, gateway_write, back) => {}
+        () = one_way(gateway_read, site_write, there, Some(record)) => {}
+        () = one_way(site_read, gateway_write, back, None) => {}
     }
 }
 
@@ -56,11 +59,17 @@ async fn one_way(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     mut tamper: Option<Tamper>,
+    record: Option<&Mutex<Vec<u8>>>,
 ) {
     let mut buffer = vec![0; 4096];
     let mut passed = 0;
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         let mut out = buffer[..count].to_vec();
+        if let Some(record) = record {
+            let mut kept = record.lock().expect("nobody panics with it");
+            let room = RECORD.saturating_sub(kept.len());
+            kept.extend_from_slice(&out[..count.min(room)]);
+        }
         passed += count as u64;
         if let Some(Tamper { how, .. }) = tamper.take_if(|tamper| passed > tamper.after) {
             match how {

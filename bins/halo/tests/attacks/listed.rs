@@ -1,0 +1,62 @@
+//! docs/THREAT-MODEL.md is worth something only as long as the tests that it names are there.
+
+use anyhow::{Result, ensure};
+use std::{collections::HashSet, fs, path::Path};
+
+#[test]
+fn each_defence_of_the_threat_model_names_a_test_that_exists() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut there = HashSet::new();
+    for folder in ["crates", "bins"] {
+        tests_below(&root.join(folder), &mut there)?;
+    }
+    let model = fs::read_to_string(root.join("docs/THREAT-MODEL.md"))?;
+    let mut rows = 0;
+    for row in model.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = row.trim_end_matches('|').rsplit('|').collect();
+        // Rows of tables whose last column is "shown by".
+        let named: Vec<&str> =
+            cells.first().map(|cell| cell.split('`').skip(1).step_by(2)).into_iter().flatten().collect();
+        for name in named.iter().filter(|name| name.contains('_')) {
+            ensure!(there.contains(*name), "docs/THREAT-MODEL.md names a test that isn't there: {name}");
+            rows += 1;
+        }
+    }
+    ensure!(rows > 60, "the list is read wrongly: {rows} tests are named");
+    Ok(())
+}
+
+/// And the other way round: no case of this suite is missing in the document.
+#[test]
+fn each_case_of_the_suite_stands_in_the_threat_model() -> Result<()> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut cases = HashSet::new();
+    tests_below(&here.join("tests/attacks"), &mut cases)?;
+    let model = fs::read_to_string(here.join("../../docs/THREAT-MODEL.md"))?;
+    let about_the_list = |case: &String| case.contains("threat_model");
+    for case in cases.iter().filter(|case| !about_the_list(case)) {
+        ensure!(model.contains(&format!("`{case}`")), "docs/THREAT-MODEL.md does not name {case}");
+    }
+    Ok(())
+}
+
+/// Names of all test functions in the sources below.
+fn tests_below(folder: &Path, into: &mut HashSet<String>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            tests_below(&path, into)?;
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let mut marked = false;
+            for line in fs::read_to_string(&path)?.lines().map(str::trim) {
+                if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+                    marked = true;
+                } else if marked && let Some((_, rest)) = line.split_once("fn ") {
+                    into.extend(rest.split_once('(').map(|(name, _)| name.to_owned()));
+                    marked = false;
+                }
+            }
+        }
+    }
+    Ok(())
+}
