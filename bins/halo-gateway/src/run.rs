@@ -24,6 +24,7 @@ pub(crate) fn run(config: Config) -> Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
     serve::check_address(config.listen, config.allow_plain_http)?;
+    raise_file_limit();
     // Half the cores: a query crosses several tasks one after another, and waking another core for each costs more than
     // it gains. Measured on two cores: 0.83 of the time per query, 1.2 times the rows per second.
     let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
@@ -32,6 +33,19 @@ pub(crate) fn run(config: Config) -> Result<()> {
         .enable_all()
         .build()?
         .block_on(serve_all(config))
+}
+
+/// A caller is one file descriptor, and the usual soft limit is 1,024: so many silent ones would leave none to dial the relay with.
+fn raise_file_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let now = getrlimit(Resource::Nofile);
+        if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum })
+        {
+            tracing::warn!(%error, files = now.current, "can't raise the limit of open files");
+        }
+    }
 }
 
 async fn serve_all(config: Config) -> Result<()> {

@@ -1,7 +1,7 @@
 //! docs/THREAT-MODEL.md is worth something only as long as the tests that it names are there.
 
 use anyhow::{Result, ensure};
-use std::{collections::HashSet, fs, path::Path};
+use std::{collections::HashSet, fs, path::Path, process::Command};
 
 #[test]
 fn each_defence_of_the_threat_model_names_a_test_that_exists() -> Result<()> {
@@ -33,10 +33,21 @@ fn each_case_of_the_suite_stands_in_the_threat_model() -> Result<()> {
     let mut cases = HashSet::new();
     tests_below(&here.join("tests/attacks"), &mut cases)?;
     let model = fs::read_to_string(here.join("../../docs/THREAT-MODEL.md"))?;
-    let about_the_list = |case: &String| case.contains("threat_model");
+    let about_the_list = |case: &String| case.contains("threat_model") || case.contains("advisories");
     for case in cases.iter().filter(|case| !about_the_list(case)) {
         ensure!(model.contains(&format!("`{case}`")), "docs/THREAT-MODEL.md does not name {case}");
     }
+    Ok(())
+}
+
+/// Whoever asks a list that it can't read must not say that it is empty.
+#[test]
+fn advisories_that_could_not_be_asked_for_are_not_taken_for_none() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut audit = Command::new(root.join("tools/audit.sh"));
+    let done = audit.env("HALO_ADVISORIES", "https://advisories.invalid/db").output()?;
+    let said = String::from_utf8_lossy(&done.stderr);
+    ensure!(done.status.code() == Some(2) && said.contains("NOT CHECKED"), "{done:?}");
     Ok(())
 }
 
