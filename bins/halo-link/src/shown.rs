@@ -9,10 +9,10 @@ fn orders(c: char) -> bool {
     c.is_control() || turns
 }
 
-/// The text with such characters written out (`\u001b`). Line ends stay. All of them fit JSON's own form, so that JSON stays
+/// The text with such characters written out (`\u001b`). Line ends and tabs stay. All of them fit JSON's own form, so that JSON stays
 /// JSON: it has none but inside strings.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
-    written_out(text, |c| orders(c) && c != '\n')
+    written_out(text, |c| orders(c) && c != '\n' && c != '\t')
 }
 
 /// The same without line ends too: for a word that must not become a line of its own.

@@ -348,7 +348,7 @@ fn audit_text(rows: &[AuditRow]) -> String {
             );
         }
         if let Some(statement) = &row.statement {
-            text += &format!("\n    {}", statement.replace('\n', "\n    "));
+            text += &format!("\n    {}", statement.replace("\r\n", "\n").replace('\n', "\n    "));
         }
         text
     };

@@ -171,12 +171,18 @@ async fn a_gateway_that_wants_more_than_the_practice_allows_gets_what_it_allows(
     let system = start(&folder).await?;
     let _guest = system.guest("Greedy").await?;
     let root = rogue::stolen(&system.guest_data("Greedy"))?;
+    let mut greedy = Rogue::open(&system, &rogue::plain(&root)?).await?;
+    // An id is good once, for whatever may write.
+    let once = command("UPDATE PATIENTS SET EMAIL = EMAIL WHERE INTERNALID = 5", Mode::NonQuery, false);
+    ensure!(greedy.run(once.clone()).await?.status() == Status::Successful);
+    let again = greedy.run(once).await?;
+    ensure!(again.refusal() == Refusal::Repeated, "{again:?}");
+
     let set = ["consent", "set", "--integrator", "Greedy", "--access", "read-only", "--json"];
     system.utility(&set).await?;
     let mut client = system.client().await?;
     let before = email(&mut client, &system, 5).await?;
 
-    let mut greedy = Rogue::open(&system, &rogue::plain(&root)?).await?;
     let write = "UPDATE PATIENTS SET EMAIL = 'stolen' WHERE INTERNALID = 5";
     for sql in
         [write.to_owned(), format!("COMMIT; {write}"), format!("EXEC('{}')", write.replace('\'', "''"))]
@@ -189,12 +195,6 @@ async fn a_gateway_that_wants_more_than_the_practice_allows_gets_what_it_allows(
         proto::RunRequest { device: Some("PC-1".to_owned()), ..command("SELECT 1 AS N", Mode::Reader, true) };
     let ended = greedy.run(desktop.clone()).await?;
     ensure!(ended.refusal() == Refusal::ConsentDesktop, "{ended:?}");
-    // An id is good once, for whatever may write.
-    let once = command(write, Mode::NonQuery, false);
-    greedy.run(once.clone()).await?;
-    let again = greedy.run(once).await?;
-    ensure!(again.refusal() == Refusal::Repeated, "{again:?}");
-
     let mut hosted = Rogue::open(&system, &rogue::hosted(&root)?).await?;
     ensure!(hosted.hello().await?.refusal() == Refusal::ConsentHosted);
     let ended = hosted.run(command("SELECT 1 AS N", Mode::Reader, true)).await;
