@@ -15,6 +15,8 @@ pub const VERSION: u32 = 1;
 const CERTIFICATE_BYTES: usize = 4 * 1024;
 /// Largest signature that is read from a control message (ECDSA P-256 in DER is at most 72).
 const SIGNATURE_BYTES: usize = 256;
+/// Largest text for people that is kept of a control message.
+const WORDS_BYTES: usize = 512;
 
 /// One control message. Unknown fields are ignored; an unknown `type` reads as [`Message::Unknown`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,8 +101,23 @@ pub struct Site {
 pub struct Refused {
     /// For programs.
     pub reason: RefusedReason,
-    /// For people; at most 512 bytes.
+    /// For people; at most 512 bytes. As it is read it has nothing that a terminal or a log takes for an order.
+    #[serde(deserialize_with = "words_for_people")]
     pub message: String,
+}
+
+/// A relay's words reach logs and the screens of administrators, and a relay may lie.
+fn words_for_people<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut words = String::new();
+    for c in text.chars().filter(|c| !c.is_control() && !turns(*c)) {
+        if words.len() + c.len_utf8() > WORDS_BYTES {
+            break;
+        }
+        words.push(c);
+    }
+    Ok(words)
 }
 
 /// Reasons of [`Refused`].

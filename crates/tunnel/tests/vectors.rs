@@ -130,6 +130,16 @@ async fn nobody_waits_for_a_head_for_ever() {
     assert!(matches!(head::read::<Ask>(&mut ours).await, Err(head::HeadError::TimedOut)));
 }
 
+/// They reach logs and the screens of administrators.
+#[test]
+fn a_lying_relays_words_paint_nothing_and_are_no_longer_than_said() {
+    let words = format!("ask\u{1b}[2J\r\n{{\"level\":\"x\"}}\u{9b}\u{202e} {}", "é".repeat(2_000));
+    let sent = serde_json::json!({ "type": "refused", "reason": "busy", "message": words }).to_string();
+    let Ok(Message::Refused(refused)) = control::parse(&sent) else { panic!("it is a refusal") };
+    assert!(refused.message.starts_with("ask[2J{\"level\":\"x\"} é") && refused.message.len() <= 512);
+    assert!(!refused.message.chars().any(|c| c.is_control() || c == '\u{202e}'), "{:?}", refused.message);
+}
+
 proptest! {
     // No files of past failures: a failing case is printed whole.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
