@@ -131,7 +131,7 @@ async fn a_paired_integrator_learns_nothing_of_anothers_work() -> Result<()> {
     let told = nosy.link.jobs(proto::JobsRequest::default()).await?.into_inner();
     ensure!(told.jobs.is_empty(), "{told:?}");
     let asks = proto::PagesAsk { query_id: waits.clone(), first: 1, ..Default::default() };
-    let mut pages = nosy.link.pages(futures_once(asks)).await?.into_inner();
+    let mut pages = nosy.link.pages(only(asks)).await?.into_inner();
     let end = pages.message().await?.and_then(|piece| piece.what);
     ensure!(
         matches!(&end, Some(proto::pages_piece::What::End(end)) if end.outcome() == proto::PagesOutcome::PagesNoJob),
@@ -156,7 +156,7 @@ async fn a_paired_integrator_learns_nothing_of_anothers_work() -> Result<()> {
 }
 
 /// One message, then nothing more.
-fn futures_once(ask: proto::PagesAsk) -> impl futures::Stream<Item = proto::PagesAsk> + Send + 'static {
+fn only(ask: proto::PagesAsk) -> impl futures::Stream<Item = proto::PagesAsk> + Send + 'static {
     futures::stream::iter([ask])
 }
 
