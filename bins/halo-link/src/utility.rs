@@ -335,7 +335,7 @@ fn audit_text(rows: &[AuditRow]) -> String {
             text += &number.map(|number| format!(" {name}={number}")).unwrap_or_default();
         }
         if let Some(detail) = &row.detail {
-            text += &format!("\n    {}", shown::one_line(detail));
+            text += &format!("\n    {detail}");
         }
         for parameter in &row.parameters {
             // As JSON writes it: a value can't end the line, or paint the screen.

@@ -150,12 +150,14 @@ pub(crate) fn within<T>(
     answer
 }
 
-/// An identifier whole, other texts cut; neither with what could start a new line in a log or turn a terminal.
+/// What could start a new line in a log or turn a terminal.
+pub(crate) fn unfit(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// An identifier whole, other texts cut; neither with what is [`unfit`].
 fn fit(name: &str, text: &str) -> Result<String, String> {
-    let unfit = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
     let text = text.trim();
     if text.is_empty() {
         return Err("it is empty there".to_owned());

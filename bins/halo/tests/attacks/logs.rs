@@ -23,7 +23,7 @@ async fn what_an_attacker_writes_stays_inside_of_its_line_and_moves_no_cursor() 
     let mut client = system.client().await?;
     for body in [
         json!({ "command": { "text": format!("SELECT '{EVIL}' AS N") } }),
-        json!({ "command": { "text": format!("/* {EVIL} */ SELECT 1 AS N"), "catalogue": EVIL } }),
+        json!({ "command": { "text": format!("/* {EVIL} */ SELECT 1 AS N") }, "catalogue": EVIL }),
         json!({ "command": { "text": "SELECT CAST(@p AS int) AS N", "parameters": [{ "name": "@p", "type": "NVarChar", "value": EVIL }] } }),
         json!({ "command": { "text": "SELECT 1 AS N", "parameters": [{ "name": EVIL, "type": "NVarChar", "value": "1" }] } }),
         json!({ "command": { "text": EVIL } }),

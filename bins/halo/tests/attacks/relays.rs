@@ -20,7 +20,8 @@ async fn what_a_relay_recorded_is_worth_nothing_when_it_plays_it_again() -> Resu
     let route = |_: SocketAddr| liar.get_or_init(|| Liar::start(&certificates, 1)).address;
     let mut options = Options::new(folder.path())?;
     options.patients = 100;
-    (options.route_link, options.route_gateway) = (Some(&route), Some(&route));
+    options.route_link = Some(&route);
+    options.route_gateway = Some(&route);
     let system = System::start(&options, &mut |_| {}).await?;
     let liar = liar.get().context("nobody dialled")?;
 

@@ -129,7 +129,7 @@ impl<'a> Scenario<'a> {
             "{answer}"
         );
         let mut unknown = json!({ "command": self.command() });
-        unknown["command"]["catalogue"] = json!(self.secrets.plant("catalogue"));
+        unknown["catalogue"] = json!(self.secrets.plant("catalogue"));
         self.post(&path, &unknown, 400).await?;
 
         let marker = self.secrets.plant("bad body");

@@ -133,6 +133,13 @@ fn make_code(
     if integrator.is_empty() || integrator.len() > 256 {
         return Err("the integrator's name has 1 to 256 bytes".to_owned());
     }
+    // It stands in the audit and in status, and somebody may have mailed it.
+    if integrator.chars().any(crate::enrich::unfit) {
+        return Err(
+            "the integrator's name has a character that is none to read, such as a line end: type it by hand"
+                .to_owned(),
+        );
+    }
     let new = NewCode { site: which_site(host, site)?, integrator_name: integrator, read_only };
     let mut rng = rand::rngs::OsRng.unwrap_err();
     let (code, record) = host.make_code_by(&new, &mut rng, Some(by)).map_err(|error| error.to_string())?;

@@ -36,6 +36,17 @@ async fn the_utility_makes_codes_and_sees_how_things_stand() {
     assert_eq!(rows.iter().map(|row| row.what.as_str()).collect::<Vec<_>>(), ["paired", "switched-off"]);
 }
 
+/// A name that somebody mailed and that was pasted would otherwise make up lines of its own wherever it is shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_with_what_nobody_can_read_in_it_gets_no_code() {
+    let bench = Bench::new();
+    let (_listening, _report) = serve(&bench);
+    for name in ["Acme\n  Best Practice: on", "Acme\u{1b}[2J", "Acme\u{202e}", "Acme\u{9b}1A"] {
+        let told = ask::<MadeCode>(bench.folder.path(), &code_for(name)).await.unwrap_err();
+        assert!(told.to_string().contains("type it by hand"), "{told}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_service_can_not_do_is_said_and_the_next_question_is_answered() {
     let bench = Bench::new();
