@@ -18,7 +18,7 @@ const KEPT_BACK: &str = "(kept back: it could quote data)";
 ///
 /// On Windows a panic is quiet too; what a crash beyond that leaves is Windows Error Reporting's, and an administrator's to switch off.
 pub fn guard() {
-    panic::set_hook(Box::new(|info| tell(info)));
+    panic::set_hook(Box::new(tell));
     no_core_file();
 }
 

@@ -7,11 +7,13 @@ use crate::{
 use anyhow::{Context, Result, ensure};
 use halo::{http::Client, system::INTEGRATOR};
 use http::Method;
+use lab::memory;
 use link_api::{Code, proto};
 use model::QueryId;
 use proto::{Mode, Refusal, Status};
 use serde_json::json;
-use std::fs;
+use std::{fs, time::Duration};
+use tokio::io::AsyncWriteExt;
 use trust::{Kind, Root};
 use tunnel::{Status as Outer, control::RefusedReason};
 
@@ -156,7 +158,7 @@ async fn a_paired_integrator_learns_nothing_of_anothers_work() -> Result<()> {
             ensure!(state["status"] == "successful", "{state}");
             return system.stop().await;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     anyhow::bail!("the job never ended")
 }
@@ -244,5 +246,48 @@ async fn a_login_is_the_integrators_own_and_a_wrong_one_is_locked_out_before_the
     let answer = client.post(&immediate(&system), &read_only("SELECT 1 AS N")).await?;
     ensure!(answer.status == 200 && rows(&answer)?[0]["N"] == 1, "{answer:?}");
     is_served(&system).await?;
+    system.stop().await
+}
+
+/// Frames of HTTP/2, as RFC 9113 has them: length, type, flags, stream, and what is in it.
+fn frame(kind: u8, flags: u8, stream: u32, inside: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(inside.len()).unwrap_or(0).to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), inside].concat()
+}
+
+/// Tries: a paired gateway sends noise in its session; then floods of pings, of settings, of streams that it resets at once, and a head
+/// that never ends.
+/// Stopped by: the library counts what costs its end something, and ends the session; a head has a limit.
+/// Seen as: a session that ended, in the site's log.
+#[tokio::test(flavor = "multi_thread")]
+async fn floods_inside_of_a_sealed_session_end_that_session_and_no_other() -> Result<()> {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    const MOST: u64 = 256 << 20;
+    let folder = tempfile::tempdir()?;
+    let system = start(&folder).await?;
+    let _guest = system.guest("Noisy").await?;
+    let own = rogue::plain(&rogue::stolen(&system.guest_data("Noisy"))?)?;
+    let begun = [PREFACE, &frame(4, 0, 0, &[])].concat();
+    // `:method: GET`, `:scheme: http`, `:path: /` of the static table.
+    let get = [0x82, 0x86, 0x84];
+    let resets = |n: u32| [frame(1, 4, n * 2 + 1, &get), frame(3, 0, n * 2 + 1, &[0, 0, 0, 8])].concat();
+    let pings = frame(6, 0, 0, &[7; 8]).repeat(100_000);
+    let settings = frame(4, 0, 0, &[0, 3, 0, 0, 0, 1]).repeat(100_000);
+    let streams = (0..50_000).flat_map(resets).collect::<Vec<u8>>();
+    let endless = [frame(1, 0, 1, &get), frame(9, 0, 1, &[0x40; 8_192]).repeat(2_000)].concat();
+    for (what, flood) in [
+        ("noise", vec![0x5A; 1 << 20]),
+        ("pings", [begun.clone(), pings].concat()),
+        ("settings", [begun.clone(), settings].concat()),
+        ("streams that are reset", [begun.clone(), streams].concat()),
+        ("a head without an end", [begun, endless].concat()),
+    ] {
+        let (mut tls, _outer) = rogue::sealed(&system, &own).await?;
+        // It reads nothing, and the site may hang up in the middle of it: either ends the sending.
+        let sent = tokio::time::timeout(Duration::from_secs(3), tls.write_all(&flood)).await;
+        is_served(&system).await.with_context(|| format!("after {what}, sent: {sent:?}"))?;
+    }
+    let peak = memory::of(system.description.pids.link)?.peak;
+    ensure!(peak < MOST, "Link used {peak} bytes");
     system.stop().await
 }

@@ -50,9 +50,7 @@ async fn what_an_attacker_writes_stays_inside_of_its_line_and_moves_no_cursor() 
         format!(
             "POST {path}?%0d%0a=OWNED%1b[2J HTTP/1.1\r\nHost: x\r\nOcp-Apim-Subscription-Key: {key}\r\nHalo-Query-Id: \u{1b}[2JOWNED\r\nContent-Length: 2\r\n\r\n{{}}"
         ),
-        format!(
-            "GET /%0d%0aOWNED%1b%5b2J HTTP/1.1\r\nHost: \u{1b}[2J\r\nOcp-Apim-Subscription-Key: \u{1b}[2JOWNED\r\nUser-Agent: OWNED\r\n\r\n"
-        ),
+        "GET /%0d%0aOWNED%1b%5b2J HTTP/1.1\r\nHost: \u{1b}[2J\r\nOcp-Apim-Subscription-Key: \u{1b}[2JOWNED\r\nUser-Agent: OWNED\r\n\r\n".to_owned(),
         "OWNED \u{1b}[2J HTTP/9.9\r\n\r\n".to_owned(),
     ] {
         raw(url, head.as_bytes(), Duration::from_millis(500))?;

@@ -4,8 +4,17 @@ use anyhow::{Context, Result, bail, ensure};
 use halo::system::System;
 use link_api::{Code, LinkClient, client::Channel, proto};
 use model::{SiteId, SystemClock};
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{task::JoinHandle, time::timeout};
+use tokio_rustls::client::TlsStream;
 use trust::{Kind, Operational, Root};
 use tunnel::{
     Credentials, DialOptions, Dialer, RelayAddress, Roots, Status, Tuning,
@@ -73,21 +82,29 @@ pub(crate) async fn dial(system: &System, own: &Operational) -> Result<(Dialer, 
     Ok((dialer, settled))
 }
 
+/// A sealed session with nothing said in it yet. The outer connection goes with it.
+pub(crate) async fn sealed(
+    system: &System,
+    own: &Operational,
+) -> Result<(TlsStream<tunnel::Stream>, Dialer)> {
+    let (outer, status) = dial(system, own).await?;
+    ensure!(status == Status::Online, "the relay says {status:?}");
+    let site: SiteId = system.description.site_id.parse().ok().context("a site's id")?;
+    let mut stream = outer.open().await?;
+    head::write(&mut stream, &Ask::Connect { site }).await?;
+    match head::read::<Answer>(&mut stream).await? {
+        Answer::Connected => {}
+        other => bail!("the relay says {other:?}"),
+    }
+    let config = trust::inner::client(own, site, Arc::new(SystemClock))?;
+    let tls = tokio_rustls::TlsConnector::from(config).connect(trust::inner::server_name(), stream).await?;
+    Ok((tls, outer))
+}
+
 impl Rogue {
     /// As far as the relay and TLS let it.
     pub(crate) async fn open(system: &System, own: &Operational) -> Result<Rogue> {
-        let (outer, status) = dial(system, own).await?;
-        ensure!(status == Status::Online, "the relay says {status:?}");
-        let site: SiteId = system.description.site_id.parse().ok().context("a site's id")?;
-        let mut stream = outer.open().await?;
-        head::write(&mut stream, &Ask::Connect { site }).await?;
-        match head::read::<Answer>(&mut stream).await? {
-            Answer::Connected => {}
-            other => bail!("the relay says {other:?}"),
-        }
-        let config = trust::inner::client(own, site, Arc::new(SystemClock))?;
-        let tls =
-            tokio_rustls::TlsConnector::from(config).connect(trust::inner::server_name(), stream).await?;
+        let (tls, outer) = sealed(system, own).await?;
         let (link, _, connection) = link_api::client::open(tls, link_api::Tuning::default()).await?;
         let driver = tokio::spawn(async move {
             let _ = connection.await;
@@ -111,10 +128,16 @@ impl Rogue {
     }
 }
 
+/// 16 bytes that no other command of this run has.
+fn fresh_id() -> Vec<u8> {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    [0xA7, NEXT.fetch_add(1, Ordering::Relaxed)].map(u64::to_be_bytes).concat()
+}
+
 /// A command in the contract's words.
 pub(crate) fn command(sql: &str, mode: proto::Mode, read_only: bool) -> proto::RunRequest {
     proto::RunRequest {
-        query_id: rand::random::<[u8; 16]>().to_vec(),
+        query_id: fresh_id(),
         command: Some(proto::Command {
             text: sql.to_owned(),
             mode: mode.into(),
