@@ -49,7 +49,6 @@ fn no_core_file_is_written() {
 /// Not a test: what the tests above start.
 #[test]
 #[ignore = "the tests above start it"]
-#[expect(clippy::print_stdout, reason = "its parent reads it")]
 fn the_program_that_breaks() {
     let Ok(kind) = std::env::var(CHILD) else { return };
     if kind == "log" {
