@@ -7,14 +7,15 @@ mod scenario;
 mod secrets;
 
 use anyhow::{Context, Result, ensure};
-use halo::system::{Options, System, Which};
+use halo::system::{Engine, Options, System, Which};
 use scenario::Scenario;
 use secrets::Secrets;
 use std::{fs, path::Path, process::Command};
 
-async fn start(folder: &Path) -> Result<System> {
+async fn start(folder: &Path, engine: Engine) -> Result<System> {
     let mut options = Options::new(folder)?;
     options.patients = 200;
+    options.engine = engine;
     // What libraries lay aside while they work is searched too.
     let aside = folder.join("aside");
     fs::create_dir_all(&aside)?;
@@ -44,9 +45,19 @@ fn abort(pid: u32) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_and_nothing_of_a_practice_is_found_where_it_must_not_be() -> Result<()> {
+    live(Engine::Demo).await
+}
+
+/// The same with the driver that practices have, which would log what passes.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_found_either_when_the_database_speaks_sql_servers_protocol() -> Result<()> {
+    live(Engine::Mssql).await
+}
+
+async fn live(engine: Engine) -> Result<()> {
     let_core_files_be_written()?;
     let folder = tempfile::tempdir()?;
-    let mut system = start(folder.path()).await?;
+    let mut system = start(folder.path(), engine).await?;
     let mut secrets = Secrets::of(&system)?;
 
     let mut scenario = Scenario::new(&system, &mut secrets).await?;

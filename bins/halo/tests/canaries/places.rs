@@ -15,6 +15,8 @@ pub(crate) const ALLOWED: &[(&str, &str)] = &[
     ("integrator root", "/gateway/integrator-root.key"),
     ("desktop key", "/gateway/desktop-tokens.keys"),
     ("webhook key", "/gateway/webhooks.key"),
+    // docs/engines.md: Link's own login, where the practice gives it one; the demo's is the integrator's too.
+    ("database password", "/config/link.toml"),
     // The integrator's own settings, and the demo's notes of what it made.
     ("database password", "/config/gateway.toml"),
     ("database password", "/kept.json"),
