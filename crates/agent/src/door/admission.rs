@@ -64,6 +64,14 @@ impl SessionKey {
     pub(crate) fn site(&self) -> model::SiteId {
         self.site
     }
+
+    /// Of an integrator with this number.
+    #[cfg(test)]
+    pub(crate) fn of(number: u128) -> Self {
+        let (site, integrator) =
+            (model::SiteId(uuid::Uuid::nil()), model::IntegratorId(uuid::Uuid::from_u128(number)));
+        SessionKey { site, integrator, revision: 1, read_only: true, catalogue: "Patients".into() }
+    }
 }
 
 impl Admission {
