@@ -1,15 +1,18 @@
 //! Benchmarks: the whole system measured beside its aims, and beside a plain system with the same hops. `./x bench`.
 
+mod choke;
 mod engines;
 mod flood;
 mod idle;
 mod lanes;
 mod latency;
+mod many;
 mod peak;
 mod plain;
 mod practice;
 mod report;
 mod rows;
+mod site;
 mod system;
 mod uplink;
 
@@ -28,7 +31,8 @@ struct Arguments {
     quick: bool,
     /// Only these: a (latency), b (a million rows), c (bytes on the uplink), d (memory per idle Link),
     /// e (the demo practice alone), f (each engine beside its database's own driver), g (immediate queries beside an extract),
-    /// h (one integrator that floods a site, beside others).
+    /// h (one integrator that floods a site, beside others), j (what consent, budgets and audit cost a read), k (a thousand
+    /// integrators at one site).
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
     /// Also write the figures to bench/last.json.
@@ -51,6 +55,8 @@ enum Part {
     F,
     G,
     H,
+    J,
+    K,
 }
 
 /// Processes of the bench's own: it starts itself again.
@@ -136,6 +142,14 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     if wanted(Part::H) {
         flood::measure(&data, pick(quick, 20, 6), pick(quick, 30, 4), &mut report).await?;
+    }
+    if wanted(Part::J) {
+        choke::measure(&data, (pick(quick, 5_000, 500), 5_000), pick(quick, 1_000, 50), &mut report).await?;
+        choke::over_the_wire(&data, pick(quick, 5_000, 500), &mut report).await?;
+    }
+    if wanted(Part::K) {
+        let asking = (pick(quick, 3_000, 200), Duration::from_secs(pick(quick, 20, 3)));
+        many::measure(&data, pick(quick, 1_000, 50), asking, &mut report).await?;
     }
     if arguments.json {
         report.write("bench/last.json".as_ref())?;

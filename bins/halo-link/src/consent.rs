@@ -3,7 +3,7 @@
 use crate::Common;
 use agent::{
     consent::{Form, Most, Names},
-    control::{Ask, ConsentAnswer},
+    control::{After, Ask, ConsentAnswer},
 };
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
@@ -14,6 +14,8 @@ use std::{
 
 /// Longest file of terms, bytes.
 const FILE_BYTES: u64 = 1024 * 1024;
+/// Integrators in one answer: each may have thousands of approved statements.
+const PAGE: u32 = 100;
 
 #[derive(Subcommand)]
 pub(crate) enum Consent {
@@ -133,12 +135,12 @@ impl Consent {
     pub(crate) async fn run(self) -> Result<String> {
         match self {
             Consent::List { common } => {
-                let ask = Ask::Consent { integrator: None, site: common.site };
-                let all: Vec<ConsentAnswer> = common.ask(&ask).await?;
+                let all = all(&common).await?;
                 common.show(&all, |all| list(all))
             }
             Consent::Show { of, toml } => {
-                let ask = Ask::Consent { integrator: Some(of.integrator), site: of.common.site };
+                let (integrator, site) = (Some(of.integrator), of.common.site);
+                let ask = Ask::Consent { integrator, site, most: None, after: None };
                 let all: Vec<ConsentAnswer> = of.common.ask(&ask).await?;
                 let one = all.first().context("the service said nothing")?;
                 if toml { Ok(one.terms.to_toml().trim_end().to_owned()) } else { of.common.show(one, text) }
@@ -171,6 +173,22 @@ impl Consent {
                     format!("The consent to {} is revoked, and its database login is erased.", of.integrator)
                 })
             }
+        }
+    }
+}
+
+/// What all integrators may do, asked for page by page.
+async fn all(common: &Common) -> Result<Vec<ConsentAnswer>> {
+    let mut all: Vec<ConsentAnswer> = Vec::new();
+    loop {
+        let after = all.last().map(|last| After { site: last.site, integrator: last.integrator });
+        let ask = Ask::Consent { integrator: None, site: common.site, most: Some(PAGE), after };
+        let page: Vec<ConsentAnswer> = common.ask(&ask).await?;
+        let over = page.len() < PAGE as usize;
+        all.extend(page);
+        if over {
+            all.sort_by(|a, b| (a.site, &a.name).cmp(&(b.site, &b.name)));
+            return Ok(all);
         }
     }
 }

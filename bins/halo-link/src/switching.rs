@@ -2,6 +2,7 @@
 
 use agent::{config::Config, environment};
 use anyhow::{Result, bail};
+use model::{Clock, SystemClock};
 use serde_json::json;
 use std::{
     io::{self, IsTerminal, Write},
@@ -31,7 +32,7 @@ pub(crate) fn set(path: &Path, to: &str, yes: bool) -> Result<String> {
     if !yes && !confirmed(from, to)? {
         bail!("nothing was changed: to go over to {to}, type its name when asked, or say --yes");
     }
-    environment::switch(path, to)?;
+    environment::switch(path, to, &machine::who::own(), SystemClock.now())?;
     let now = Config::read(path)?;
     Ok(format!(
         "link.toml says {to} now. It counts from the service's next start on:\n  {}\n{from} keeps its identity, pairings and audit \

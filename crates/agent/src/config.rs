@@ -225,6 +225,10 @@ pub struct LimitsConfig {
     pub bulk: Option<usize>,
     /// Commands of one integrator that wait for their turn.
     pub waiting: Option<usize>,
+    /// Inner sessions of all integrators at once.
+    pub sessions: Option<usize>,
+    /// Of these, of one integrator with one site.
+    pub sessions_each: Option<usize>,
     /// Longest run of a command whose answer is kept whole, s.
     pub run_seconds: Option<u32>,
     /// Longest run of one whose rows are streamed, s.
@@ -242,6 +246,9 @@ impl LimitsConfig {
             running: self.running.unwrap_or(default.running).clamp(1, 256),
             bulk: self.bulk.unwrap_or(default.bulk).clamp(1, 256),
             waiting: self.waiting.unwrap_or(default.waiting).min(100_000),
+            // More than one connection to Halo Cloud carries streams for would never come.
+            sessions: self.sessions.unwrap_or(default.sessions).clamp(1, default.sessions),
+            sessions_each: self.sessions_each.unwrap_or(default.sessions_each).clamp(1, default.sessions),
             run_ms: millis(self.run_seconds, default.run_ms),
             stream_ms: millis(self.stream_seconds, default.stream_ms),
             lock_ms: millis(self.lock_seconds, default.lock_ms),
@@ -452,6 +459,21 @@ mod tests {
         assert!(with("budget_mb = 0").unwrap_err().contains("budget_mb must be 1 to"));
         assert!(with("free_mb = 99999999").unwrap_err().contains("free_mb"));
         assert!(with("budget = 5").unwrap_err().contains("budget"));
+    }
+
+    /// A practice on a small server may want fewer; none at all would be a site that nobody reaches.
+    #[test]
+    fn sessions_are_bounded_from_below_and_by_what_one_connection_carries() {
+        let with = |text: &str| {
+            Config::parse(&GOOD.replacen("[[site]]", &format!("[limits]\n{text}\n[[site]]"), 1))
+                .unwrap()
+                .limits()
+        };
+        let limits = with("sessions = 100\nsessions_each = 4");
+        assert_eq!((limits.sessions, limits.sessions_each), (100, 4));
+        let limits = with("sessions = 0\nsessions_each = 0");
+        assert_eq!((limits.sessions, limits.sessions_each), (1, 1));
+        assert!(with("sessions = 1000000").sessions < tunnel::Tuning::default().streams);
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod answer;
 mod words;
 
 pub use words::{
-    Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, LoginChecked, MadeCode,
+    After, Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, LoginChecked, MadeCode,
     SelfTested, SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer,
 };
 
@@ -239,6 +239,12 @@ async fn converse(io: transport::Stream, service: Service) -> io::Result<()> {
             Err(why) => Answer::Error(why),
         };
         let mut answer = serde_json::to_vec(&Reply { v: VERSION, answer })?;
+        if answer.len() as u64 >= ANSWER_BYTES {
+            let answer_to_less = Answer::Error(
+                "the answer is too large: ask for one integrator, or site, at a time".to_owned(),
+            );
+            answer = serde_json::to_vec(&Reply { v: VERSION, answer: answer_to_less })?;
+        }
         answer.push(b'\n');
         io.write_all(&answer).await?;
         io.flush().await?;

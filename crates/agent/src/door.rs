@@ -10,8 +10,10 @@ mod change;
 mod consent_tests;
 mod credentials;
 mod known;
+mod places;
 mod reach;
 mod refused;
+mod reload;
 mod rights;
 mod site;
 mod switch;
@@ -24,10 +26,11 @@ mod watching;
 use admission::unwritten;
 pub use admission::{Admission, Permit};
 pub(crate) use admission::{SessionKey, Witness};
-use budget::Place;
 pub(crate) use budget::Purse;
 pub use change::ChangeError;
 pub(crate) use credentials::Replaced;
+pub(crate) use places::Freed;
+use places::Place;
 pub use reach::Reach;
 pub use refused::Refused;
 use refused::{not_paired, repeated};
@@ -38,7 +41,7 @@ use time::LocalTime;
 pub(crate) use watching::{Stage, Watch};
 
 use crate::{
-    consent::{Meter, Origin, State, Takes, Used, Wants},
+    consent::{Approval, Meter, Origin, State, Takes, Used, Wants},
     journal::{Entry, Journal},
     store::{
         AuditLine, AuditRow, Happened, Known, LedgerKey, NewPairing, PairingRecord, Store, StoreError, Who,
@@ -49,7 +52,7 @@ use model::{Access, Clock, Command, DeviceId, Effect, IntegratorId, QueryId, Sit
 use std::{
     collections::{HashMap, HashSet},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -118,7 +121,9 @@ pub struct Door {
     /// What integrators have used up.
     meters: Mutex<HashMap<Who, Arc<Meter>>>,
     /// As kept when the process began, for meters that are not made yet.
-    used_before: HashMap<Who, Used>,
+    used_before: Mutex<HashMap<Who, Used>>,
+    /// For whom a place is free again.
+    freed: Arc<Freed>,
     /// By which consents expire and budgets begin anew.
     time: LocalTime,
     /// Counts changes of what the practice consents to.
@@ -171,7 +176,8 @@ impl Door {
             halted: AtomicBool::new(store.is_halted()?),
             unpaired: RwLock::new(store.unpaired()?.into_iter().collect()),
             meters: Mutex::default(),
-            used_before: store.used()?,
+            used_before: Mutex::new(store.used()?),
+            freed: Arc::default(),
             time,
             consents: watch::Sender::new(0),
             changing: Mutex::default(),
@@ -216,10 +222,13 @@ impl Door {
         let pairing = self.known(peer, site)?;
         let instance: Arc<str> = peer.name.as_str().into();
         let from = (Origin::of(request.device.as_ref()), peer.hosted);
-        let asked = self.may_enter(&pairing, site, &request.command, from).and_then(|_| match before {
-            true => Ok(()),
-            false => self.meter(&pairing).enter(Takes::Query, self.now()).map_err(Refused::from),
-        });
+        let asked =
+            self.may_enter(&pairing, site, (&request.command, &OnceLock::new()), from).and_then(|_| {
+                match before {
+                    true => Ok(()),
+                    false => self.meter(&pairing).enter(Takes::Query, self.now()).map_err(Refused::from),
+                }
+            });
         if let Err(refused) = asked {
             return Err(if before { refused } else { self.refuse(&pairing, &instance, &request, refused) });
         }
@@ -378,7 +387,7 @@ impl Door {
         if stored {
             write(&self.unpaired).remove(&(new.site, new.integrator));
         }
-        self.reload()?;
+        self.reload_one((new.site, new.integrator))?;
         Ok(stored)
     }
 
@@ -404,13 +413,19 @@ impl Door {
     ) -> Result<Admission, Refused> {
         let refuse = |refused: Refused| Err(self.refuse(&pairing, &instance, &request, refused));
         let from = (Origin::of(request.device.as_ref()), source.hosted);
-        let catalogue = match self.may_enter(&pairing, site, &request.command, from) {
+        let approval = Arc::new(OnceLock::new());
+        let catalogue = match self.may_enter(&pairing, site, (&request.command, &approval), from) {
             Ok(catalogue) => catalogue,
             Err(refused) => return refuse(refused),
         };
         let access = if request.read_only { Access::ReadOnly } else { pairing.access };
         let key = LedgerKey { site, integrator: pairing.integrator, query: request.query };
-        let place = match Place::take(self.meter(&pairing), source.takes, self.now()) {
+        let place = match Place::take(
+            ((site, pairing.integrator), self.meter(&pairing)),
+            &self.freed,
+            source.takes,
+            self.now(),
+        ) {
             Ok(place) => place,
             // It comes again by itself: that it waits is no refusal.
             Err(spent) if source.waits && spent.refusal == Refusal::BudgetAtOnce => return Err(spent.into()),
@@ -425,7 +440,7 @@ impl Door {
             key,
             access,
             catalogue,
-            (request, source.hosted),
+            (request, approval, source.hosted),
         ))
     }
 
@@ -457,7 +472,7 @@ impl Door {
         &self,
         pairing: &PairingRecord,
         site: SiteId,
-        command: &Command,
+        (command, approval): (&Command, &OnceLock<Approval>),
         (origin, hosted): (Origin, bool),
     ) -> Result<Arc<str>, Refused> {
         self.is_open(site)?;
@@ -473,7 +488,7 @@ impl Door {
                 "This site has no such catalogue; its site record lists those it has.",
             )
         })?;
-        let wants = Wants { catalogue: &catalogue, command, origin, hosted };
+        let wants = Wants { catalogue: &catalogue, command, approval, origin, hosted };
         pairing.consent.judge(&wants, self.now()).map_err(Refused::by_practice)?;
         Ok(catalogue)
     }
@@ -503,20 +518,6 @@ impl Door {
             None => catalogues.iter().find(|c| c.is_default).or_else(|| catalogues.first()),
         };
         found.map(|c| c.name.as_str().into())
-    }
-
-    fn reload(&self) -> Result<(), StoreError> {
-        // Held while reading, so that two reloads can't leave the older answer in place.
-        let mut pairings = write(&self.pairings);
-        *pairings =
-            self.store.pairings()?.into_iter().map(|p| ((p.site, p.integrator), Arc::new(p))).collect();
-        for (of, meter) in &*lock(&self.meters) {
-            let budgets = pairings.get(of).map(|pairing| pairing.consent.terms.budgets);
-            meter.allow(budgets.unwrap_or_default());
-        }
-        drop(pairings);
-        self.consents.send_modify(|count| *count += 1);
-        Ok(())
     }
 }
 

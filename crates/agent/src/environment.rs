@@ -4,11 +4,13 @@
 //! environment has a folder of its own below it, `environments/<name>`, with its own identities and its own `link.db`. So a
 //! folder from before there was a choice stays where it is, and switching there and back finds everything again.
 
+pub(crate) mod noted;
 #[cfg(test)]
 mod tests;
 
 use crate::config::Config;
-use model::Hidden;
+use model::{Hidden, Timestamp};
+use noted::{Notes, Switched};
 use std::{
     fs,
     io::{self, Write},
@@ -102,11 +104,12 @@ pub enum SwitchError {
     Wrong(String),
 }
 
-/// Changes the setting in the file, and nothing else in it. The service takes it up at its next start.
+/// Changes the setting in the file, and nothing else in it. The service takes it up at its next start. That `by`, a user of the
+/// operating system, did it stands in the audit of each of the two environments from its next start on.
 ///
 /// # Errors
 /// [`SwitchError`]; nothing is changed then.
-pub fn switch(path: &Path, to: &str) -> Result<(), SwitchError> {
+pub fn switch(path: &Path, to: &str, by: &str, now: Timestamp) -> Result<(), SwitchError> {
     let config = Config::read(path)?;
     let clouds = (config.cloud.of(&config.environment), config.cloud.of(to));
     if clouds.1.is_none() || clouds.0 == clouds.1 {
@@ -122,7 +125,15 @@ pub fn switch(path: &Path, to: &str) -> Result<(), SwitchError> {
     if config.root.join("identity").exists() || config.root.join("link.db").exists() {
         claim(&config.root, &config.environment)?;
     }
-    Ok(rewrite(path, changed.reveal())?)
+    let (from, at) = (config.environment.clone(), now.to_rfc3339());
+    let switched = Switched { from, to: to.to_owned(), by: by.to_owned(), at };
+    // First: it must not be done without a word of who did it.
+    let notes = Notes::write(&config.root, &switched, now)?;
+    let rewritten = rewrite(path, changed.reveal());
+    if rewritten.is_err() {
+        notes.take_back();
+    }
+    Ok(rewritten?)
 }
 
 /// The text with another environment: the first such line before any section, whatever else stands on it.

@@ -22,7 +22,7 @@ use crate::door::{Admission, Door, Refused, Stage, Watch};
 use cap::Cap;
 use course::Stop;
 use database::{Session, Terms, pick::Sets};
-use flow::{Flow, News};
+use flow::{Flow, News, Rows, Unsent};
 pub(crate) use hold::Held;
 pub(crate) use lane::Turn;
 use lane::{Lane, NoTurn};
@@ -78,6 +78,10 @@ pub struct Limits {
     /// A statement that was told to end, and whose caller was answered without it, keeps its place for this long, ms. Longer than an
     /// engine takes to close the connection of what does not heed a cancel.
     pub leave_ms: u32,
+    /// Inner sessions of paired integrators at once, of all sites together.
+    pub sessions: usize,
+    /// Of these, of one integrator with one site.
+    pub sessions_each: usize,
     /// How much of the disk results may take, of all sites together.
     pub spool: spool::Limits,
 }
@@ -93,6 +97,10 @@ impl Default for Limits {
             lock_ms: 5_000,
             idle_ms: 60_000,
             leave_ms: 25_000,
+            // A gateway has two with a site, one for answers that are waited for and one for streams: a thousand integrators, and
+            // each again while the old ones are not known to be dead.
+            sessions: 4_096,
+            sessions_each: 32,
             spool: spool::Limits { budget: 10_240 * MIB, keep_free: 2_048 * MIB },
         }
     }
@@ -409,7 +417,7 @@ impl Pump {
                 }
                 refused = &mut refused, if !told => {
                     told = true;
-                    self.flow.refuse(refused.refusal, 0);
+                    self.flow.refuse(refused.refusal, Unsent::default());
                     self.is_shut(&mut overdue);
                 }
                 () = sleep_until(self.deadline) => {
@@ -444,11 +452,11 @@ impl Pump {
     async fn send(
         &mut self,
         columns: Option<proto::Columns>,
-        rows: Vec<u8>,
+        rows: Rows,
         mut refused: Pin<&mut impl Future<Output = Refused>>,
         told: &mut bool,
     ) -> Sent {
-        let (started, bytes) = (self.started, rows.len());
+        let (started, unsent) = (self.started, rows.count());
         let event = self.event(columns, rows, None);
         let deadline = self.deadline;
         let mut sending = pin!(self.events.send(event));
@@ -457,7 +465,7 @@ impl Pump {
                 biased;
                 refused = refused.as_mut(), if !*told => {
                     *told = true;
-                    if self.flow.refuse(refused.refusal, bytes) {
+                    if self.flow.refuse(refused.refusal, unsent) {
                         // The last message says it then.
                         self.started = started;
                         return Sent::KeptBack;
@@ -477,7 +485,7 @@ impl Pump {
     async fn answer_without_it(mut self) -> proto::Ended {
         let ended = self.flow.give_up();
         tracing::warn!("a statement did not end when it was told to: its caller was answered without it");
-        let event = self.event(None, Vec::new(), Some(ended.clone()));
+        let event = self.event(None, Rows::default(), Some(ended.clone()));
         // Sent on its own: a caller that reads nothing must not keep the place taken.
         let events = self.events;
         tokio::spawn(async move { timeout(LAST_WORD, events.send(event)).await.is_ok() });
@@ -487,11 +495,11 @@ impl Pump {
     fn event(
         &mut self,
         columns: Option<proto::Columns>,
-        rows: Vec<u8>,
+        Rows { json, .. }: Rows,
         mut ended: Option<proto::Ended>,
     ) -> RunEvent {
         let started = self.started.take().map(|queued_ms| proto::Started { queued_ms });
-        let rows = (!rows.is_empty()).then(|| self.packer.pack(rows, ended.is_some()));
+        let rows = (!json.is_empty()).then(|| self.packer.pack(json, ended.is_some()));
         let rows = match rows.transpose() {
             Ok(rows) => rows,
             Err(error) => {

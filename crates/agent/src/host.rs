@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod practice_tests;
+mod sessions;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +20,8 @@ use crate::{
 };
 use database::Engine;
 use link_api::Tuning;
-use model::{Clock, Hidden, LinkId, Pms, SiteId};
+use model::{Clock, Hidden, IntegratorId, LinkId, Pms, SiteId};
+use sessions::{Guest, HANDSHAKES, Sessions};
 use std::{
     collections::HashMap,
     io,
@@ -46,8 +48,6 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const UNPAIRED: Duration = Duration::from_secs(60);
 /// Calls in flight have this long to end once their session is told to.
 const GRACE: Duration = Duration::from_secs(8);
-/// Inner sessions at once.
-const SESSIONS: usize = 512;
 
 pub use crate::version::VERSION;
 
@@ -144,7 +144,8 @@ pub struct Host {
     root: Root,
     sites: Vec<(SiteId, Root)>,
     tls: RwLock<HashMap<SiteId, Arc<ServerConfig>>>,
-    sessions: Arc<Semaphore>,
+    sessions: Arc<Sessions>,
+    handshakes: Semaphore,
     /// Held for as long as this process has the data folder.
     _lock: std::fs::File,
 }
@@ -204,6 +205,7 @@ impl Host {
             );
         }
         let door = Door::new(store.clone(), doors, clock.clone())?;
+        crate::environment::noted::into_audit(data, environment, &door);
         let executor = Executor::new(&door, limits);
         let folder = data.join("spool");
         crate::files::private_folder(&folder)?;
@@ -222,7 +224,8 @@ impl Host {
             root,
             sites,
             tls: RwLock::default(),
-            sessions: Arc::new(Semaphore::new(SESSIONS)),
+            sessions: Sessions::new(&limits),
+            handshakes: Semaphore::new(HANDSHAKES),
             _lock: lock,
         }))
     }
@@ -355,15 +358,15 @@ impl Host {
     where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Ok(_place) = self.sessions.clone().try_acquire_owned() else {
-            tracing::warn!(%site, "too many sessions: one more was turned away");
-            return;
-        };
         let Some(config) = self.tls.read().unwrap_or_else(PoisonError::into_inner).get(&site).cloned() else {
             tracing::warn!(%site, "the relay sent a stream for a site that is not ours");
             return;
         };
-        let tls = match timeout(HANDSHAKE, TlsAcceptor::from(config).accept(io)).await {
+        let shaking_hands = async {
+            let _turn = self.handshakes.acquire().await;
+            TlsAcceptor::from(config).accept(io).await
+        };
+        let tls = match timeout(HANDSHAKE, shaking_hands).await {
             Ok(Ok(tls)) => tls,
             Ok(Err(error)) => return tracing::debug!(%site, %error, "an inner handshake failed"),
             Err(_) => return tracing::debug!(%site, "an inner handshake took too long"),
@@ -376,10 +379,18 @@ impl Host {
             }
         };
         let peer = caller.peer.clone();
-        tracing::debug!(%site, integrator = %peer.id, instance = %peer.name, "session opened");
-        let (tell, told) = oneshot::channel::<()>();
         // Asked once: a stranger that pairs opens its next session as what it has become.
         let paired = self.door.is_paired(&peer, site);
+        let guest = if paired { Guest::Paired } else { Guest::Stranger };
+        let _place = match self.sessions.enter((site, IntegratorId(peer.id)), guest) {
+            Ok(place) => place,
+            Err(full) => {
+                return tracing::warn!(%site, integrator = %peer.id, instance = %peer.name, ?full,
+                    "too many sessions: one more was turned away");
+            }
+        };
+        tracing::debug!(%site, integrator = %peer.id, instance = %peer.name, "session opened");
+        let (tell, told) = oneshot::channel::<()>();
         let tuning = if paired { Tuning::default() } else { Tuning::for_strangers() };
         let serving = link_api::server::serve(tls, self.server.clone(), caller, tuning, async {
             let _ = told.await;

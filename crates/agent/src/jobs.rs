@@ -9,8 +9,10 @@ mod events;
 mod fair;
 mod keep;
 mod lane;
+mod narrowed;
 mod pacer;
 mod pages;
+mod places;
 mod planner;
 mod queue;
 mod run;
@@ -54,6 +56,9 @@ const HINTS: usize = 256;
 /// What a Link may be asked to do on its own.
 const LIMITS: JobLimits = JobLimits { kept: 10_000, remembered: 100_000, waiting: 1_000, schedules: 1_000 };
 
+/// Jobs that may be taken at once; two of the same id never are.
+const TAKING: usize = 16;
+
 /// Hears where a thread is.
 #[cfg(test)]
 type Fault = Arc<dyn Fn(&'static str) + Send + Sync>;
@@ -76,6 +81,8 @@ pub struct Jobs {
     running: Mutex<HashMap<i64, Arc<Reins>>>,
     /// Ends that could not be written yet.
     unsettled: Mutex<Vec<settle::Unsettled>>,
+    /// Held while a job is taken: of those that bring the same one at once only the first is counted.
+    taking: [Mutex<()>; TAKING],
     changed: Bell<i64>,
     told: Bell<(SiteId, IntegratorId)>,
     hints: broadcast::Sender<(SiteId, IntegratorId)>,
@@ -137,6 +144,7 @@ impl Jobs {
             wake: Notify::new(),
             running: Mutex::default(),
             unsettled: Mutex::default(),
+            taking: Default::default(),
             changed: Bell::default(),
             told: Bell::default(),
             hints: broadcast::Sender::new(HINTS),

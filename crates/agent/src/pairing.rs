@@ -286,7 +286,8 @@ impl Exchange {
 
 /// A login as it came, within the limits; out of reach of every log from here on.
 pub(crate) fn login(login: proto::DatabaseLogin) -> Result<Login, &'static str> {
-    let login = Login { user: Hidden::new(login.user), password: Hidden::new(login.password) };
+    let (user, password) = login.into_parts();
+    let login = Login { user: Hidden::new(user), password: Hidden::new(password) };
     match login.user.reveal().len() > LOGIN_BYTES || login.password.reveal().len() > LOGIN_BYTES {
         true => Err("The database login is longer than 1,024 bytes."),
         false => Ok(login),

@@ -99,6 +99,9 @@ pub struct Store {
     protector: Arc<dyn Protector>,
     /// What was erased may still stand in the log or the file.
     unscrubbed: AtomicBool,
+    /// Pairings that were read.
+    #[cfg(test)]
+    pub(crate) pairings_read: std::sync::atomic::AtomicUsize,
 }
 
 impl std::fmt::Debug for Store {
@@ -128,7 +131,13 @@ impl Store {
         schema::migrate(&mut connection)?;
         // The last process may have ended between a commit and its scrubbing.
         let unscrubbed = AtomicBool::new(true);
-        let store = Store { connection: Mutex::new(connection), protector, unscrubbed };
+        let store = Store {
+            connection: Mutex::new(connection),
+            protector,
+            unscrubbed,
+            #[cfg(test)]
+            pairings_read: Default::default(),
+        };
         store.check_seal()?;
         Ok(store)
     }

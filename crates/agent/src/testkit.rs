@@ -466,17 +466,23 @@ impl Bench {
 
     /// Pairs without the exchange.
     pub(crate) fn pair(&self, access: Access) {
-        let code = self.code("Acme", false);
+        self.pair_as(IntegratorId(self.integrator.id()), self.integrator.spki(), "Acme", access);
+    }
+
+    /// Pairs so many others, who are called `Other 0` and so on: ids from 0, and all of one root.
+    pub(crate) fn pair_others(&self, count: u128) {
+        let root = Root::generate(Kind::Integrator).unwrap();
+        for n in 0..count {
+            let id = IntegratorId(uuid::Uuid::from_u128(n));
+            self.pair_as(id, root.spki(), &format!("Other {n}"), Access::ReadOnly);
+        }
+    }
+
+    pub(crate) fn pair_as(&self, integrator: IntegratorId, root_spki: &[u8], name: &str, access: Access) {
+        let code = self.code(name, false);
         let login = Login { user: GOOD.0.into(), password: GOOD.1.into() };
-        let new = NewPairing {
-            site: self.site,
-            integrator: IntegratorId(self.integrator.id()),
-            name: "Acme",
-            root_spki: self.integrator.spki(),
-            access,
-            login: &login,
-            rights: &Rights::default(),
-        };
+        let rights = &Rights::default();
+        let new = NewPairing { site: self.site, integrator, name, root_spki, access, login: &login, rights };
         assert!(self.door().pair(&new, code.name()).unwrap());
     }
 

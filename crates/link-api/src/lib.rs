@@ -8,6 +8,7 @@ pub mod convert;
 pub mod journal;
 pub mod pack;
 pub mod refusal;
+mod secrets;
 pub mod server;
 
 /// Generated from `proto/link.proto`.

@@ -162,7 +162,11 @@ async fn answer(
             refused(Reason::NotEntitled, &format!("integrator {integrator} is not admitted to this platform"))
         }
         (Ok(true), Ask::Connect { site }) => match connect(shared, site).await {
-            Ok(towards_site) => return carry(shared, integrator, site, stream, towards_site).await,
+            // Counted once the site is known to be there: whoever asks for sites that there are not leaves no counters behind.
+            Ok(towards_site) => match shared.meter.of(integrator, site).open(limits.streams_per_site) {
+                Some(_open) => return carry(shared, integrator, site, stream, towards_site).await,
+                None => refused(Reason::Busy, "this integrator has too many streams to this site open"),
+            },
             Err(no) => no,
         },
         (Ok(true), Ask::Find { pms, pms_id }) => {

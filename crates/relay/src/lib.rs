@@ -72,7 +72,10 @@ pub struct Limits {
     pub open: Duration,
     /// Streams of one gateway connection at a time.
     pub streams_per_gateway: usize,
-    /// The same while its integrator is not admitted.
+    /// Streams of one integrator to one site at a time, over all its gateway connections. A site can't tell whose a stream is before
+    /// its handshake is over: nobody must be able to fill it with streams that never come so far.
+    pub streams_per_site: usize,
+    /// The same as `streams_per_gateway` while its integrator is not admitted.
     pub streams_per_unadmitted: usize,
     /// Gateway connections of integrators that are not admitted, in all; the next one is told to try again.
     pub unadmitted_gateways: usize,
@@ -86,6 +89,7 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             open: Duration::from_secs(5),
             streams_per_gateway: 1024,
+            streams_per_site: 64,
             streams_per_unadmitted: 8,
             unadmitted_gateways: 256,
         }

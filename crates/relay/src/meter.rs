@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -29,6 +29,25 @@ pub(crate) struct Counters {
     pub(crate) streams: AtomicU64,
     pub(crate) to_site: AtomicU64,
     pub(crate) to_gateway: AtomicU64,
+    /// Streams that stand now, or are being connected.
+    open: AtomicUsize,
+}
+
+/// One of a pair's streams; counted out when it is dropped.
+pub(crate) struct Open(Arc<Counters>);
+
+impl Counters {
+    /// One more stream, unless there are as many as there may be.
+    pub(crate) fn open(self: &Arc<Self>, most: usize) -> Option<Open> {
+        let more = self.open.fetch_update(Relaxed, Relaxed, |open| (open < most).then_some(open + 1));
+        more.is_ok().then(|| Open(self.clone()))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Relaxed);
+    }
 }
 
 #[derive(Default)]

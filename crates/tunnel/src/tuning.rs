@@ -41,7 +41,8 @@ pub struct Tuning {
 impl Default for Tuning {
     fn default() -> Self {
         Tuning {
-            streams: 1024,
+            // More than a Link has sessions at most: a thousand integrators at one site, each with a few.
+            streams: 5120,
             window_headroom: 64 * 1024 * 1024,
             frame: 32 * 1024,
             timing: Timing::default(),

@@ -4,6 +4,7 @@ use super::{Approval, Catalogues, Consent, Desktop, State, Statements, Terms};
 use aws_lc_rs::digest;
 use link_api::proto::Refusal;
 use model::{Command, DeviceId, Timestamp};
+use std::sync::OnceLock;
 
 /// Where a request comes from, as its gateway says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,9 @@ pub(crate) struct Wants<'a> {
     /// As the site calls it.
     pub(crate) catalogue: &'a str,
     pub(crate) command: &'a Command,
+    /// What it would have to be approved as, once somebody had to know: it is asked again and again while a command waits and runs,
+    /// and a text may be long.
+    pub(crate) approval: &'a OnceLock<Approval>,
     pub(crate) origin: Origin,
     /// The gateway's certificate says that it is a hosted one.
     pub(crate) hosted: bool,
@@ -92,7 +96,7 @@ impl Terms {
         if self.statements == Statements::Any && !by_desktop {
             return Ok(());
         }
-        match self.approved.contains(&Approval::of(wants.command)) {
+        match self.approved.contains(wants.approval.get_or_init(|| Approval::of(wants.command))) {
             true => Ok(()),
             false if self.statements == Statements::Approved => Err(Refusal::ConsentStatement),
             false => Err(Refusal::ConsentDesktop),

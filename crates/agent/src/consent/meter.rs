@@ -29,6 +29,8 @@ struct Counts {
     used: Used,
     /// Under way.
     at_once: u64,
+    /// Somebody waits for a place among those.
+    wanted: bool,
     /// Refusals written down in the minute that began then.
     noted: (Timestamp, u64),
     /// Something was counted that nobody has kept.
@@ -73,16 +75,26 @@ impl Meter {
         Meter(Mutex::new(Counts { budgets, used, ..Counts::default() }))
     }
 
-    /// Other bounds from now on; what was used up stays.
-    pub(crate) fn allow(&self, budgets: Budgets) {
-        self.lock().budgets = budgets;
+    /// Other bounds from now on; what was used up stays. Answers whether somebody who waited for a place is to try again.
+    pub(crate) fn allow(&self, budgets: Budgets) -> bool {
+        let mut counts = self.lock();
+        counts.budgets = budgets;
+        counts.has_place() && std::mem::take(&mut counts.wanted)
+    }
+
+    /// Whether there is a place among those under way. Where there is none, whoever gives one back is told that somebody waits
+    /// for it: between the answer and that, none gets lost.
+    pub(crate) fn wants_place(&self) -> bool {
+        let mut counts = self.lock();
+        counts.wanted = !counts.has_place();
+        !counts.wanted
     }
 
     /// Lets a command in and counts it, or counts nothing.
     pub(crate) fn enter(&self, takes: Takes, now: Timestamp) -> Result<(), Spent> {
         let mut counts = self.lock();
         counts.used.turn(now);
-        let Counts { budgets, used, at_once, .. } = &*counts;
+        let Counts { budgets, used, .. } = &*counts;
         let full = |most: Option<u64>, used: u64| most.is_some_and(|most| used >= most);
         let spent = |refusal, again| Err(Spent { refusal, again });
         let day = used.day.plus(DAY).since(now);
@@ -93,7 +105,7 @@ impl Meter {
             return spent(Refusal::BudgetBytes, day);
         }
         let (query, place) = (takes != Takes::Place, takes != Takes::Query);
-        if place && full(budgets.at_once, *at_once) {
+        if place && !counts.has_place() {
             return spent(Refusal::BudgetAtOnce, SOON);
         }
         if query && full(budgets.queries_per_minute, used.queries) {
@@ -116,10 +128,11 @@ impl Meter {
         noted.1 <= NOTED
     }
 
-    /// A place is free again.
-    pub(crate) fn leave(&self) {
+    /// A place is free again. Answers whether somebody who waited for it is to try again.
+    pub(crate) fn leave(&self) -> bool {
         let mut counts = self.lock();
         counts.at_once = counts.at_once.saturating_sub(1);
+        counts.has_place() && std::mem::take(&mut counts.wanted)
     }
 
     /// Counts rows and bytes that are about to be handed out, or says which budget they are too much for. `now` is asked
@@ -141,6 +154,15 @@ impl Meter {
         counts.used.bytes = counts.used.bytes.saturating_add(bytes);
         counts.news = true;
         Ok(())
+    }
+
+    /// Takes back what was counted for rows that did not leave after all.
+    pub(crate) fn give_back(&self, rows: u64, bytes: u64) {
+        let mut counts = self.lock();
+        // A new day may have begun since: of that nothing was used up by them.
+        counts.used.rows = counts.used.rows.saturating_sub(rows);
+        counts.used.bytes = counts.used.bytes.saturating_sub(bytes);
+        counts.news = true;
     }
 
     /// What was used up, when that is not what was kept last, and anything is bounded by it.
@@ -165,6 +187,10 @@ impl Meter {
 }
 
 impl Counts {
+    fn has_place(&self) -> bool {
+        self.budgets.at_once.is_none_or(|most| self.at_once < most)
+    }
+
     fn too_much(&self, rows: u64, bytes: u64) -> Option<Refusal> {
         let over = |most: Option<u64>, used: u64, more: u64| {
             more > 0 && most.is_some_and(|most| used.saturating_add(more) > most)

@@ -105,8 +105,9 @@ proptest! {
     #[test]
     fn random_consents_judge_random_requests_as_the_reference_does(consent in consent(), asked in asked()) {
         let command = command(asked.text);
-        let wants =
-            Wants { catalogue: asked.catalogue, command: &command, origin: asked.origin, hosted: asked.hosted };
+        let (approval, asked) = (&std::sync::OnceLock::new(), asked);
+        let (catalogue, origin, hosted) = (asked.catalogue, asked.origin, asked.hosted);
+        let wants = Wants { catalogue, command: &command, approval, origin, hosted };
         let judged = consent.judge(&wants, Timestamp(asked.now));
         prop_assert_eq!(judged.err(), reasons(&consent, &asked).first().copied());
     }

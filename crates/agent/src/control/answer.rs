@@ -1,7 +1,7 @@
 //! What the service answers to each request of the Utility.
 
 use super::{
-    Answer, Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, MadeCode, Service,
+    After, Answer, Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, MadeCode, Service,
     SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer,
 };
 use crate::{
@@ -72,8 +72,9 @@ fn at_once(
             host.door().suspend(of.site, of.integrator, on, by).map_err(|error| error.to_string())?;
             Ok(serde_json::to_value(true))
         }
-        Ask::Consent { integrator, site } => {
-            consents(host, integrator.as_deref(), site).map(serde_json::to_value)
+        Ask::Consent { integrator, site, most, after } => {
+            let page = most.map(|most| (after, most));
+            consents(host, integrator.as_deref(), site, page).map(serde_json::to_value)
         }
         Ask::ConsentSet { integrator, change, site } => {
             let of = find(host, &integrator, site)?;
@@ -178,6 +179,7 @@ fn consents(
     host: &Host,
     integrator: Option<&str>,
     site: Option<SiteId>,
+    page: Option<(Option<After>, u32)>,
 ) -> Result<Vec<ConsentAnswer>, String> {
     if let Some(integrator) = integrator {
         let pairing = find(host, integrator, site)?;
@@ -186,8 +188,21 @@ fn consents(
     let site = site.map(|site| which_site(host, Some(site))).transpose()?;
     let mut all = host.door().pairings();
     all.retain(|pairing| site.is_none_or(|site| site == pairing.site));
-    all.sort_by(|a, b| (a.site, &a.name).cmp(&(b.site, &b.name)));
+    match page {
+        None => all.sort_by(|a, b| (a.site, &a.name).cmp(&(b.site, &b.name))),
+        Some((after, most)) => {
+            // By what never changes: who pairs or is renamed between two pages moves nobody over their edge.
+            all.retain(|pairing| after.is_none_or(|after| place(pairing) > after));
+            all.sort_by_key(|pairing| place(pairing));
+            all.truncate(most as usize);
+        }
+    }
     Ok(all.iter().map(|pairing| consent(host, pairing)).collect())
+}
+
+/// Where one stands among all.
+fn place(pairing: &PairingRecord) -> After {
+    After { site: pairing.site, integrator: pairing.integrator }
 }
 
 fn consent(host: &Host, pairing: &PairingRecord) -> ConsentAnswer {

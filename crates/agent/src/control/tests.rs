@@ -1,7 +1,7 @@
 use super::*;
 use crate::{store::AuditRow, testkit::Bench};
 use database::Writes;
-use model::{Access, SiteId};
+use model::{Access, IntegratorId, SiteId};
 
 fn serve(bench: &Bench) -> (JoinHandle<()>, watch::Sender<Status>) {
     let (report, status) = watch::channel(Status::Online);
@@ -222,7 +222,8 @@ async fn the_utility_sets_consent_and_every_act_is_written_down_with_who_did_it(
     let said = ask::<ConsentAnswer>(data, &nowhere).await.unwrap_err().to_string();
     assert!(said.contains("Nowhere") && said.contains("Patients, Drugs"), "{said}");
     ask::<bool>(data, &Ask::Switch { integrator: acme(), on: false, site: None }).await.unwrap();
-    let all: Vec<ConsentAnswer> = ask(data, &Ask::Consent { integrator: None, site: None }).await.unwrap();
+    let all: Vec<ConsentAnswer> =
+        ask(data, &Ask::Consent { integrator: None, site: None, most: None, after: None }).await.unwrap();
     assert_eq!(all[0].state, "suspended");
     assert!(ask::<bool>(data, &Ask::Halt { on: true }).await.unwrap());
     assert!(ask::<StatusAnswer>(data, &Ask::Status).await.unwrap().halted);
@@ -255,4 +256,46 @@ async fn the_utility_sets_consent_and_every_act_is_written_down_with_who_did_it(
     assert_eq!(acts, expected);
     let set = bench.audit().into_iter().find(|row| row.what == "consent-set").unwrap();
     assert_eq!(set.detail.unwrap()["rows_per_day"], 1_000, "what was changed stands there");
+}
+
+/// A site with a thousand integrators is still run by one practice with one Utility: each answer fits, nobody is left out or told
+/// twice, and one can be changed and ended as if it were alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_integrators_are_told_of_in_answers_that_fit() {
+    use crate::consent::Form;
+    let bench = Bench::new();
+    bench.pair_others(1_000);
+    let approve = (0..2_000).map(|n| format!("{n:064x}")).collect();
+    let change = Form { approve: Some(approve), ..Form::default() };
+    let (first, last) = (IntegratorId(uuid::Uuid::from_u128(0)), IntegratorId(uuid::Uuid::from_u128(999)));
+    for who in [first, last] {
+        bench.door().set_terms(bench.site, who, &change, "0:root").unwrap();
+    }
+    let (_listening, _report) = serve(&bench);
+    let data = bench.folder.path();
+    let status: StatusAnswer = ask(data, &Ask::Status).await.unwrap();
+    assert_eq!(status.sites[0].integrators.len(), 1_000);
+    // With all that any login may be told to do, too.
+    let (most_grants, grant) = (100, 200 + "\"\",".len());
+    let largest = serde_json::to_vec(&status).unwrap().len() + 1_000 * most_grants * grant;
+    assert!((largest as u64) < ANSWER_BYTES, "{largest}");
+
+    let mut all: Vec<ConsentAnswer> = Vec::new();
+    loop {
+        let after = all.last().map(|last| After { site: last.site, integrator: last.integrator });
+        let page = Ask::Consent { integrator: None, site: None, most: Some(300), after };
+        let page: Vec<ConsentAnswer> = ask(data, &page).await.unwrap();
+        let over = page.len() < 300;
+        all.extend(page);
+        if over {
+            break;
+        }
+    }
+    let ids: std::collections::BTreeSet<_> = all.iter().map(|one| one.integrator).collect();
+    assert_eq!((all.len(), ids.len()), (1_000, 1_000));
+    assert_eq!(all[999].terms.approved.as_ref().map(Vec::len), Some(2_000));
+
+    ask::<bool>(data, &Ask::Unpair { integrator: "other 7".to_owned(), site: None }).await.unwrap();
+    let gone = Ask::Consent { integrator: Some("Other 7".to_owned()), site: None, most: None, after: None };
+    assert!(matches!(ask::<Vec<ConsentAnswer>>(data, &gone).await, Err(AskError::Refused(_))));
 }

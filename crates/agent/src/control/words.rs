@@ -46,6 +46,13 @@ pub enum Ask {
         /// Which site; may be left out when there is one.
         #[serde(default)]
         site: Option<SiteId>,
+        /// At most so many, by id; without it all, by name. A thousand integrators with thousands of approved statements each are
+        /// more than one answer takes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        most: Option<u32>,
+        /// With `most`: those after this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<After>,
     },
     /// Change what an integrator may do.
     ConsentSet {
@@ -88,6 +95,16 @@ pub enum Ask {
         #[serde(default)]
         site: Option<SiteId>,
     },
+}
+
+/// The last one of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct After {
+    /// Where.
+    pub site: SiteId,
+    /// Who.
+    pub integrator: IntegratorId,
 }
 
 /// A code just made.

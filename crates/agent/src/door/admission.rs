@@ -6,7 +6,7 @@ use super::{
     watching::{Stage, Watch},
 };
 use crate::{
-    consent::{Detail, Origin},
+    consent::{Approval, Detail, Origin},
     journal::{Entry, NotBegun},
     store::{AuditLine, Finished, Happened, LedgerKey, PairingRecord, Started, StoreError},
 };
@@ -15,7 +15,7 @@ use link_api::{convert, proto};
 use model::{Access, Command, DeviceId};
 use rusqlite::Transaction;
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -40,6 +40,8 @@ struct Ticket {
     access: Access,
     catalogue: Arc<str>,
     command: Arc<Command>,
+    /// See [`Wants`](crate::consent::Wants).
+    approval: Arc<OnceLock<Approval>>,
     /// A witness has written its end down: what comes after it is a correction.
     left: Arc<AtomicBool>,
     device: Option<DeviceId>,
@@ -62,6 +64,14 @@ impl SessionKey {
     pub(crate) fn site(&self) -> model::SiteId {
         self.site
     }
+
+    /// Of an integrator with this number.
+    #[cfg(test)]
+    pub(crate) fn of(number: u128) -> Self {
+        let (site, integrator) =
+            (model::SiteId(uuid::Uuid::nil()), model::IntegratorId(uuid::Uuid::from_u128(number)));
+        SessionKey { site, integrator, revision: 1, read_only: true, catalogue: "Patients".into() }
+    }
 }
 
 impl Admission {
@@ -71,7 +81,7 @@ impl Admission {
         key: LedgerKey,
         access: Access,
         catalogue: Arc<str>,
-        (request, hosted): (Request, bool),
+        (request, approval, hosted): (Request, Arc<OnceLock<Approval>>, bool),
     ) -> Self {
         let Request { command, device, .. } = request;
         let started = Started { key, read_only: access == Access::ReadOnly, at: door.clock.now() };
@@ -84,6 +94,7 @@ impl Admission {
             access,
             catalogue,
             command,
+            approval,
             left,
             device,
             hosted,
@@ -337,6 +348,7 @@ impl Ticket {
             access: self.access,
             catalogue: self.catalogue.clone(),
             command: self.command.clone(),
+            approval: self.approval.clone(),
             origin: Origin::of(self.device.as_ref()),
             hosted: self.hosted,
         }

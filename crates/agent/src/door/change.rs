@@ -73,7 +73,7 @@ impl Door {
         self.journal.flush().map_err(ChangeError::Store)?;
         let there =
             self.store.set_terms((site, integrator), &terms, expired, &changed, &line.by(Some(by)))?;
-        self.reload()?;
+        self.reload_one((site, integrator))?;
         tracing::info!(%site, %integrator, "what an integrator may do was changed");
         if there { Ok(terms) } else { Err(ChangeError::NotPaired) }
     }
@@ -111,7 +111,7 @@ impl Door {
         let changed = Changed { at: self.clock.now(), by: by.to_owned() };
         self.journal.flush()?;
         let there = self.store.revoke((site, integrator), &changed, &line)?;
-        self.reload()?;
+        self.reload_one((site, integrator))?;
         tracing::info!(%site, %integrator, "a consent was revoked and its login erased");
         if there { Ok(()) } else { Err(ChangeError::NotPaired) }
     }
@@ -157,7 +157,7 @@ impl Door {
         if there {
             write(&self.unpaired).insert((site, integrator));
         }
-        self.reload()?;
+        self.reload_one((site, integrator))?;
         tracing::info!(%site, %integrator, "a pairing was ended");
         if there { Ok(()) } else { Err(ChangeError::NotPaired) }
     }
@@ -175,7 +175,6 @@ impl Door {
         let _one = lock(&self.changing);
         let now = self.now();
         let mut bounded = false;
-        let mut news = false;
         for pairing in self.pairings() {
             bounded |= pairing.consent.terms.expires.is_some();
             if pairing.consent.expired || !pairing.consent.is_expired(now) {
@@ -185,13 +184,13 @@ impl Door {
             let line = self.consent_line(Happened::ConsentExpired, site, integrator);
             self.store.expire((site, integrator), &line)?;
             tracing::info!(%site, %integrator, "a consent has expired");
-            news = true;
+            self.reload_one((site, integrator))?;
         }
         if bounded && self.time.is_due(now) {
             // So that a start with a clock set back does not make it good again.
             self.store.latest(now)?;
         }
-        if news { self.reload() } else { Ok(()) }
+        Ok(())
     }
 
     /// A line that tells of one integrator.

@@ -6,7 +6,6 @@ use crate::{
     testkit::{Bench, DAY, command},
 };
 use std::time::Duration;
-use trust::Kind;
 
 fn request(id: u128, text: &str) -> Request {
     let query = QueryId(uuid::Uuid::from_u128(id));
@@ -292,35 +291,69 @@ fn an_integrator_that_hammers_a_shut_door_does_not_fill_the_practices_disk() {
     assert_eq!(bench.audit().iter().filter(|row| row.what == "refused").count(), 60);
 }
 
-/// A thousand integrators at one site: each has its own book, and none is asked for another's.
+/// A thousand integrators at one site: each has its own book, and none is asked for another's. What is changed for one is read for
+/// that one: the others neither wait for it nor pay for it.
 #[test]
 fn a_thousand_integrators_each_have_their_own_consent_and_budget() {
     let bench = Bench::new();
-    let login =
-        database::Login { user: crate::testkit::GOOD.0.into(), password: crate::testkit::GOOD.1.into() };
-    let root = trust::Root::generate(Kind::Integrator).unwrap();
-    for n in 0..1_000_u128 {
-        let code = bench.code("Acme", false);
-        let new = NewPairing {
-            site: bench.site,
-            integrator: IntegratorId(uuid::Uuid::from_u128(n)),
-            name: "Acme",
-            root_spki: root.spki(),
-            access: Access::ReadOnly,
-            login: &login,
-            rights: &database::Rights::default(),
-        };
-        // Straight into the store: each pairing through the door reads all the others again.
-        let line = AuditLine::new(bench.clock.now(), Happened::Paired, bench.site);
-        assert!(bench.door().store().pair(&new, code.name(), bench.clock.now(), &line).unwrap());
-    }
+    bench.pair_others(1_000);
     bench.pair(Access::ReadOnly);
+    let read = || bench.door().store().pairings_read.swap(0, Ordering::Relaxed);
+    assert_eq!(read(), 1_001, "each was read when it paired, and no other");
     set(&bench, Form { queries_per_minute: Some(Most::Number(1)), ..Form::default() });
     assert_eq!(bench.door().pairings().len(), 1_001);
     assert!(enter(&bench, request(1, "x")).is_ok());
     assert_eq!(refused(enter(&bench, request(2, "x"))), Refusal::BudgetQueries);
-    let other = bench.door().pairing(bench.site, IntegratorId(uuid::Uuid::from_u128(7))).unwrap();
-    assert_eq!(bench.door().used(&other).0.queries, 0);
+    let other = IntegratorId(uuid::Uuid::from_u128(7));
+    let used = bench.door().used(&bench.door().pairing(bench.site, other).unwrap()).0;
+    assert_eq!(used.queries, 0);
+    bench.door().suspend(bench.site, other, false, "0:root").unwrap();
+    bench.door().revoke(bench.site, other, "0:root").unwrap();
+    bench.door().unpair(bench.site, other, Some("0:root")).unwrap();
+    bench.door().tend().unwrap();
+    assert_eq!(read(), 3, "one for each change that leaves a pairing");
+    assert_eq!(bench.door().pairings().len(), 1_000);
+    let bench = bench.restart();
+    assert_eq!(bench.door().pairings().len(), 1_000);
+}
+
+/// The practice sets a bound while a statement of the integrator comes in: that statement was let in with what was read before, and
+/// all that come later are counted by the new bound.
+#[test]
+fn a_bound_counts_at_once_also_for_whoever_was_read_before_it_was_set() {
+    let bench = paired();
+    let before = bench.door().pairing(bench.site, who(&bench)).unwrap();
+    set(&bench, Form { at_once: Some(Most::Number(1)), ..Form::default() });
+    // The first to count is one that came in before.
+    let meter = bench.door().meter(&before);
+    meter.enter(Takes::QueryAndPlace, bench.door().now()).unwrap();
+    assert_eq!(refused(enter(&bench, request(1, "x"))), Refusal::BudgetAtOnce);
+}
+
+/// A site that integrators come to and leave for years keeps nothing of those that left, nor does a statement that outlives its
+/// pairing bring the counts back.
+#[test]
+fn an_ended_pairing_leaves_no_counts_behind() {
+    let bench = paired();
+    set(&bench, Form { rows_per_day: Some(Most::Number(100)), ..Form::default() });
+    enter(&bench, request(1, "x")).unwrap().purse().spend(7, 700).unwrap();
+    bench.door().flush().unwrap();
+    let bench = bench.restart();
+    assert_eq!(lock(&bench.door().used_before).len(), 1);
+    bench.door().unpair(bench.site, who(&bench), Some("0:root")).unwrap();
+    assert!(lock(&bench.door().used_before).is_empty() && lock(&bench.door().meters).is_empty());
+
+    bench.pair(Access::ReadWrite);
+    set(&bench, Form { rows_per_day: Some(Most::Number(100)), ..Form::default() });
+    let running = enter(&bench, request(2, "x")).unwrap();
+    let purse = running.purse();
+    let running = running.begin().unwrap();
+    bench.door().unpair(bench.site, who(&bench), Some("0:root")).unwrap();
+    purse.spend(7, 700).unwrap();
+    running.finish(&proto::Ended::default());
+    bench.door().flush().unwrap();
+    assert!(lock(&bench.door().meters).is_empty());
+    assert!(bench.door().store().used().unwrap().is_empty());
 }
 
 #[test]

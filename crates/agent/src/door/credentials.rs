@@ -103,7 +103,7 @@ impl Door {
             self.store.replace_login(&pairing, login, &rights, self.clock.now(), &line)
         });
         let kept = kept.map_err(unwritten)?;
-        self.reload().map_err(unwritten)?;
+        self.reload_one(of).map_err(unwritten)?;
         if !kept {
             // It was paired anew, or revoked, while the database was asked.
             return Err(Refused::by_practice(Refusal::ConsentChanged));

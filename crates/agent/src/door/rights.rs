@@ -30,14 +30,16 @@ impl Door {
         for pairing in self.pairings().into_iter().filter(|p| p.site == site && p.on) {
             let Ok(login) = self.store.open_login(&pairing) else { continue };
             match rights(&*at.engine, &login, pairing.access, &*self.clock) {
-                Ok(rights) => self.keep(&pairing, &rights),
+                Ok(rights) => {
+                    self.keep(&pairing, &rights);
+                    if let Err(error) = self.reload_one((site, pairing.integrator)) {
+                        tracing::error!(%error, "a pairing can't be read");
+                    }
+                }
                 Err(failure) => {
                     tracing::debug!(%site, integrator = %pairing.integrator, %failure, "a login's rights can't be read");
                 }
             }
-        }
-        if let Err(error) = self.reload() {
-            tracing::error!(%error, "pairings can't be read");
         }
     }
 

@@ -31,7 +31,7 @@ impl Door {
         let line = AuditLine { integrator: Some(integrator), ..AuditLine::new(self.clock.now(), what, site) };
         self.journal.flush()?;
         let known = self.store.switch(site, integrator, on, &line.by(by))?;
-        self.reload()?;
+        self.reload_one((site, integrator))?;
         Ok(known)
     }
 

@@ -1,18 +1,24 @@
 //! Whoever waits or runs is told when the practice no longer consents to it.
 
-use super::{Door, Refused, not_paired, read};
+use super::{Door, Refused, Taken, not_paired, read};
 use crate::{
-    consent::{Origin, State, Wants},
+    consent::{Approval, Origin, State, Wants},
     store::PairingRecord,
 };
 use link_api::proto::Refusal;
 use model::{Access, Command, SiteId};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::time::sleep;
 use trust::Peer;
 
 /// What expires is seen within this time; what is changed, at once.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// A gateway's certificate that runs out, and that no change tells of, is seen within this time. There may be a thousand that listen.
+const LOOK_SELDOM: Duration = Duration::from_secs(30);
 
 /// A command that was let in, and what it needs to be let in still.
 #[derive(Clone)]
@@ -22,6 +28,7 @@ pub(crate) struct Watch {
     pub(super) access: Access,
     pub(super) catalogue: Arc<str>,
     pub(super) command: Arc<Command>,
+    pub(super) approval: Arc<OnceLock<Approval>>,
     pub(super) origin: Origin,
     pub(super) hosted: bool,
 }
@@ -36,7 +43,7 @@ pub(crate) enum Stage {
 impl Watch {
     /// Resolves when the command is not consented to any more.
     pub(crate) async fn refused(&self, stage: Stage) -> Refused {
-        self.door.until_refused(|changed| if changed { self.ask(stage) } else { self.stands() }).await
+        self.door.until_refused(LOOK, |changed| if changed { self.ask(stage) } else { self.stands() }).await
     }
 
     /// Whether it runs under enforced read-only.
@@ -47,8 +54,9 @@ impl Watch {
     /// Whether the command is still consented to.
     pub(super) fn ask(&self, stage: Stage) -> Result<(), Refused> {
         let now = self.now()?;
-        let (command, origin, hosted) = (&*self.command, self.origin, self.hosted);
-        let wants = Wants { catalogue: &self.catalogue, command, origin, hosted };
+        let (command, approval) = (&*self.command, &*self.approval);
+        let (catalogue, origin, hosted) = (&*self.catalogue, self.origin, self.hosted);
+        let wants = Wants { catalogue, command, approval, origin, hosted };
         now.consent.judge(&wants, self.door.now()).map_err(Refused::by_practice)?;
         // It was given an access or a login that may be gone. What runs has them, and finishes.
         let less = self.access == Access::ReadWrite && now.access == Access::ReadOnly;
@@ -75,16 +83,16 @@ impl Watch {
 impl Door {
     /// Resolves when a gateway is not let in any more.
     pub(crate) async fn until_shut(&self, peer: &Peer, site: SiteId) -> Refused {
-        self.until_refused(|_| self.check(peer, site)).await
+        self.until_refused(LOOK, |_| self.check(peer, site)).await
     }
 
     /// Resolves when a gateway is not paired any more.
     pub(crate) async fn until_unpaired(&self, peer: &Peer, site: SiteId) -> Refused {
-        self.until_refused(|_| self.paired(peer, site)).await
+        self.until_refused(LOOK_SELDOM, |_| self.paired(peer, site)).await
     }
 
-    /// Asks at every change, and now and then. `asks` is told whether something was changed.
-    async fn until_refused(&self, asks: impl Fn(bool) -> Result<(), Refused>) -> Refused {
+    /// Asks at every change, and once every `look`. `asks` is told whether something was changed.
+    async fn until_refused(&self, look: Duration, asks: impl Fn(bool) -> Result<(), Refused>) -> Refused {
         // From before the first look, so that nothing is missed between two.
         let mut changes = self.consents.subscribe();
         let mut changed = true;
@@ -94,7 +102,7 @@ impl Door {
             }
             changed = tokio::select! {
                 changed = changes.changed() => changed.is_ok(),
-                () = sleep(LOOK) => false,
+                () = sleep(look) => false,
             };
         }
     }
@@ -102,6 +110,19 @@ impl Door {
     /// Tells when the practice has changed what it consents to.
     pub(crate) fn consent_changes(&self) -> tokio::sync::watch::Receiver<u64> {
         self.consents.subscribe()
+    }
+
+    /// Whether what was taken before, and waits, is still consented to. What else may stand against it is looked at when its turn comes.
+    ///
+    /// # Errors
+    /// What the practice does not consent to.
+    pub(crate) fn still_consents(&self, taken: &Taken, command: &Command) -> Result<(), Refused> {
+        let Some(pairing) = self.pairing(taken.site, taken.integrator) else { return Ok(()) };
+        let Some(catalogue) = self.catalogue(taken.site, command.catalogue.as_deref()) else { return Ok(()) };
+        let (origin, hosted) = (Origin::of(taken.device.as_ref()), taken.hosted);
+        let approval = &OnceLock::new();
+        let wants = Wants { catalogue: &catalogue, command, approval, origin, hosted };
+        pairing.consent.judge(&wants, self.now()).map_err(Refused::by_practice)
     }
 
     /// Why nothing that an integrator has waiting may run now, and whether it never will.

@@ -1,4 +1,11 @@
 use super::*;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// Each at a time of its own.
+fn switch(path: &Path, to: &str) -> Result<(), SwitchError> {
+    static NOW: AtomicI64 = AtomicI64::new(1_790_000_000_000);
+    super::switch(path, to, "0:root", Timestamp(NOW.fetch_add(1, Ordering::Relaxed)))
+}
 
 const CONFIG: &str = "# Riverside\ndata = \"data\"\nenvironment = 'stage' # never change by hand\n[cloud]\nurl = \
                       \"wss://stage.example\"\n[cloud.production]\nurl = \"wss://relay.example\"\n";
@@ -26,6 +33,34 @@ fn switching_there_and_back_finds_both_environments_where_they_were() {
     let config = Config::read(&path).unwrap();
     assert_eq!((config.cloud.url.as_str(), &config.data), ("wss://stage.example", &data));
     assert_eq!(fs::read_to_string(&path).unwrap(), CONFIG, "nothing else in the file changed");
+}
+
+/// A switch that nobody can be asked about later would be the one way around the audit.
+#[test]
+fn a_switch_leaves_word_of_who_did_it_for_both_environments_and_one_that_failed_leaves_none() {
+    let (folder, path) = folder_with(CONFIG);
+    let data = folder.path().join("data");
+    fs::create_dir_all(data.join("identity")).unwrap();
+    let notes = || {
+        let names =
+            fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.filter(|name| name.starts_with("environment-set.")).collect();
+        names.sort();
+        names
+    };
+    // A folder lies where the new text would be written.
+    fs::create_dir(path.with_extension("toml.new")).unwrap();
+    assert!(switch(&path, "production").is_err());
+    assert!(notes().is_empty(), "{:?}", notes());
+    fs::remove_dir(path.with_extension("toml.new")).unwrap();
+    switch(&path, "production").unwrap();
+    let notes = notes();
+    assert_eq!(notes.len(), 2);
+    assert!(
+        notes[0].starts_with("environment-set.production.") && notes[1].starts_with("environment-set.stage.")
+    );
+    let text = fs::read_to_string(data.join(&notes[0])).unwrap();
+    assert!(text.contains("0:root") && text.contains("\"from\":\"stage\""), "{text}");
 }
 
 #[test]

@@ -25,7 +25,10 @@ pub(super) fn run(
 
 /// What the practice has refused in the middle may have gone on to its end: that it did is told, what came of it stays here.
 fn kept_back(ended: proto::Ended, tally: Tally) -> proto::Ended {
-    if is_refused(tally) { untold::bare(ended) } else { ended }
+    match tally.stop {
+        Some(Stop::Refused(refusal)) => untold::refused(ended, refusal),
+        _ => ended,
+    }
 }
 
 fn is_refused(tally: Tally) -> bool {

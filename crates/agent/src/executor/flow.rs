@@ -21,12 +21,12 @@ pub(super) enum News {
     Some,
     Piece {
         columns: Option<proto::Columns>,
-        rows: Vec<u8>,
+        rows: Rows,
     },
     /// The last piece.
     Ended {
         columns: Option<proto::Columns>,
-        rows: Vec<u8>,
+        rows: Rows,
         ended: Box<proto::Ended>,
     },
 }
@@ -40,14 +40,35 @@ pub(super) struct Flow {
     changed: Notify,
 }
 
+/// Row JSON on its way.
+#[derive(Default)]
+pub(super) struct Rows {
+    pub(super) json: Vec<u8>,
+    /// Rows that end in it.
+    pub(super) whole: u64,
+}
+
+/// How much of the rows has not left.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Unsent {
+    bytes: u64,
+    rows: u64,
+}
+
+impl Rows {
+    pub(super) fn count(&self) -> Unsent {
+        Unsent { bytes: self.json.len() as u64, rows: self.whole }
+    }
+}
+
 /// Rows of one result set, before the first of them its columns.
-type Piece = (Option<proto::Columns>, Vec<u8>);
+type Piece = (Option<proto::Columns>, Rows);
 
 struct State {
     course: Course,
     /// Of the present result set, until they are on their way.
     columns: Option<proto::Columns>,
-    buffer: Vec<u8>,
+    buffer: Rows,
     full: VecDeque<Piece>,
     /// The sending side wants to know of the next byte.
     armed: bool,
@@ -61,7 +82,7 @@ impl Flow {
         let state = State {
             course: Course::new(read_only),
             columns: None,
-            buffer: Vec::new(),
+            buffer: Rows::default(),
             full: VecDeque::new(),
             armed: false,
             ended: None,
@@ -78,7 +99,7 @@ impl Flow {
         if state.course.discard {
             return if state.course.must_stop() { Err(Stopped) } else { Ok(()) };
         }
-        if !state.buffer.is_empty() || state.columns.is_some() {
+        if !state.buffer.json.is_empty() || state.columns.is_some() {
             // The result set before: its rows, or that it has none, travel apart.
             let rows = std::mem::take(&mut state.buffer);
             state.push(rows);
@@ -110,21 +131,23 @@ impl Flow {
             state.course.cut = true;
             return Ok(());
         }
-        let before = state.buffer.len();
-        let whole = write(&mut state.buffer);
-        let bytes = (state.buffer.len() - before) as u64;
+        let before = state.buffer.json.len();
+        let whole = write(&mut state.buffer.json);
+        let bytes = (state.buffer.json.len() - before) as u64;
         if self.cap > 0 && state.course.bytes + bytes > self.cap {
-            state.buffer.truncate(before);
+            state.buffer.json.truncate(before);
             return state.course.cut_off(Stop::TooLarge);
         }
         if let Err(refusal) = self.purse.spend(u64::from(whole), bytes) {
-            state.buffer.truncate(before);
+            state.buffer.json.truncate(before);
             return state.course.cut_off(Stop::Refused(refusal));
         }
         state.course.bytes += bytes;
         state.course.rows += u64::from(whole);
-        if state.buffer.len() >= limit::CHUNK_BYTES {
-            let piece = std::mem::replace(&mut state.buffer, Vec::with_capacity(limit::CHUNK_BYTES + 4096));
+        state.buffer.whole += u64::from(whole);
+        if state.buffer.json.len() >= limit::CHUNK_BYTES {
+            let next = Rows { json: Vec::with_capacity(limit::CHUNK_BYTES + 4096), whole: 0 };
+            let piece = std::mem::replace(&mut state.buffer, next);
             state.push(piece);
             drop(state);
             self.changed.notify_one();
@@ -159,7 +182,7 @@ impl Flow {
             self.room.notify_one();
             return News::Piece { columns, rows };
         }
-        let some = !state.buffer.is_empty() || state.columns.is_some();
+        let some = !state.buffer.json.is_empty() || state.columns.is_some();
         match state.ended.take() {
             Some(ended) => {
                 let (columns, rows) = (state.columns.take(), std::mem::take(&mut state.buffer));
@@ -183,29 +206,42 @@ impl Flow {
             state.course.stop(Stop::CallerGone);
         } else {
             state.course.discard = true;
-            state.full.clear();
-            state.buffer = Vec::new();
+        }
+        if state.ended.is_none() && !state.closed {
+            self.keep_here(&mut state, Unsent::default());
         }
         self.room.notify_all();
         state.course.read_only
     }
 
-    /// The practice does not consent to it any more: rows that are not on their way yet stay here, and `kept_back` bytes of row JSON that
-    /// were taken for it. `false`: it has ended already.
-    pub(super) fn refuse(&self, refusal: Refusal, kept_back: usize) -> bool {
+    /// The practice does not consent to it any more: rows that are not on their way yet stay here, and `kept_back`, which were taken
+    /// for it. `false`: it has ended already.
+    pub(super) fn refuse(&self, refusal: Refusal, kept_back: Unsent) -> bool {
         let mut state = self.lock();
         let goes_on = state.ended.is_none() && !state.closed;
         if goes_on {
             state.course.refuse(refusal);
-            let unsent =
-                kept_back + state.full.iter().map(|(_, rows)| rows.len()).sum::<usize>() + state.buffer.len();
-            state.course.cut |= unsent > 0;
-            state.course.bytes = state.course.bytes.saturating_sub(unsent as u64);
-            state.full.clear();
-            state.buffer = Vec::new();
+            let any = self.keep_here(&mut state, kept_back);
+            state.course.cut |= any;
         }
         self.room.notify_all();
         goes_on
+    }
+
+    /// Throws away what has not left, and counts it out again: what is told, written down and paid for is what left. Answers whether
+    /// there was any.
+    fn keep_here(&self, state: &mut State, kept_back: Unsent) -> bool {
+        let full = std::mem::take(&mut state.full);
+        let buffer = std::mem::take(&mut state.buffer);
+        let unsent = full.iter().map(|(_, rows)| rows.count()).chain([kept_back, buffer.count()]);
+        let unsent = unsent.fold(Unsent::default(), |all, one| Unsent {
+            bytes: all.bytes + one.bytes,
+            rows: all.rows + one.rows,
+        });
+        state.course.bytes = state.course.bytes.saturating_sub(unsent.bytes);
+        state.course.rows = state.course.rows.saturating_sub(unsent.rows);
+        self.purse.give_back(unsent.rows, unsent.bytes);
+        unsent.bytes > 0
     }
 
     /// Tells the command to end, in the database too.
@@ -245,13 +281,17 @@ impl Steer for Flow {
 
 impl State {
     /// A piece goes to the caller; one giant row is cut so that no message is larger than it may be.
-    fn push(&mut self, piece: Vec<u8>) {
+    fn push(&mut self, piece: Rows) {
         let columns = self.columns.take();
-        if piece.len() <= limit::CHUNK_MAX_BYTES {
+        if piece.json.len() <= limit::CHUNK_MAX_BYTES {
             return self.full.push_back((columns, piece));
         }
         let mut columns = Some(columns);
-        let pieces = piece.chunks(limit::CHUNK_MAX_BYTES / 4).map(<[u8]>::to_vec);
-        self.full.extend(pieces.map(|piece| (columns.take().flatten(), piece)));
+        let pieces = piece.json.chunks(limit::CHUNK_MAX_BYTES / 4).map(<[u8]>::to_vec);
+        let first = self.full.len();
+        self.full.extend(pieces.map(|json| (columns.take().flatten(), Rows { json, whole: 0 })));
+        if let Some((_, last)) = self.full.range_mut(first..).next_back() {
+            last.whole = piece.whole;
+        }
     }
 }

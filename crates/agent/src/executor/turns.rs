@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const EXPECTED: Duration = Duration::from_secs(10);
 /// What was had longer ago than this is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(60);
-/// Integrators remembered without anything waiting or running.
-const REMEMBERED: usize = 4_096;
+/// So many integrators are remembered without looking who need not be.
+const REMEMBERED: usize = 64;
 
 /// Which lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,8 @@ struct Queues<T> {
     ring: VecDeque<IntegratorId>,
     running: usize,
     waiting: usize,
+    /// With so many it is looked again who need not be remembered.
+    crowd: usize,
 }
 
 #[derive(Debug)]
@@ -84,7 +86,13 @@ struct Own<T> {
 
 impl<T> Turns<T> {
     pub(super) fn new(room: Room) -> Self {
-        let queues = || Queues { of: HashMap::new(), ring: VecDeque::new(), running: 0, waiting: 0 };
+        let queues = || Queues {
+            of: HashMap::new(),
+            ring: VecDeque::new(),
+            running: 0,
+            waiting: 0,
+            crowd: REMEMBERED,
+        };
         Turns { room: Room { most: room.most.max(1), ..room }, lanes: [queues(), queues()] }
     }
 
@@ -254,12 +262,14 @@ impl<T> Queues<T> {
         self.ring.retain(|who| self.of.get(who).is_some_and(|own| !own.waiting.is_empty()));
     }
 
-    /// Whoever has nothing here and was not here for a while need not be remembered.
+    /// Whoever has nothing here and was not here for a while need not be remembered. Looked at each time that twice as many are there as
+    /// were needed, so that it costs each who comes next to nothing, however many there are.
     fn forget(&mut self, now: Duration) {
-        if self.of.len() >= REMEMBERED {
+        if self.of.len() >= self.crowd {
             self.of.retain(|_, own| {
                 own.running > 0 || !own.waiting.is_empty() || now.saturating_sub(own.seen) < FORGOTTEN
             });
+            self.crowd = self.of.len().saturating_mul(2).max(REMEMBERED);
         }
     }
 }

@@ -44,7 +44,8 @@ async fn open_as(bench: &Bench, own: &Operational, site: SiteId) -> io::Result<S
     let connection = tls.get_ref().1;
     let exporter = inner::exporter(connection).unwrap();
     let site_root = inner::peer_of_client(connection).unwrap().root_spki;
-    let (client, _, connection) = link_api::client::open(tls, link_api::Tuning::default()).await.unwrap();
+    let opened = link_api::client::open(tls, link_api::Tuning::default()).await;
+    let (client, _, connection) = opened.map_err(io::Error::other)?;
     tokio::spawn(connection);
     Ok(Session { client, exporter, site_root, _stop: stop })
 }
@@ -150,6 +151,37 @@ async fn a_gateway_pairs_and_queries_over_one_sealed_session() {
         panic!("paired twice")
     };
     assert_eq!(refused.reason(), proto::PairRefusal::UsedCode);
+}
+
+/// A gateway that opens sessions without end, by mistake or on purpose, keeps no other integrator from the site.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_integrator_can_not_use_up_the_sessions_of_others() {
+    let limits = Limits { sessions: 100, sessions_each: 2, ..Limits::default() };
+    let bench = Bench::with(limits);
+    bench.host.issue().unwrap();
+    bench.pair(model::Access::ReadOnly);
+    let own = bench.integrator.issue("gateway one", 5, bench.clock.now(), DAY).unwrap();
+    let other = Root::generate(Kind::Integrator).unwrap();
+    bench.pair_as(IntegratorId(other.id()), other.spki(), "Other", model::Access::ReadOnly);
+    let other = other.issue("other gateway", 5, bench.clock.now(), DAY).unwrap();
+    let answers = async |own: &Operational| match open_as(&bench, own, bench.site).await {
+        Ok(mut session) => {
+            let asked = session.client.hello(proto::HelloRequest { version: 1 });
+            asked.await.is_ok().then_some(session)
+        }
+        Err(_) => None,
+    };
+    let held = [answers(&own).await.unwrap(), answers(&own).await.unwrap()];
+    assert!(answers(&own).await.is_none(), "a third one");
+    assert!(answers(&other).await.is_some());
+    drop(held);
+    for _ in 0..500 {
+        if answers(&own).await.is_some() {
+            return;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    panic!("sessions that have ended give no place back");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! What becomes of waiting work, schedules and kept results when the practice no longer consents to them.
 
-use super::{Jobs, StoreError};
+use super::{Jobs, StoreError, narrowed::Judged};
 use crate::{door::Refused, store::Who};
 use link_api::proto::{JobStatus, Refusal};
 use std::{cell::RefCell, collections::HashMap, sync::Arc, time::Duration};
@@ -14,6 +14,7 @@ impl Jobs {
     pub(super) async fn watch_consent(self: Arc<Self>) {
         let mut changes = self.door.consent_changes();
         let mut look = true;
+        let mut judged = Judged::new();
         loop {
             if !look && !self.queue().is_waited_in() {
                 // Nothing to refuse: an idle site costs nothing.
@@ -21,13 +22,22 @@ impl Jobs {
                 continue;
             }
             let jobs = self.clone();
+            let mut under = std::mem::take(&mut judged);
             let done = tokio::task::spawn_blocking(move || {
                 jobs.refuse_waiting();
-                if look { jobs.close_ended() } else { Ok(false) }
+                if look {
+                    jobs.refuse_narrowed(&mut under);
+                }
+                let more = look && jobs.close_ended()?;
+                Ok::<_, StoreError>((more, under))
             });
             look = match done.await {
-                Ok(Ok(more)) => timeout(LOOK, changes.changed()).await.is_ok() || more,
+                Ok(Ok((more, under))) => {
+                    judged = under;
+                    timeout(LOOK, changes.changed()).await.is_ok() || more
+                }
                 failed => {
+                    // What was judged is judged again.
                     if let Ok(Err(error)) = failed {
                         tracing::error!(%error, "jobs that are not consented to any more can't be ended; tried again");
                     }

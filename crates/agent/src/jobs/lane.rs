@@ -31,7 +31,9 @@ impl Jobs {
     pub(crate) async fn drive(self: Arc<Self>) {
         let jobs = self.clone();
         let consent = keep_on(move || jobs.clone().watch_consent());
-        tokio::join!(Watchdog::new(self).run(), consent);
+        let jobs = self.clone();
+        let places = keep_on(move || jobs.clone().watch_places());
+        tokio::join!(Watchdog::new(self).run(), consent, places);
     }
 
     pub(super) async fn drive_site(self: Arc<Self>, site: SiteId) {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::store::{Job, ScheduleRow};
 use model::{IntegratorId, SiteId};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// Something that waits for its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ struct Scheduled {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: HashMap<SiteId, VecDeque<Item>>,
+    /// Who has as many statements under way as it may: what waits of theirs has no turn.
+    full: HashSet<(SiteId, IntegratorId)>,
     fair: HashMap<SiteId, Fair>,
     schedules: HashMap<i64, Scheduled>,
 }
@@ -57,12 +59,26 @@ pub(super) struct Todo {
 }
 
 impl Queue {
-    pub(super) fn wait(&mut self, site: SiteId, who: IntegratorId, job: i64, until: i64) {
-        self.put(site, Item { job, who, run: None, until });
+    pub(super) fn wait(&mut self, site: SiteId, who: IntegratorId, job: i64, until: i64) -> Item {
+        let item = Item { job, who, run: None, until };
+        self.put(site, item);
+        item
     }
 
     pub(super) fn put(&mut self, site: SiteId, item: Item) {
         self.waiting.entry(site).or_default().push_back(item);
+    }
+
+    /// Its turn had come, and there was no place for it: it stands in front of its integrator's others, and none of them has a turn
+    /// until [`Queue::let_on`].
+    pub(super) fn hold_back(&mut self, site: SiteId, item: Item) {
+        self.waiting.entry(site).or_default().push_front(item);
+        self.full.insert((site, item.who));
+    }
+
+    /// There may be a place for an integrator's jobs again.
+    pub(super) fn let_on(&mut self, site: SiteId, who: IntegratorId) {
+        self.full.remove(&(site, who));
     }
 
     pub(super) fn schedule(&mut self, job: &Job, row: &ScheduleRow) {
@@ -97,6 +113,18 @@ impl Queue {
         out
     }
 
+    /// All that waits.
+    pub(super) fn items(&self) -> Vec<(SiteId, Item)> {
+        self.waiting.iter().flat_map(|(site, items)| items.iter().map(|item| (*site, *item))).collect()
+    }
+
+    /// Takes out one that waits; `false` when its turn has come meanwhile, or it is over.
+    pub(super) fn take(&mut self, site: SiteId, item: &Item) -> bool {
+        let Some(items) = self.waiting.get_mut(&site) else { return false };
+        let at = items.iter().position(|other| other == item);
+        at.and_then(|at| items.remove(at)).is_some()
+    }
+
     /// Whether anything waits anywhere.
     pub(super) fn is_waited_in(&self) -> bool {
         self.waiting.values().any(|items| !items.is_empty())
@@ -104,14 +132,16 @@ impl Queue {
 
     /// Whether somebody waits whose turn may still come.
     pub(super) fn waits(&self, site: SiteId, now: i64) -> bool {
-        self.waiting.get(&site).is_some_and(|items| items.iter().any(|item| item.until > now))
+        let may = |item: &Item| item.until > now && !self.full.contains(&(site, item.who));
+        self.waiting.get(&site).is_some_and(|items| items.iter().any(may))
     }
 
     /// Whose turn it is. Tell [`Queue::ran`] when it has ended.
     pub(super) fn pop(&mut self, site: SiteId, now: i64) -> Option<Item> {
         let items = self.waiting.get_mut(&site)?;
         let fair = self.fair.entry(site).or_default();
-        let may = items.iter().enumerate().filter(|(_, item)| item.until > now);
+        let may = |item: &Item| item.until > now && !self.full.contains(&(site, item.who));
+        let may = items.iter().enumerate().filter(|(_, item)| may(item));
         let (at, _) = may.min_by_key(|(at, item)| (fair.had(&item.who), *at))?;
         let item = items.remove(at)?;
         fair.begins(item.who);

@@ -3,23 +3,20 @@
 use super::{
     Jobs, StoreError,
     keep::{Newest, Pages, not_kept},
+    narrowed::Waiting,
     owner,
     queue::Item,
-    run_id,
     settle::{Kept, Unsettled},
 };
 use crate::{
-    door::{Admission, Permit, Refused, Stage, Taken},
+    door::{Admission, Permit, Refused, Stage},
     executor::{
         self, Held, Turn,
         bulk::{NotKept, Reins},
     },
     store::{self, Job, RunEnd},
 };
-use link_api::{
-    convert,
-    proto::{self, JobStatus},
-};
+use link_api::proto;
 use model::{Access, SiteId};
 use spool::Key;
 use std::{sync::Arc, time::Duration};
@@ -37,7 +34,7 @@ enum Prepared {
     Run(Box<Ready>),
     /// It is not to be run.
     Over,
-    /// As many statements of its integrator are under way as may: it waits on.
+    /// As many statements of its integrator are under way as may: it waits for a place.
     Later,
 }
 
@@ -59,6 +56,10 @@ impl Jobs {
         let ready = match tokio::task::spawn_blocking(move || jobs.prepare(item)).await {
             Ok(Ok(Prepared::Run(ready))) => *ready,
             Ok(Ok(Prepared::Over)) => return,
+            Ok(Ok(Prepared::Later)) => {
+                drop(turn);
+                return self.hold_back(site, item);
+            }
             not_now => {
                 if let Ok(Err(error)) = not_now {
                     tracing::error!(%error, "a job can't be read; tried again");
@@ -66,9 +67,7 @@ impl Jobs {
                 drop(turn);
                 self.pause().await;
                 self.queue().put(site, item);
-                if let Some(waiting) = self.waiting.get(&site) {
-                    waiting.notify_one();
-                }
+                self.look_at(site);
                 self.wake.notify_one();
                 return;
             }
@@ -126,28 +125,10 @@ impl Jobs {
 
     /// Reads what is to be run, and asks the door.
     fn prepare(self: Arc<Self>, item: Item) -> Result<Prepared, StoreError> {
-        let Some(mut job) = self.store.job_by_id(item.job)? else { return Ok(Prepared::Over) };
-        let wanted = if item.run.is_some() { JobStatus::JobEnabled } else { JobStatus::JobQueued };
-        let Some(request) = self.store.job_request(&job)?.filter(|_| job.state == wanted) else {
+        let Some(Waiting { mut job, request, query, taken, command }) = self.read_waiting(&item)? else {
             return Ok(Prepared::Over);
         };
-        let device = convert::device(request.device.as_deref());
-        let device = device.map_err(|_| StoreError::Broken("a job's device"))?;
-        let command = request.command.ok_or(StoreError::Broken("a job's command"))?;
-        let command =
-            convert::command_from_proto(command).map_err(|_| StoreError::Broken("a job's command"))?;
-        let query = item.run.map_or(job.key.query, |run| run_id(job.key.query, run));
-        let taken = Taken {
-            site: job.key.site,
-            integrator: job.key.integrator,
-            instance: job.instance.clone(),
-            read_only: job.read_only,
-            device,
-            hosted: request.by_hosted,
-            // Each run of a schedule is a query of its own.
-            counted: item.run.is_none(),
-        };
-        let admission = match self.door.enter_taken(&taken, query, Arc::new(command)) {
+        let admission = match self.door.enter_taken(&taken, query, command) {
             Ok(admission) => admission,
             Err(refused) if refused.refusal == proto::Refusal::BudgetAtOnce => return Ok(Prepared::Later),
             Err(refused) => {

@@ -23,9 +23,11 @@ impl Kept {
     pub(crate) fn write(&self, t: &Transaction<'_>) -> Result<(), StoreError> {
         let Used { minute, queries, day, rows, bytes } = self.used;
         let [site, integrator] = ids(&self.of);
+        // What still ran when its pairing was ended is on nobody's account.
         t.prepare_cached(
             "INSERT OR REPLACE INTO consent_used (site, integrator, minute, queries, day, rows, bytes)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+             WHERE EXISTS (SELECT 1 FROM pairing WHERE site = ?1 AND integrator = ?2)",
         )?
         .execute(params![
             site,

@@ -4,7 +4,7 @@ use super::{Store, StoreError, codes, consents, trail::AuditLine};
 use crate::consent::Consent;
 use database::{Login, Rights, Writes};
 use model::{Access, Hidden, IntegratorId, SiteId, Timestamp};
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 /// One integrator's consent at one site.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,44 +108,30 @@ impl Store {
     /// All pairings.
     pub(crate) fn pairings(&self) -> Result<Vec<PairingRecord>, StoreError> {
         self.transaction(|t| {
-            let mut statement = t.prepare(
-                "SELECT site, integrator, name, root_spki, read_only, is_on, paired_at, revision, login,
-                     writes, grants, read_at, terms, revoked, expired, changed_at, changed_by
-                 FROM pairing LEFT JOIN rights USING (site, integrator, revision) LEFT JOIN consent USING (site, integrator)",
-            )?;
+            let mut statement = t.prepare(PAIRINGS)?;
             let mut rows = statement.query([])?;
             let mut pairings = Vec::new();
             while let Some(row) = rows.next()? {
-                let ids = (row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?);
-                let (Some(site), Some(integrator)) =
-                    (SiteId::from_slice(&ids.0), IntegratorId::from_slice(&ids.1))
-                else {
-                    return Err(StoreError::Broken("a pairing's identifier"));
-                };
-                let access = if row.get(4)? { Access::ReadOnly } else { Access::ReadWrite };
-                let (on, revision) = (row.get(5)?, row.get::<_, i64>(7)?);
-                pairings.push(PairingRecord {
-                    site,
-                    integrator,
-                    name: row.get(2)?,
-                    root_spki: row.get(3)?,
-                    access,
-                    on,
-                    paired_at: Timestamp(row.get(6)?),
-                    revision: u64::try_from(revision).unwrap_or(0),
-                    login: row.get(8)?,
-                    rights: match row.get::<_, Option<String>>(9)? {
-                        Some(writes) => Some(RightsRecord {
-                            rights: rights(&writes, &row.get::<_, String>(10)?)?,
-                            read_at: Timestamp(row.get(11)?),
-                        }),
-                        None => None,
-                    },
-                    consent: consents::read(row, 12, access, (on, revision), (site, integrator))?,
-                });
+                pairings.push(self.read_pairing(row)?);
             }
             Ok(pairings)
         })
+    }
+
+    /// One of them.
+    pub(crate) fn pairing(&self, of: consents::Who) -> Result<Option<PairingRecord>, StoreError> {
+        let connection = self.lock();
+        let mut statement = connection
+            .prepare_cached(&format!("{PAIRINGS} WHERE pairing.site = ?1 AND pairing.integrator = ?2"))?;
+        let mut rows = statement.query(params![&of.0.as_bytes()[..], &of.1.as_bytes()[..]])?;
+        rows.next()?.map(|row| self.read_pairing(row)).transpose()
+    }
+
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "tests count"))]
+    fn read_pairing(&self, row: &Row<'_>) -> Result<PairingRecord, StoreError> {
+        #[cfg(test)]
+        self.pairings_read.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        pairing(row)
     }
 
     /// Keeps what a pairing's login may do, as just read, and writes `audit` with it. Nothing, when the pairing has another
@@ -283,6 +269,39 @@ impl Store {
         let clear = Hidden::new(clear);
         Ok(self.protector.seal(&purpose(site, integrator), clear.reveal())?)
     }
+}
+
+const PAIRINGS: &str = "SELECT site, integrator, name, root_spki, read_only, is_on, paired_at, revision, login,
+         writes, grants, read_at, terms, revoked, expired, changed_at, changed_by
+     FROM pairing LEFT JOIN rights USING (site, integrator, revision) LEFT JOIN consent USING (site, integrator)";
+
+fn pairing(row: &Row<'_>) -> Result<PairingRecord, StoreError> {
+    let ids = (row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?);
+    let (Some(site), Some(integrator)) = (SiteId::from_slice(&ids.0), IntegratorId::from_slice(&ids.1))
+    else {
+        return Err(StoreError::Broken("a pairing's identifier"));
+    };
+    let access = if row.get(4)? { Access::ReadOnly } else { Access::ReadWrite };
+    let (on, revision) = (row.get(5)?, row.get::<_, i64>(7)?);
+    Ok(PairingRecord {
+        site,
+        integrator,
+        name: row.get(2)?,
+        root_spki: row.get(3)?,
+        access,
+        on,
+        paired_at: Timestamp(row.get(6)?),
+        revision: u64::try_from(revision).unwrap_or(0),
+        login: row.get(8)?,
+        rights: match row.get::<_, Option<String>>(9)? {
+            Some(writes) => Some(RightsRecord {
+                rights: rights(&writes, &row.get::<_, String>(10)?)?,
+                read_at: Timestamp(row.get(11)?),
+            }),
+            None => None,
+        },
+        consent: consents::read(row, 12, access, (on, revision), (site, integrator))?,
+    })
 }
 
 fn keep_rights(

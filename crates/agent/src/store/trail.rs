@@ -53,6 +53,8 @@ pub(crate) enum Happened {
     Halted,
     /// It goes on.
     Unhalted,
+    /// The service goes over from one environment to another.
+    EnvironmentSet,
     /// Somebody read the audit.
     AuditRead,
     /// Somebody had the databases and all logins tried.
@@ -84,6 +86,7 @@ impl Happened {
             Happened::LoginRefused => "login-refused",
             Happened::Halted => "halted",
             Happened::Unhalted => "unhalted",
+            Happened::EnvironmentSet => "environment-set",
             Happened::AuditRead => "audit-read",
             Happened::Checked => "checked",
         }
@@ -214,7 +217,7 @@ pub struct AuditRow {
     pub at: String,
     /// `begin`, `end`, `refused`, `paired`, `pairing-refused`, `code-made`, `switched-on`, `switched-off`, `site-on`, `site-off`,
     /// `rights-changed`, `other-practice`, `own-practice`, `forgotten`, `consent-set`, `consent-expired`, `consent-revoked`,
-    /// `unpaired`, `login-replaced`, `login-refused`, `halted`, `unhalted`, `audit-read`, `checked`.
+    /// `unpaired`, `login-replaced`, `login-refused`, `halted`, `unhalted`, `environment-set`, `audit-read`, `checked`.
     pub what: String,
     /// Which database.
     pub site: String,

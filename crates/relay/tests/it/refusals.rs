@@ -92,6 +92,24 @@ async fn a_stream_too_many_is_refused_as_busy_and_a_freed_place_can_be_taken() {
     connect(&gateway, practice.id()).await.unwrap();
 }
 
+/// Over however many connections: a site sees whose a stream is only once its handshake is over.
+#[tokio::test]
+async fn one_integrator_has_so_many_streams_to_one_site_and_leaves_room_for_others() {
+    let cloud = Cloud::with(Limits { streams_per_site: 2, ..Limits::default() }).await;
+    let (practice, another) = (Practice::new("1"), Practice::new("2"));
+    let _link = cloud.link(&practice, 1).await;
+    let _other_link = cloud.link(&another, 1).await;
+    let (gateway, stranger) = (cloud.gateway().await, cloud.gateway().await);
+    let first = connect(&gateway, practice.id()).await.unwrap();
+    let _second = connect(&gateway, practice.id()).await.unwrap();
+    assert_eq!(connect(&gateway, practice.id()).await.unwrap_err(), Reason::Busy);
+    let _elsewhere = connect(&gateway, another.id()).await.unwrap();
+    let _others = connect(&stranger, practice.id()).await.unwrap();
+    drop(first);
+    eventually("the dropped stream is counted out", || cloud.relay.counts().streams == 3).await;
+    connect(&gateway, practice.id()).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_gateway_that_is_not_admitted_has_few_streams_until_it_is() {
     let cloud = Cloud::with(Limits { streams_per_unadmitted: 2, ..Limits::default() }).await;

@@ -175,9 +175,14 @@ async fn a_reader_that_is_slow_gets_no_more_rows_once_the_practice_has_said_no()
         }
     };
     timeout(LONG, refused).await.expect("the statement ends though nobody reads");
-    let ended = collect(running).await.ended;
+    let Answer { json, ended, .. } = collect(running).await;
     assert_eq!((ended.status(), ended.refusal()), (Status::Cancelled, Refusal::SwitchedOff));
     assert!(ended.rows < 1_000_000, "{}", ended.rows);
+    // What is told, written down and paid for is what left, to the row.
+    let left = (json.matches("\"id\"").count() as u64, json.len() as u64);
+    assert_eq!((ended.rows, ended.row_bytes), left);
+    let used = bench.door().used(&bench.door().pairing(bench.site, who(&bench)).unwrap()).0;
+    assert_eq!((used.rows, used.bytes), left);
 }
 
 /// It can't be taken back that it ran; what came of it is the practice's, and does not leave any more.
@@ -222,6 +227,10 @@ fn what_was_refused_in_the_middle_tells_neither_values_nor_the_databases_words()
     let error = failed.error.clone().unwrap();
     assert_eq!((failed.status(), failed.effect(), error.code), (Status::Failed, Effect::Executed, 2627));
     assert!(!error.message.contains("canary-message"), "{}", error.message);
+    assert!(error.message.contains("keeps this integrator out"), "{}", error.message);
+    // Nobody keeps it out whose day's rows are used up: it is told what it is.
+    let spent = told(failure(), Some(Stop::Refused(Refusal::BudgetRows))).error.unwrap().message;
+    assert!(spent.contains("used up") && !spent.contains("keeps this integrator out"), "{spent}");
 }
 
 /// The integrator pairs again with another login: sessions that the old one opened are not that login's.

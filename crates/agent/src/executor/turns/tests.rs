@@ -222,3 +222,18 @@ proptest! {
         prop_assert!(end <= 200_000 + work);
     }
 }
+
+/// A thousand integrators that ask now and then cost those that ask all the time nothing: a turn is given among those that are here.
+#[test]
+fn whoever_was_here_long_ago_is_not_remembered() {
+    let mut turns = Turns::new(ROOM);
+    for number in 0..10_000 {
+        let now = Duration::from_secs(number as u64);
+        assert!(turns.join(Class::Immediate, who(number), (), now, |()| false));
+        let (_, slot) = turns.next(now).unwrap();
+        turns.done(slot, now + Duration::from_millis(1));
+    }
+    // Sixty came within the last minute.
+    let remembered = turns.lanes[0].of.len();
+    assert!(remembered <= 130, "{remembered}");
+}

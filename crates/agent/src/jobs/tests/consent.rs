@@ -135,6 +135,84 @@ async fn a_job_waits_for_a_place_among_those_that_may_be_under_way() {
     assert_eq!(ended(&bench, 2).await.0.status(), proto::Status::Successful);
 }
 
+/// A job that has no place is not looked at again and again: who gives a place back wakes it, and so does a practice that allows one
+/// more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_without_a_place_is_left_alone_until_there_is_one() {
+    let bench = bench(Access::ReadOnly);
+    set(&bench, Form { at_once: Some(Most::Number(1)), ..Form::default() });
+    submit(&bench, request(1, "sleep"));
+    executing(&bench, 1).await;
+    let turns = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = turns.clone();
+    let hook = move |at| {
+        counted.fetch_add(usize::from(at == "turn"), Ordering::SeqCst);
+    };
+    *bench.host.jobs().faults.lock().unwrap() = Some(Arc::new(hook));
+    submit(&bench, request(2, "rows 1"));
+    submit(&bench, request(3, "rows 1"));
+    // Long enough for whoever would look every second to have done so.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_eq!(state(&bench, 2).status(), JobStatus::JobQueued);
+    // Its own turn, and perhaps the other's before the first was found to have no place.
+    assert!((1..=2).contains(&turns.load(Ordering::SeqCst)), "{turns:?}");
+    set(&bench, Form { at_once: Some(Most::Number(2)), ..Form::default() });
+    for n in [2, 3] {
+        assert_eq!(ended(&bench, n).await.0.status(), proto::Status::Successful);
+    }
+    assert_eq!(state(&bench, 1).status(), JobStatus::JobExecuting, "it had its place all the while");
+}
+
+/// It has not run, and never will: its integrator is told so when that is decided, not hours later at its turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_waits_ends_when_the_practice_narrows_its_consent() {
+    let bench = Bench::with(Limits { bulk: 1, ..Limits::default() });
+    bench.pair(Access::ReadOnly);
+    bench.host.issue().unwrap();
+    bench.drive();
+    // Deaf: nothing gives its turn on.
+    submit(&bench, request(1, "stuck"));
+    executing(&bench, 1).await;
+    submit(&bench, request(2, "rows 1"));
+    submit(&bench, request(3, "rows 2"));
+    let approved = ["stuck", "rows 2"];
+    let approve = approved.map(|text| format!("{:?}", crate::consent::Approval::of(&command(text)))).to_vec();
+    let statements = Some("approved".to_owned());
+    set(&bench, Form { statements, approve: Some(approve), ..Form::default() });
+    let (end, _) = ended(&bench, 2).await;
+    assert_eq!((end.status(), end.refusal()), (proto::Status::Refused, Refusal::ConsentStatement));
+    assert!(events(&bench).contains(&(EventKind::EventFailed, 2)), "{:?}", events(&bench));
+    assert_eq!(state(&bench, 3).status(), JobStatus::JobQueued, "what is still allowed waits on");
+    assert_eq!(bench.engine.runs.load(Ordering::SeqCst), 1);
+    bench.engine.release();
+    assert_eq!(ended(&bench, 3).await.0.status(), proto::Status::Successful);
+}
+
+/// A gateway that is impatient, or two instances of one, send the same id twice at once: that is one query.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_that_bring_the_same_job_at_once_are_counted_once() {
+    let bench = bench(Access::ReadOnly);
+    // Whoever takes a job waits for the other to come as far, but not for long: it must not come.
+    let both = Arc::new((Mutex::new(0), std::sync::Condvar::new()));
+    let meet = both.clone();
+    let hook = move |at| {
+        if at == "taking" {
+            let mut here = meet.0.lock().unwrap();
+            *here += 1;
+            meet.1.notify_all();
+            drop(meet.1.wait_timeout_while(here, Duration::from_millis(500), |here| *here < 2).unwrap());
+        }
+    };
+    *bench.host.jobs().faults.lock().unwrap() = Some(Arc::new(hook));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| submit(&bench, request(1, "rows 1")));
+        }
+    });
+    let pairing = bench.door().pairing(bench.site, who(&bench)).unwrap();
+    assert_eq!(bench.door().used(&pairing).0.queries, 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn submitting_counts_as_a_query_and_running_what_was_submitted_does_not() {
     let bench = bench(Access::ReadOnly);
