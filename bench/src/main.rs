@@ -11,6 +11,7 @@ mod practice;
 mod report;
 mod rows;
 mod system;
+mod trail;
 mod uplink;
 
 use anyhow::Result;
@@ -28,7 +29,7 @@ struct Arguments {
     quick: bool,
     /// Only these: a (latency), b (a million rows), c (bytes on the uplink), d (memory per idle Link),
     /// e (the demo practice alone), f (each engine beside its database's own driver), g (immediate queries beside an extract),
-    /// h (one integrator that floods a site, beside others).
+    /// h (one integrator that floods a site, beside others), i (the audit of a busy practice).
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
     /// Also write the figures to bench/last.json.
@@ -51,6 +52,7 @@ enum Part {
     F,
     G,
     H,
+    I,
 }
 
 /// Processes of the bench's own: it starts itself again.
@@ -136,6 +138,9 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     if wanted(Part::H) {
         flood::measure(&data, pick(quick, 20, 6), pick(quick, 30, 4), &mut report).await?;
+    }
+    if wanted(Part::I) {
+        trail::measure(&data, pick(quick, 5_000_000, 200_000), &mut report)?;
     }
     if arguments.json {
         report.write("bench/last.json".as_ref())?;

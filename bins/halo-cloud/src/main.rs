@@ -110,6 +110,15 @@ enum Command {
         #[command(flatten)]
         config: ConfigArgument,
     },
+    /// List where the sites' audits ended, one JSON object a line: `HaloLinkUtility audit verify --witness FILE` holds an audit
+    /// against them. `backAt` stands where an audit did not go on from an end that was told before
+    Witnesses {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// Of this site alone
+        #[arg(long, value_name = "GUID")]
+        site: Option<model::SiteId>,
+    },
 }
 
 #[derive(clap::Args)]
@@ -158,6 +167,9 @@ fn main() -> ExitCode {
             operator::publish_update(&config, &environment, &what)
         }),
         Command::Sites { config } => config.load().and_then(|config| operator::sites(&config)),
+        Command::Witnesses { config, site } => {
+            config.load().and_then(|config| operator::witnesses(&config, site))
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,6 +2,7 @@
 
 mod desktop;
 mod key;
+mod receipt;
 mod run;
 
 use anyhow::{Context, Result};
@@ -66,6 +67,17 @@ enum Command {
     /// Desktop applications: take back what devices were given, change the key that signs their tokens
     #[command(subcommand)]
     Desktop(desktop::DesktopCommand),
+    /// Print where sites' audits ended, as they signed it, one JSON object a line: at a practice, `HaloLinkUtility audit verify --witness FILE`
+    /// holds its audit against them. `backAt` stands where a site showed another audit than before
+    Witnesses {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// Of this site alone
+        #[arg(long, value_name = "GUID")]
+        site: Option<model::SiteId>,
+    },
+    /// Check receipts, and say what they prove and what they do not. Needs neither configuration nor network
+    VerifyReceipt(receipt::VerifyReceipt),
 }
 
 #[derive(Args)]
@@ -95,6 +107,10 @@ fn main() -> ExitCode {
         }),
         Command::Key(command) => key::run(command),
         Command::Desktop(command) => desktop::run(command),
+        Command::Witnesses { config, site } => {
+            config.read().and_then(|config| receipt::witnesses(&config.data, site))
+        }
+        Command::VerifyReceipt(command) => receipt::verify(&command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,6 +8,7 @@ mod kinds;
 mod setup;
 mod status;
 mod switching;
+mod trail;
 
 use agent::{
     config::{self, Config},
@@ -37,7 +38,7 @@ To say what it may do:  HaloLinkUtility consent set --integrator \"Acme Recalls\
 To keep it out:      HaloLinkUtility consent suspend --integrator \"Acme Recalls\"       (resume lets it in again)
 For good:            HaloLinkUtility consent revoke --integrator \"Acme Recalls\"        (its login is erased)
 To stop everything:  HaloLinkUtility halt                                              (unhalt goes on)
-To see what it ran:  HaloLinkUtility audit show --last 20
+To see what it ran:  HaloLinkUtility audit show --last 20         (audit verify: whether it is what was written)
 When something is wrong:  HaloLinkUtility doctor                 says what, and the next step
                           HaloLinkUtility support-bundle         packs what support needs, without secrets
 
@@ -154,24 +155,12 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// The log of what was run
+    /// The log of what was run: show it, check it, export it
     #[command(subcommand)]
-    Audit(Audit),
+    Audit(trail::Audit),
     /// What installers run
     #[command(hide = true)]
     Setup(Box<setup::Setup>),
-}
-
-#[derive(Subcommand)]
-enum Audit {
-    /// Show the newest lines, oldest first
-    Show {
-        /// How many, at most 1000
-        #[arg(long, default_value_t = 20, value_name = "N")]
-        last: u32,
-        #[command(flatten)]
-        common: Common,
-    },
 }
 
 #[derive(Subcommand)]
@@ -252,10 +241,7 @@ async fn run(command: Command) -> Result<(String, bool)> {
         }
         Command::ForgetPairings { yes, config } => forgetting::pairings(&config::path(config), yes),
         Command::Setup(setup) => (*setup).run(),
-        Command::Audit(Audit::Show { last, common }) => {
-            let rows: Vec<AuditRow> = common.ask(&Ask::Audit { last }).await?;
-            common.show(&rows, |rows| audit_text(rows))
-        }
+        Command::Audit(asked) => return asked.run().await,
     };
     Ok((said?, true))
 }

@@ -10,8 +10,12 @@ mod transport;
 mod tests;
 
 mod answer;
+mod trail;
+#[cfg(test)]
+mod trail_tests;
 mod words;
 
+pub use trail::{PieceAnswer, TextsAnswer, WalkAnswer};
 pub use words::{
     Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, LoginChecked, MadeCode,
     SelfTested, SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer,

@@ -10,6 +10,9 @@ mod change;
 mod consent_tests;
 mod credentials;
 mod known;
+mod proof;
+#[cfg(test)]
+mod proof_tests;
 mod reach;
 mod refused;
 mod rights;
@@ -50,11 +53,12 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
+    time::Duration,
 };
 use tokio::sync::watch;
-use trust::Peer;
+use trust::{Operational, Peer};
 
 /// A command that wants in.
 #[derive(Clone, Debug)]
@@ -129,6 +133,12 @@ pub struct Door {
     tries: Mutex<HashMap<Who, credentials::Tries>>,
     serials: Mutex<HashMap<(SiteId, IntegratorId), Serials>>,
     running: Mutex<HashSet<LedgerKey>>,
+    /// What the sites sign the audit's heads with.
+    signers: RwLock<HashMap<SiteId, Operational>>,
+    /// How long lines of the audit are kept; 0: for ever.
+    keep_audit_ms: AtomicI64,
+    /// Who walks over which site's audit, and when they last asked.
+    walks: Mutex<HashMap<(SiteId, String), Duration>>,
 }
 
 impl std::fmt::Debug for Door {
@@ -155,6 +165,7 @@ impl Door {
             );
         }
         store.forget_outcomes(clock.now())?;
+        store.chain_older_lines(store.latest(clock.now())?)?;
         let pairings = store
             .pairings()?
             .into_iter()
@@ -183,6 +194,9 @@ impl Door {
             pairings: RwLock::new(pairings),
             serials: Mutex::new(serials),
             running: Mutex::default(),
+            signers: RwLock::default(),
+            keep_audit_ms: AtomicI64::new(0),
+            walks: Mutex::default(),
         }))
     }
 

@@ -244,6 +244,7 @@ impl Host {
             let operational = issue(root, "Halo Link site")?;
             configs.insert(*id, inner::server(&operational, self.clock.clone())?);
             self.jobs.sign_with(*id, operational.clone());
+            self.door.sign_with(*id, operational.clone());
             let facts = self.door.facts(*id).expect("the door was made with these sites");
             sites.push(SiteIdentity { operational, facts: (*facts).clone(), epoch: self.epoch });
         }

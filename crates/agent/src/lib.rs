@@ -22,6 +22,7 @@ mod pace;
 pub mod pairing;
 pub mod pms;
 pub mod protect;
+mod receipts;
 pub mod self_test;
 pub mod server;
 pub mod store;

@@ -167,6 +167,9 @@ async fn run(
     let mut news = host.jobs().news();
     loop {
         let hinter = dialer.hinter();
+        // Ends with this connection.
+        let mut telling = JoinSet::new();
+        telling.spawn(crate::receipts::tell_platform(host.clone(), dialer.teller()));
         let (end, ending) = watch::channel(false);
         let mut sessions = JoinSet::new();
         let mut status = dialer.status();
@@ -282,6 +285,9 @@ async fn tidy(host: Arc<Host>) {
             }
             if forget && let Err(error) = host.door().forget_outcomes() {
                 tracing::error!(%error, "old outcomes can't be forgotten");
+            }
+            if forget && let Err(error) = host.door().cut_audit() {
+                tracing::error!(%error, "old lines of the audit can't be removed; tried again");
             }
         });
         let _ = done.await;

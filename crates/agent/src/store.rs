@@ -1,11 +1,14 @@
 //! What the site keeps: one SQLite file, `link.db`. Every commit is on disk before it returns.
 
+mod chain;
 mod codes;
 mod consents;
+mod cut;
 mod events;
 mod forgotten;
 mod jobs;
 mod ledger;
+mod measured;
 mod pairings;
 mod said;
 mod schedules;
@@ -16,9 +19,11 @@ mod seal_tests;
 mod sites;
 mod trail;
 
+pub(crate) use chain::{End, Entry as ChainEntry, Place};
 pub use codes::{CodeRecord, NewCode};
 pub(crate) use codes::{CodeState, TRIES as CODE_TRIES};
 pub(crate) use consents::{Kept as KeptUse, Who};
+pub(crate) use cut::{CutRecord, Texts, Walk};
 pub(crate) use events::{EventRow, JournalHead, Moment, NewEvent};
 pub use forgotten::Forgotten;
 pub(crate) use forgotten::forget;
@@ -31,8 +36,7 @@ pub use pairings::{PairingRecord, RightsRecord};
 pub(crate) use said::Said;
 pub(crate) use schedules::{Kept, RunEnd, ScheduleRow};
 pub use seal::{Sealed, sealed};
-pub use trail::AuditParameter;
-pub use trail::AuditRow;
+pub use trail::{AuditFilter, AuditParameter, AuditRow};
 pub(crate) use trail::{AuditLine, Happened};
 
 use crate::protect::{Protector, SealError, Whence};
@@ -163,6 +167,14 @@ impl Store {
         let answer = work(&transaction)?;
         transaction.commit()?;
         Ok(answer)
+    }
+
+    /// Runs `work` on the file as it is at one moment, and changes nothing.
+    pub(crate) fn reading<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        work(&self.lock().transaction_with_behavior(TransactionBehavior::Deferred)?)
     }
 
     /// Takes what was just erased out of the write-ahead log and out of the file below it. Where somebody else reads the file it

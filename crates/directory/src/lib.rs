@@ -22,6 +22,7 @@ mod registry;
 mod schema;
 mod sites;
 mod text;
+mod witnesses;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub use integrators::Integrator;
 pub use presence::Departure;
 pub use sites::Site;
 pub use text::clean;
+pub use witnesses::{Witness, Witnessed};
 
 use model::{Clock, IntegratorId};
 use rusqlite::Connection;

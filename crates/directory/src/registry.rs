@@ -1,9 +1,9 @@
 //! The relay's questions, answered from the directory. Faults are logged here and are told from every answer.
 
-use crate::{Claim, Departure, Directory, Refused, Site};
+use crate::{Claim, Departure, Directory, Refused, Site, Witnessed};
 use model::{IntegratorId, LinkId, Pms, SiteId};
 use relay::{Fault, JoinRefused, Registry};
-use tunnel::{CloseKind, head::SiteRecord};
+use tunnel::{AuditHead, CloseKind, head::SiteRecord};
 
 impl Registry for Directory {
     fn admit_gateway(&self, integrator: IntegratorId) -> Result<bool, Fault> {
@@ -33,6 +33,20 @@ impl Registry for Directory {
         };
         if let Err(error) = self.left(site, epoch, how) {
             tracing::error!(%error, %site, "the directory can't note that a site left");
+        }
+    }
+
+    fn witnessed(&self, AuditHead { site, number, chain }: AuditHead) {
+        match self.witness(site, number, &chain.0) {
+            Ok(Witnessed::New | Witnessed::Known) => {}
+            Ok(Witnessed::Contradicts(before)) => tracing::error!(
+                %site, number, before = before.number, told_at = %before.at.to_rfc3339(),
+                "a site's audit does not go on from where it ended before: it was restored, cut or rewritten. Both ends are kept: see \
+                 `halo-cloud witnesses`, and tell the practice"
+            ),
+            Err(error) => {
+                tracing::error!(%error, %site, "the directory can't note where a site's audit ends")
+            }
         }
     }
 

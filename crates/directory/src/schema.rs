@@ -6,7 +6,8 @@ use std::{path::Path, time::Duration};
 
 /// Step `n` takes the file from version `n` to `n + 1`. Steps are only ever added, and each leaves a file that the
 /// previous program can still use.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE integrators (
         id          BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
         name        TEXT    NOT NULL,
@@ -37,7 +38,20 @@ const STEPS: [&str; 1] = ["
         one      INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
         alive_at INTEGER NOT NULL
     ) STRICT;
-"];
+",
+    "
+    -- Where audits ended. `kept`: it contradicts another one, and stays.
+    CREATE TABLE witnesses (
+        site    BLOB    NOT NULL CHECK (length(site) = 16),
+        number  INTEGER NOT NULL,
+        chain   BLOB    NOT NULL CHECK (length(chain) = 32),
+        at      INTEGER NOT NULL,
+        back_at INTEGER,
+        kept    INTEGER NOT NULL,
+        PRIMARY KEY (site, number, chain)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// How long to wait for another process's write.
 const BUSY: Duration = Duration::from_secs(2);

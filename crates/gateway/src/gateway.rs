@@ -12,6 +12,7 @@ use crate::{
     session::{Lane, Sessions},
     store::{Store, StoreError},
     webhooks::{self, WebhookSettings},
+    witness::{self, Witnesses},
 };
 use link_api::Tuning;
 use model::{Clock, Hidden, IntegratorId, Pms, SiteId, limit};
@@ -150,6 +151,7 @@ pub struct Gateway {
     pub(crate) jobs: Jobs,
     pub(crate) sessions: Sessions,
     pub(crate) liveness: Liveness,
+    pub(crate) witnesses: Arc<Witnesses>,
     pub(crate) budget: Budget,
     pub(crate) under_way: UnderWay,
     pub(crate) webhooks: Arc<Webhooks>,
@@ -182,7 +184,9 @@ impl Gateway {
         } = options;
         let store = Arc::new(Store::open(data)?);
         let peer = own.peer().clone();
-        let sessions = Sessions::new(Arc::clone(&cloud), own, Arc::clone(&store), Arc::clone(&clock), tuning);
+        let witnesses = Witnesses::open(Arc::clone(&store), Arc::clone(&clock))?;
+        let kept = (Arc::clone(&store), Arc::clone(&witnesses));
+        let sessions = Sessions::new(Arc::clone(&cloud), own, kept, Arc::clone(&clock), tuning);
         let jobs = Jobs::open(data, Arc::clone(&clock))?;
         let [fresh, within] = [limits.proof_ms, limits.probe_ms].map(Duration::from_millis);
         let liveness = Liveness::new(sessions.clone(), Arc::clone(&clock), fresh, within);
@@ -200,6 +204,7 @@ impl Gateway {
             jobs,
             sessions,
             liveness,
+            witnesses,
             budget: Budget::new(limits.answer_memory_bytes),
             under_way: UnderWay::default(),
             webhooks: Arc::new(webhooks::open(data, webhooks, Arc::clone(&clock))?),
@@ -283,8 +288,14 @@ impl Gateway {
                     self.liveness.prove_soon(site);
                 }
             }
+            let witnesses = Arc::clone(&self.witnesses);
+            let _ = tokio::task::spawn_blocking(move || witnesses.flush()).await;
             if round % 20 == 0 {
                 self.jobs.sweep().await;
+            }
+            if round % 20 == 10 {
+                let gateway = Arc::clone(&self);
+                tokio::spawn(async move { witness::ask_around(&gateway).await });
             }
             if round % 120 == 119 {
                 // Of many sites it takes minutes, one after the other; nothing else waits for that.
@@ -297,6 +308,7 @@ impl Gateway {
     /// Ends what runs in the background: nothing is handed over or asked for any longer. What was under way is taken up by
     /// the next life of this process.
     pub fn stop(&self) {
+        self.witnesses.flush();
         self.stopping.send_replace(true);
     }
 

@@ -23,6 +23,7 @@ pub mod mirror;
 mod pair;
 mod presence;
 mod rate;
+pub mod receipts;
 mod run;
 pub mod serve;
 pub mod session;
@@ -30,6 +31,7 @@ mod stall;
 pub mod store;
 mod verdict;
 pub mod webhooks;
+pub mod witness;
 
 pub use gateway::{Gateway, Limits, Login, Options};
 pub use http::router;

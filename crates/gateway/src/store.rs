@@ -60,6 +60,9 @@ CREATE TABLE rereadings (site BLOB PRIMARY KEY, until INTEGER NOT NULL) STRICT, 
 CREATE TABLE desktop_devices (device TEXT PRIMARY KEY, revoked INTEGER NOT NULL, times INTEGER NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE kept_answers (name BLOB PRIMARY KEY, sealed BLOB NOT NULL, created INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX kept_answers_by_age ON kept_answers (created);
+", "
+CREATE TABLE audit_heads (site BLOB NOT NULL, number INTEGER NOT NULL, chain BLOB NOT NULL, head BLOB NOT NULL, seen INTEGER NOT NULL, back INTEGER,
+    kept INTEGER NOT NULL, UNIQUE (site, number, chain)) STRICT;
 "];
 
 /// Opens the file with the settings that every connection needs, and brings its tables up to date.

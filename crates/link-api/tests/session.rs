@@ -56,6 +56,13 @@ impl Link for Rows {
         Err(Status::unimplemented("not offered yet"))
     }
 
+    async fn receipt(
+        &self,
+        _: Request<proto::ReceiptRequest>,
+    ) -> Result<Response<proto::ReceiptReply>, Status> {
+        Err(Status::unimplemented("not offered yet"))
+    }
+
     type PagesStream = Boxed<proto::PagesPiece>;
     type EventsStream = Boxed<proto::EventsReply>;
 

@@ -4,6 +4,7 @@ use crate::{
     Counted, DRAIN, Shared, hints, own,
     presence::LinkConnection,
     registry::{Claim, Desk, Fault, JoinRefused},
+    witness,
 };
 use model::{LinkId, SiteId};
 use std::{sync::Arc, time::Duration};
@@ -156,6 +157,7 @@ async fn until_closed(shared: &Arc<Shared>, connection: &Arc<LinkConnection>) ->
                 how = joined.closed() => return how,
                 Some(_) = own.join_next() => {}
                 Some(news) = joined.hints() => hints::pass_on(shared, connection, &news),
+                Some(heads) = joined.audit_heads() => witness::keep(shared, connection, heads),
                 stream = joined.accept() => match stream {
                     Some(stream) if own.len() < own::STREAMS => {
                         own.spawn(own::answer(shared.clone(), connection.clone(), stream));

@@ -27,6 +27,8 @@ pub type Body = fn(&[u8]);
 /// All bodies by the names of their fuzz targets and corpus folders.
 pub const BODIES: &[(&str, Body)] = &[
     ("address", address),
+    ("audit_line", audit_line),
+    ("audit_receipt", audit_receipt),
     ("certificate", certificate),
     ("command", command),
     ("control", control),
@@ -53,6 +55,36 @@ pub fn address(data: &[u8]) {
     if let Ok(proxy) = Proxy::parse(text) {
         assert!(proxy.port > 0 && !proxy.host.is_empty());
     }
+}
+
+/// The bytes of an audit line, out of a receipt that somebody hands over or a file that somebody changed.
+pub fn audit_line(data: &[u8]) {
+    if let Ok(line) = audit::Line::decode(data) {
+        assert_eq!(line.encode(), data, "a line has one form");
+    }
+}
+
+/// A receipt or a head, as bytes and as JSON, and a line of an exported file.
+pub fn audit_receipt(data: &[u8]) {
+    if let Ok(receipt) = audit::Receipt::decode(data) {
+        assert_eq!(receipt.encode(), data, "a receipt has one form");
+        assert_eq!(audit::Receipt::from_json(receipt.to_json().as_bytes()).as_ref(), Ok(&receipt));
+        let _ = receipt.check();
+    }
+    if let Ok(head) = audit::SignedHead::decode(data) {
+        assert_eq!(head.encode(), data, "a head has one form");
+    }
+    if let Ok(witness) = audit::Witness::from_json(data) {
+        assert_eq!(audit::Witness::from_json(witness.to_json().as_bytes()).as_ref(), Ok(&witness));
+        let _ = witness.check();
+    }
+    let mut file = audit::FileChecker::new(Vec::new());
+    for line in data.split(|byte| *byte == b'\n') {
+        if file.feed(line).is_err() {
+            break;
+        }
+    }
+    let _ = file.finish();
 }
 
 /// A certificate chain from a stranger: a length of two bytes (big endian), the first certificate, then the second.

@@ -70,6 +70,10 @@ fn the_corpora_reach_behind_the_first_check() {
     assert!(trust::pairing::Code::parse(&text("pairing_code/typed")).is_ok());
     assert!(tunnel::RelayAddress::parse(&text("address/relay")).is_ok());
     assert!(tunnel::proxy::parse_response(&read("proxy_response/established")).is_ok());
+    assert!(audit::Line::decode(&read("audit_line/full")).is_ok());
+    let receipt = audit::Receipt::decode(&read("audit_receipt/bytes")).unwrap();
+    assert!(receipt.check().is_ok(), "see the vectors in crates/audit");
+    assert!(audit::Witness::from_json(&read("audit_receipt/noted")).is_ok());
     let chain = read("certificate/site");
     let length = usize::from(u16::from_be_bytes([chain[0], chain[1]]));
     let chain = [chain[2..2 + length].to_vec().into(), chain[2 + length..].to_vec().into()];

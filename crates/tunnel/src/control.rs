@@ -2,7 +2,7 @@
 //!
 //! `docs/protocol/outer-leg.md` is the normative text; `tests/vectors/control.json` holds one example of each.
 
-use crate::hint::Hint;
+use crate::{hint::Hint, witness::AuditHead};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -43,6 +43,11 @@ pub enum Message {
     Hint {
         /// The first 128 are looked at.
         news: Vec<Hint>,
+    },
+    /// Link to relay, to keep: where the audits of its sites end.
+    Witness {
+        /// The first 128 are looked at.
+        audit: Vec<AuditHead>,
     },
     /// A type that this version does not know: ignored after `welcome`, a fault before it.
     #[serde(other, skip_serializing)]

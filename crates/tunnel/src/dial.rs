@@ -12,6 +12,7 @@ use crate::{
     session::{Opening, Session, SessionEvent},
     tuning::GOODBYE_WITHIN,
     wire::{WebSocket, Wire},
+    witness::{self, AuditHead},
 };
 use futures::future::BoxFuture;
 use model::{Clock, IntegratorId, SiteFacts, SiteId};
@@ -114,6 +115,7 @@ struct Front {
     inbound: Inbound,
     hints: Outgoing,
     hinted: Incoming,
+    witness: witness::Outgoing,
     /// Tells connections that finish their streams after a drain to stop.
     stop: Notify,
 }
@@ -159,6 +161,11 @@ impl Dialer {
     /// Tells the relay of news, for as long as this dialer lives. For a Link.
     pub fn hinter(&self) -> Hinter {
         Hinter(self.front.clone())
+    }
+
+    /// Tells the relay where the audits of its sites end, for as long as this dialer lives. For a Link.
+    pub fn teller(&self) -> Teller {
+        Teller(self.front.clone())
     }
 
     /// Hears of news from the relay, until this dialer ends. For a gateway, and for one listener.
@@ -217,6 +224,25 @@ impl Hinter {
     /// Soon, and together with others: never waits, may be lost.
     pub fn hint(&self, site: SiteId, integrator: IntegratorId) {
         self.0.hints.add(Hint { site, integrator: Some(integrator) });
+        self.0.line.work.notify_one();
+    }
+}
+
+/// Tells the relay where audits end; does not keep the connection alive.
+#[derive(Clone)]
+pub struct Teller(Arc<Front>);
+
+impl fmt::Debug for Teller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Teller")
+    }
+}
+
+impl Teller {
+    /// Soon, and no more often than every two minutes: of each site the newest. So all that there is to tell is better told at once. Never
+    /// waits; told again on every new connection.
+    pub fn tell(&self, heads: &[AuditHead]) {
+        self.0.witness.add(heads);
         self.0.line.work.notify_one();
     }
 }
@@ -361,6 +387,7 @@ impl Driver {
             }
             StageEvent::Proved(Ok(socket)) => {
                 self.stage = Stage::Live(Box::new(self.session(socket)));
+                self.front.witness.again();
                 Some(DialerEvent::Welcomed(id))
             }
             StageEvent::Dialed(Err(error)) => Some(DialerEvent::Lost(id, error.to_string())),
@@ -440,18 +467,25 @@ impl Driver {
     }
 
     fn send_hints(&mut self) {
-        if let (Stage::Live(session), DialerState::Online) = (&mut self.stage, self.machine.state())
-            && let Some(news) = self.front.hints.take(self.options.clock.monotonic())
-        {
-            session.send(&Message::Hint { news });
+        if let (Stage::Live(session), DialerState::Online) = (&mut self.stage, self.machine.state()) {
+            let now = self.options.clock.monotonic();
+            if let Some(news) = self.front.hints.take(now) {
+                session.send(&Message::Hint { news });
+            }
+            if let Some(audit) = self.front.witness.take(now) {
+                session.send(&Message::Witness { audit });
+            }
         }
     }
 
-    /// While there is no connection hints wait for one.
+    /// While there is no connection hints and heads wait for one.
     fn hints_wait(&self) -> Duration {
-        let online = self.machine.state() == DialerState::Online;
-        let wait = online.then(|| self.front.hints.wait(self.options.clock.monotonic()));
-        wait.flatten().unwrap_or(Duration::MAX)
+        if self.machine.state() != DialerState::Online {
+            return Duration::MAX;
+        }
+        let now = self.options.clock.monotonic();
+        let waits = [self.front.hints.wait(now), self.front.witness.wait(now)];
+        waits.into_iter().flatten().min().unwrap_or(Duration::MAX)
     }
 
     fn report(&self, report: Report) {

@@ -11,6 +11,7 @@ use crate::{
     machine::{Acceptor, AcceptorAction, AcceptorEvent, AcceptorState},
     session::{Session, SessionEvent},
     wire::{Heard, WebSocket, Wire, websocket_config},
+    witness::{self, AuditHead},
 };
 use model::{Clock, SiteFacts, SiteId, Timestamp};
 use std::{
@@ -151,6 +152,7 @@ struct Shared {
     inbound: Inbound,
     hints: Outgoing,
     hinted: Incoming,
+    witnessed: witness::Incoming,
     kind: OnceLock<CloseKind>,
     closed: Notify,
 }
@@ -225,6 +227,12 @@ impl Joined {
     /// The hints of a Link since the last call, as they came: waits for one. `None` when the connection is over. For one caller.
     pub async fn hints(&self) -> Option<Vec<Hint>> {
         self.shared.hinted.next().await
+    }
+
+    /// Where a Link says that audits end, since the last call: of each site the last word. Waits for one. `None` when the connection is over.
+    /// For one caller.
+    pub async fn audit_heads(&self) -> Option<Vec<AuditHead>> {
+        self.shared.witnessed.next().await
     }
 
     /// Tells the client to finish what runs and to dial again; the connection closes when its streams are done, at the
@@ -330,6 +338,7 @@ impl Drop for Ending {
         self.0.line.end();
         self.0.inbound.end();
         self.0.hinted.end();
+        self.0.witnessed.end();
         self.0.kind.get_or_init(|| CloseKind::Lost);
         self.0.closed.notify_waiters();
     }
@@ -342,7 +351,7 @@ struct Driver {
     rng: Jitter,
     shared: Ending,
     clock: Arc<dyn Clock>,
-    /// A gateway has none to give.
+    /// A gateway has neither hints nor audit heads to give.
     takes_hints: bool,
     tuning: Tuning,
 }
@@ -398,6 +407,10 @@ impl Driver {
                 SessionEvent::Control(Message::Goodbye) => Some(AcceptorEvent::Goodbye),
                 SessionEvent::Control(Message::Hint { news }) if self.takes_hints => {
                     self.shared.0.hinted.push(news, self.clock.monotonic());
+                    None
+                }
+                SessionEvent::Control(Message::Witness { audit }) if self.takes_hints => {
+                    self.shared.0.witnessed.push(audit, self.clock.monotonic());
                     None
                 }
                 SessionEvent::Control(_) => None,

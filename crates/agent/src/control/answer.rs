@@ -67,6 +67,10 @@ fn at_once(
             host.door().note_act(Happened::AuditRead, by);
             rows.map_err(|error| error.to_string()).map(serde_json::to_value)
         }
+        ask @ (Ask::AuditShow { .. }
+        | Ask::AuditWalk { .. }
+        | Ask::AuditPiece { .. }
+        | Ask::AuditTexts { .. }) => super::trail::answer(host, ask, by),
         Ask::Switch { integrator, on, site } => {
             let of = find(host, &integrator, site)?;
             host.door().suspend(of.site, of.integrator, on, by).map_err(|error| error.to_string())?;
@@ -147,7 +151,11 @@ fn make_code(
 }
 
 /// The one integrator of that name or id at a site.
-fn find(host: &Host, integrator: &str, site: Option<SiteId>) -> Result<Arc<PairingRecord>, String> {
+pub(super) fn find(
+    host: &Host,
+    integrator: &str,
+    site: Option<SiteId>,
+) -> Result<Arc<PairingRecord>, String> {
     let site = which_site(host, site)?;
     let wanted = integrator.trim().to_lowercase();
     let found: Vec<_> = host
@@ -308,7 +316,7 @@ fn integrator(host: &Host, pairing: &PairingRecord) -> IntegratorAnswer {
     }
 }
 
-fn which_site(host: &Host, site: Option<SiteId>) -> Result<SiteId, String> {
+pub(super) fn which_site(host: &Host, site: Option<SiteId>) -> Result<SiteId, String> {
     let sites = host.sites();
     match (site, &sites[..]) {
         (Some(site), _) if sites.contains(&site) => Ok(site),

@@ -1,7 +1,7 @@
 //! The words of the control socket: what the Utility may ask, and what the service answers.
 
 use crate::{consent::Form, jobs::Load};
-use model::{IntegratorId, SiteId};
+use model::{IntegratorId, QueryId, SiteId};
 use serde::{Deserialize, Serialize};
 
 /// What may be asked.
@@ -25,6 +25,54 @@ pub enum Ask {
     Audit {
         /// How many, at most 1,000.
         last: u32,
+    },
+    /// Lines of the audit, chosen.
+    AuditShow {
+        /// How many, the newest, at most 1,000.
+        last: u32,
+        /// Of one integrator, by name or id.
+        #[serde(default)]
+        integrator: Option<String>,
+        /// Of one query.
+        #[serde(default)]
+        query: Option<QueryId>,
+        /// From then on, RFC 3339.
+        #[serde(default)]
+        since: Option<String>,
+        /// Before then, RFC 3339.
+        #[serde(default)]
+        until: Option<String>,
+        /// Which site; all when it is left out.
+        #[serde(default)]
+        site: Option<SiteId>,
+    },
+    /// Begin a walk over a site's lines.
+    AuditWalk {
+        /// What for: `verify` or `export`. It is written down.
+        purpose: String,
+        /// Which site.
+        site: SiteId,
+        /// From then on, RFC 3339.
+        #[serde(default)]
+        since: Option<String>,
+        /// Before then, RFC 3339.
+        #[serde(default)]
+        until: Option<String>,
+    },
+    /// The next piece of a walk.
+    AuditPiece {
+        /// Which site.
+        site: SiteId,
+        /// As the piece before said; at first as the walk's beginning said.
+        after: i64,
+        /// As the walk's beginning said.
+        until: i64,
+    },
+    /// Look at statements' texts, from a hash on.
+    AuditTexts {
+        /// As the piece before said; none at first.
+        #[serde(default)]
+        after: Option<String>,
     },
     /// Let anybody into a site's database, or nobody.
     Site {

@@ -1,6 +1,7 @@
 //! Whole inner sessions over a byte stream: real TLS, real gRPC, real pairing; no relay.
 
 mod jobs;
+mod receipts;
 
 use super::*;
 use crate::testkit::{Bench, DAY, GOOD};
@@ -94,6 +95,7 @@ fn order(id: u128, text: &str) -> proto::RunRequest {
         max_row_bytes: 0,
         all_sets: false,
         device: None,
+        receipt: false,
     }
 }
 

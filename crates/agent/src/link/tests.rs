@@ -95,6 +95,21 @@ async fn a_link_whose_database_is_away_joins_with_what_it_knows() {
     link.stop().await;
 }
 
+/// Number and 32 bytes, and nothing else: the platform is to be a witness, not a reader.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cloud_is_told_where_the_audit_ends() {
+    let bench = Bench::new();
+    bench.pair(model::Access::ReadOnly);
+    let mut relay = relay(bench.clock.clone()).await;
+    let link = Link::start(bench.host.clone(), relay.outer.clone(), bench.clock.clone()).await.unwrap();
+    let (joined, _) = relay.next().await;
+    let told = timeout(Duration::from_secs(30), joined.audit_heads()).await.expect("it is told").unwrap();
+    let ends = bench.door().head(bench.site).unwrap().expect("a pairing is a line").head;
+    assert_eq!((told.len(), told[0].site), (1, bench.site));
+    assert_eq!((told[0].number, told[0].chain.0), (ends.number, ends.chain));
+    link.stop().await;
+}
+
 /// As the relay does it: one stream that the Link opened, spliced back to it.
 async fn carry_back(joined: &Joined) {
     use tunnel::head::{self, Answer, Ask, Incoming};

@@ -105,6 +105,27 @@ const ADDED: &str = "
         parameters BLOB                  -- sealed
     ) STRICT;
 
+    CREATE TABLE IF NOT EXISTS audit_chain (  -- beside a line of the audit
+        id INTEGER PRIMARY KEY,          -- of the line
+        site BLOB NOT NULL, number INTEGER NOT NULL,
+        chain BLOB NOT NULL              -- what holds it and all before it
+    ) STRICT;
+    CREATE UNIQUE INDEX IF NOT EXISTS audit_chain_number ON audit_chain (site, number);
+    CREATE TABLE IF NOT EXISTS audit_head (  -- of the newest line of each site
+        site BLOB PRIMARY KEY, number INTEGER NOT NULL, chain BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS audit_cut (   -- lines up to there were removed: older than the practice keeps
+        site BLOB PRIMARY KEY, number INTEGER NOT NULL, chain BLOB NOT NULL,
+        line INTEGER NOT NULL,           -- the highest id
+        head BLOB NOT NULL               -- the signed head of that number
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS audit_query (
+        bucket INTEGER NOT NULL, query BLOB NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (bucket, query, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS statement_used (sha256 BLOB PRIMARY KEY, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS audit_at ON audit (at);
+    CREATE INDEX IF NOT EXISTS audit_who ON audit (integrator, at) WHERE integrator IS NOT NULL;
+
     CREATE TABLE IF NOT EXISTS job (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         site BLOB NOT NULL, integrator BLOB NOT NULL, query BLOB NOT NULL,

@@ -3,6 +3,7 @@
 use crate::{
     cloud::{Cloud, CloudError},
     store::Store,
+    witness::{self, Witnesses},
 };
 use link_api::{Tuning, client::Channel, convert, proto};
 use model::{Clock, Hidden, SiteFacts, SiteId};
@@ -81,6 +82,7 @@ pub(super) struct Opener {
     pub(super) cloud: Arc<dyn Cloud>,
     pub(super) own: Operational,
     pub(super) store: Arc<Store>,
+    pub(super) witnesses: Arc<Witnesses>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) tuning: Tuning,
 }
@@ -122,6 +124,7 @@ impl Opener {
         // From here on a drop closes the connection, whatever goes wrong.
         let mut session =
             Session { site, peer, leaf, facts: None, paired: false, refusal: 0, exporter, channel, driver };
+        let number = self.witnesses.number(site);
         let hello = client.hello(proto::HelloRequest { version: link_api::VERSION });
         let hello = match tokio::time::timeout(HELLO_WITHIN, hello).await {
             Ok(Ok(hello)) => hello.into_inner(),
@@ -131,6 +134,7 @@ impl Opener {
         if hello.version != link_api::VERSION {
             return Err(OpenError::Version(hello.version));
         }
+        witness::heard(&self.witnesses, site, &hello.audit, number);
         (session.paired, session.refusal) = (hello.paired, hello.refusal);
         session.facts = hello.facts.and_then(|facts| convert::facts_from_proto(facts).ok());
         Ok(session)

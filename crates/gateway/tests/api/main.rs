@@ -24,6 +24,7 @@ mod lines;
 mod liveness;
 mod pairing;
 mod query;
+mod receipts;
 mod registered;
 mod resume;
 mod served;

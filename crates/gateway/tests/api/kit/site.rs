@@ -1,9 +1,9 @@
 //! A site whose Link does what the command's text tells it to.
 
-use super::FakeJobs;
+use super::{FakeAudit, FakeJobs};
 use futures::{Stream, StreamExt, stream};
 use link_api::{Link, Request, Response, Status, Streaming, Tuning, convert, pack::Packer, proto};
-use model::{Availability, Catalogue, Clock, Pms, SiteFacts, SiteId, SiteStatus, SystemClock};
+use model::{Availability, Catalogue, Clock, IntegratorId, Pms, SiteFacts, SiteId, SiteStatus, SystemClock};
 use std::{
     collections::HashMap,
     pin::Pin,
@@ -74,6 +74,7 @@ pub(crate) struct FakeSite {
     /// Of each session that was opened: whether there is nobody left at this end of it.
     deaf: Mutex<Vec<Arc<AtomicBool>>>,
     pub(crate) jobs: Arc<FakeJobs>,
+    pub(crate) audit: FakeAudit,
     /// Breaks all connections.
     cut: Notify,
     die_once: AtomicBool,
@@ -126,6 +127,7 @@ impl FakeSite {
             probes: AtomicUsize::new(0),
             deaf: Mutex::default(),
             jobs: Arc::default(),
+            audit: FakeAudit::default(),
             cut: Notify::new(),
             die_once: AtomicBool::new(true),
         })
@@ -154,6 +156,10 @@ impl FakeSite {
         let other = Root::generate(Kind::Site).unwrap();
         *self.own.lock().unwrap() =
             other.issue("other", 10, SystemClock.now(), Duration::from_secs(3600)).unwrap();
+    }
+
+    pub(super) fn own(&self) -> Operational {
+        self.own.lock().unwrap().clone()
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
@@ -255,7 +261,8 @@ impl Link for FakeLink {
         let paired = self.site.paired.load(Ordering::SeqCst);
         let facts = paired.then(|| convert::facts_to_proto(&self.site.record().facts));
         let refusal = if paired { 0 } else { self.site.refusal.load(Ordering::SeqCst) };
-        Ok(Response::new(proto::HelloReply { version: 1, paired, facts, refusal }))
+        let audit = if paired { self.site.audit_head() } else { Vec::new() };
+        Ok(Response::new(proto::HelloReply { version: 1, paired, facts, refusal, audit }))
     }
 
     async fn unpair(&self, _: Request<proto::UnpairRequest>) -> Result<Response<proto::UnpairReply>, Status> {
@@ -291,6 +298,7 @@ impl Link for FakeLink {
 
     async fn run(&self, request: Request<proto::RunRequest>) -> Result<Response<Events>, Status> {
         self.hears().await;
+        let integrator = IntegratorId(request.extensions().get::<Peer>().unwrap().id);
         let request = request.into_inner();
         let command = request.command.clone().unwrap();
         self.site.runs.lock().unwrap().push(request.clone());
@@ -312,7 +320,7 @@ impl Link for FakeLink {
         let end = |ended| proto::RunEvent { ended: Some(ended), ..proto::RunEvent::default() };
         let only = |ended| whole(proto::RunEvent::default(), ended);
         use proto::{ErrorKind as K, Refusal as R, Status as S};
-        let events = match command.text.as_str() {
+        let mut events = match command.text.as_str() {
             "rows" | "readOnly rows" => {
                 let (event, bytes) = with_rows(&mut packer, true);
                 whole(event, proto::Ended { rows: 2, row_bytes: bytes, ..ended(S::Successful) })
@@ -472,7 +480,28 @@ impl Link for FakeLink {
             }
             other => return Err(Status::invalid_argument(format!("the kit does not know {other}"))),
         };
+        let ends = events.iter_mut().filter_map(|event| event.as_mut().ok()?.ended.as_mut());
+        for ended in ends {
+            let (query, device) = (&request.query_id, request.device.as_deref());
+            self.site.write_down(query, integrator, device, ended, request.receipt);
+        }
         Ok(Response::new(stream::iter(events).boxed()))
+    }
+
+    async fn receipt(
+        &self,
+        request: Request<proto::ReceiptRequest>,
+    ) -> Result<Response<proto::ReceiptReply>, Status> {
+        let integrator = IntegratorId(request.extensions().get::<Peer>().unwrap().id);
+        let query = request.into_inner().query_id;
+        // A job's end is written down when it is asked for first.
+        let job = self.site.jobs.all.lock().unwrap().get(&query).cloned();
+        if let Some(mut ended) =
+            job.and_then(|job| job.state.ended).filter(|_| !self.site.has_receipt(&query))
+        {
+            self.site.write_down(&query, integrator, None, &mut ended, false);
+        }
+        Ok(Response::new(self.site.receipt(&query)?))
     }
 
     async fn probe(&self, _: Request<proto::ProbeRequest>) -> Result<Response<proto::ProbeReply>, Status> {
