@@ -222,6 +222,7 @@ impl WholePath {
                 environment: "demo".to_owned(),
                 code_name: code.name().to_owned(),
                 integrator_name: "Bench".to_owned(),
+                ..proto::PairBegin::default()
             }),
             Step::Proof(proto::PairProof { mac }),
             Step::Login(proto::DatabaseLogin {

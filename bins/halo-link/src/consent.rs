@@ -280,6 +280,7 @@ fn standing(state: &str) -> &str {
         "granted" => "let in",
         "suspended" => "SUSPENDED",
         "expired" => "EXPIRED",
+        "unapproved" => "NOT APPROVED ANY MORE",
         "revoked" => "REVOKED",
         other => other,
     }
@@ -302,6 +303,7 @@ fn text(one: &ConsentAnswer) -> String {
                 "granted" => "yes".to_owned(),
                 "suspended" => "NO, suspended: `HaloLinkUtility consent resume` lets it in again".to_owned(),
                 "expired" => "NO, expired: `HaloLinkUtility consent set --expires` renews it".to_owned(),
+                "unapproved" => "NO, the PMS vendor's approval is over: the integrator must show a new one".to_owned(),
                 "revoked" => {
                     "NO, revoked, its login is erased: a new pairing code lets it in again".to_owned()
                 }
@@ -309,6 +311,7 @@ fn text(one: &ConsentAnswer) -> String {
             },
         ),
         ("until", word(&terms.expires)),
+        ("vendor", crate::status::approval_text(one.approval.as_ref())),
         (
             "may",
             if terms.access.as_deref() == Some("read-only") { "only read" } else { "read and write" }

@@ -1,6 +1,6 @@
 //! How the service and its sites stand, in words for the practice.
 
-use agent::control::{IntegratorAnswer, LaneAnswer, SiteAnswer, StatusAnswer};
+use agent::control::{ApprovalAnswer, IntegratorAnswer, LaneAnswer, SiteAnswer, StatusAnswer};
 
 /// The whole answer to `HaloLinkUtility status`.
 pub(crate) fn text(status: &StatusAnswer) -> String {
@@ -41,8 +41,17 @@ pub(crate) fn text(status: &StatusAnswer) -> String {
         if site.integrators.is_empty() {
             text += "\n  nobody is paired: make a code with `HaloLinkUtility pairing-code --integrator NAME`";
         }
+        if site.vendor_keys == Some(0) && status.environment == "production" {
+            text += &format!(
+                "\n  nobody vouches for integrators here: the PMS file for {} has no key of its vendor's (docs/approval.md)",
+                site.pms
+            );
+        }
         for integrator in &site.integrators {
             text += &integrator_text(integrator);
+            if site.vendor_keys.is_some_and(|keys| keys > 0) || integrator.approval.is_some() {
+                text += &format!("\n    vendor's approval: {}", approval_text(integrator.approval.as_ref()));
+            }
         }
         for code in &site.open_codes {
             text += &format!(
@@ -93,6 +102,7 @@ fn integrator_text(i: &IntegratorAnswer) -> String {
     let on = match i.state.as_str() {
         "revoked" => "REVOKED",
         "expired" => "EXPIRED",
+        "unapproved" => "THE VENDOR'S APPROVAL IS OVER",
         _ if i.on => "on",
         _ => "SWITCHED OFF",
     };
@@ -110,6 +120,15 @@ fn integrator_text(i: &IntegratorAnswer) -> String {
                  docs/engines.md\n    says what that leaves possible";
     }
     text
+}
+
+/// What a PMS vendor's approval says, in one line.
+pub(crate) fn approval_text(approval: Option<&ApprovalAnswer>) -> String {
+    let Some(of) = approval else { return "none: it was paired without one".to_owned() };
+    let may = if of.access == "read-only" { "may only read" } else { "may read and write" };
+    let end = if of.counts { "until" } else { "COUNTS NO MORE, it was until" };
+    let note = if of.note.is_empty() { String::new() } else { format!(" ({})", of.note.replace('\n', "; ")) };
+    format!("number {} for {}, {may}, {end} {}{note}", of.serial, of.name, of.expires_at)
 }
 
 /// One lane, one line.
@@ -204,6 +223,25 @@ mod tests {
         let stuck = lane_text(&lane(None, false, 2));
         assert!(stuck.contains("DOES NOT ANSWER since 71 s") && stuck.contains("HL-0524"), "{stuck}");
         assert!(stuck.contains("2 statements do not end"), "{stuck}");
+    }
+
+    /// A practice must see who vouches for whom, and that nobody does.
+    #[test]
+    fn the_vendors_approval_is_shown_and_so_is_that_there_is_none() {
+        let none = site(|site| site["vendorKeys"] = 1.into());
+        assert!(none.contains("vendor's approval: none"), "{none}");
+        let with = |counts: bool| {
+            site(|site| {
+                site["vendorKeys"] = 1.into();
+                site["integrators"][0]["approval"] = json!({
+                    "serial": 7, "name": "Acme Pty", "access": "read-only", "expiresAt": "2027-02-03T04:05:06.007Z",
+                    "counts": counts, "note": "recalls", "since": "2026-02-03T04:05:06.007Z",
+                });
+            })
+        };
+        assert!(with(true).contains("number 7 for Acme Pty, may only read, until 2027-02-03T04:05:06.007Z (recalls)"));
+        assert!(with(false).contains("COUNTS NO MORE"));
+        assert!(!site(|site| site["vendorKeys"] = 0.into()).contains("nobody vouches"), "this is no production");
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod answer;
 mod words;
 
 pub use words::{
-    Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, LoginChecked, MadeCode,
+    ApprovalAnswer, Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, LoginChecked, MadeCode,
     SelfTested, SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer,
 };
 

@@ -4,6 +4,7 @@
 //! [`Permit`] (its intent is written down), and only a permit connects. Each of them, dropped, writes down how it ended.
 
 mod admission;
+mod approved;
 mod budget;
 mod change;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod watching;
 
 use admission::unwritten;
 pub use admission::{Admission, Permit};
+pub(crate) use approved::Unapproved;
 pub(crate) use admission::{SessionKey, Witness};
 use budget::Place;
 pub(crate) use budget::Purse;
@@ -41,7 +43,8 @@ use crate::{
     consent::{Meter, Origin, State, Takes, Used, Wants},
     journal::{Entry, Journal},
     store::{
-        AuditLine, AuditRow, Happened, Known, LedgerKey, NewPairing, PairingRecord, Store, StoreError, Who,
+        AuditLine, AuditRow, Happened, Known, LedgerKey, NewPairing, PairingRecord, Store, StoreError, Ticket,
+        Who,
     },
 };
 use link_api::proto::{self, Refusal};
@@ -165,7 +168,7 @@ impl Door {
             serials.entry((site, integrator)).or_default().insert(name.into(), serial);
         }
         let time = LocalTime::from(store.latest(clock.now())?, &*clock);
-        Ok(Arc::new(Door {
+        let door = Arc::new(Door {
             journal: Journal::start(store.clone())?,
             off: RwLock::new(store.sites_off()?),
             halted: AtomicBool::new(store.is_halted()?),
@@ -183,7 +186,9 @@ impl Door {
             pairings: RwLock::new(pairings),
             serials: Mutex::new(serials),
             running: Mutex::default(),
-        }))
+        });
+        door.check_approvals()?;
+        Ok(door)
     }
 
     /// Asks everything that must be asked before a command may wait for its turn. Does not touch the disk.
@@ -362,19 +367,24 @@ impl Door {
         self.sites.get(&site).map_or(Ok(()), |site| self.make_sure(site, false))
     }
 
-    /// Stores a pairing and lets it in. `false` when the code was used meanwhile. Blocks on the disk.
-    pub(crate) fn pair(&self, new: &NewPairing<'_>, code_name: &str) -> Result<bool, StoreError> {
-        let now = self.clock.now();
+    /// Stores a pairing and lets it in. `false` when its ticket was used meanwhile. Blocks on the disk.
+    pub(crate) fn pair<'a>(
+        &self,
+        new: &NewPairing<'_>,
+        ticket: impl Into<Ticket<'a>>,
+    ) -> Result<bool, StoreError> {
+        let (ticket, now) = (ticket.into(), self.clock.now());
         let line = AuditLine {
             integrator: Some(new.integrator),
             access: Some(new.access),
             status: Some(writes_to_proto(new.rights.writes).as_str_name()),
+            detail: ticket.approval.map(approved::detail),
             ..AuditLine::new(now, Happened::Paired, new.site)
         };
         // Not while its consent is looked at: a new pairing makes one good again whose time was over.
         let _one = lock(&self.changing);
         self.journal.flush()?;
-        let stored = self.store.pair(new, code_name, now, &line)?;
+        let stored = self.store.pair(new, ticket, now, &line)?;
         if stored {
             write(&self.unpaired).remove(&(new.site, new.integrator));
         }

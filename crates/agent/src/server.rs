@@ -66,8 +66,12 @@ impl Link for Server {
             return Err(Status::failed_precondition("this gateway is too old for this site: update it"));
         }
         let door = self.door.clone();
-        // The first sight of a new certificate is written down.
+        let environment = self.sites.get(&caller.site).map(|own| own.environment.clone()).unwrap_or_default();
+        let papers = request.into_inner();
+        // The first sight of a new certificate is written down, and so are papers that are news.
         blocking(move || {
+            let taken = door.take_approvals(&caller.peer, caller.site, &environment, &papers.approvals);
+            taken.map_err(disk)?;
             let checked = door.check(&caller.peer, caller.site);
             let facts = checked.is_ok().then(|| door.facts(caller.site)).flatten();
             let facts = facts.map(|facts| convert::facts_to_proto(&facts));

@@ -1,5 +1,6 @@
 //! What the site keeps: one SQLite file, `link.db`. Every commit is on disk before it returns.
 
+mod approvals;
 mod codes;
 mod consents;
 mod events;
@@ -16,6 +17,7 @@ mod seal_tests;
 mod sites;
 mod trail;
 
+pub use approvals::ApprovalRecord;
 pub use codes::{CodeRecord, NewCode};
 pub(crate) use codes::{CodeState, TRIES as CODE_TRIES};
 pub(crate) use consents::{Kept as KeptUse, Who};
@@ -26,7 +28,7 @@ pub(crate) use forgotten::forget;
 pub(crate) use jobs::event_of;
 pub(crate) use jobs::{Cancelled, Job, JobLimits, NewJob, Page, Submitted, View, unkept};
 pub(crate) use ledger::{Finished, Known, LedgerKey, Started};
-pub(crate) use pairings::NewPairing;
+pub(crate) use pairings::{By, NewPairing, Ticket};
 pub use pairings::{PairingRecord, RightsRecord};
 pub(crate) use said::Said;
 pub(crate) use schedules::{Kept, RunEnd, ScheduleRow};

@@ -8,8 +8,9 @@ use crate::{
     keys::Keys,
     liveness::Liveness,
     mirror::Mirror,
+    papers::Papers,
     rate::{Limiter, Rate},
-    session::{Lane, Sessions},
+    session::{Lane, Sessions, Showing},
     store::{Store, StoreError},
     webhooks::{self, WebhookSettings},
 };
@@ -132,6 +133,8 @@ pub struct Options {
     pub webhooks: WebhookSettings,
     /// What desktop applications may.
     pub desktop: DesktopSettings,
+    /// What sites are shown.
+    pub papers: Papers,
 }
 
 /// One gateway. Handlers share it.
@@ -149,6 +152,7 @@ pub struct Gateway {
     pub(crate) mirror: Mirror,
     pub(crate) jobs: Jobs,
     pub(crate) sessions: Sessions,
+    pub(crate) papers: Arc<Papers>,
     pub(crate) liveness: Liveness,
     pub(crate) budget: Budget,
     pub(crate) under_way: UnderWay,
@@ -179,10 +183,14 @@ impl Gateway {
             cloud,
             webhooks,
             desktop,
+            papers,
         } = options;
+        let papers = Arc::new(papers);
         let store = Arc::new(Store::open(data)?);
         let peer = own.peer().clone();
-        let sessions = Sessions::new(Arc::clone(&cloud), own, Arc::clone(&store), Arc::clone(&clock), tuning);
+        let showing = Showing { papers: Arc::clone(&papers), environment: environment.clone() };
+        let sessions =
+            Sessions::new(Arc::clone(&cloud), own, Arc::clone(&store), Arc::clone(&clock), tuning, showing);
         let jobs = Jobs::open(data, Arc::clone(&clock))?;
         let [fresh, within] = [limits.proof_ms, limits.probe_ms].map(Duration::from_millis);
         let liveness = Liveness::new(sessions.clone(), Arc::clone(&clock), fresh, within);
@@ -199,6 +207,7 @@ impl Gateway {
             mirror: Mirror::open(data, Arc::clone(&clock))?,
             jobs,
             sessions,
+            papers,
             liveness,
             budget: Budget::new(limits.answer_memory_bytes),
             under_way: UnderWay::default(),

@@ -21,6 +21,7 @@ pub mod lines;
 mod liveness;
 pub mod mirror;
 mod pair;
+pub mod papers;
 mod presence;
 mod rate;
 mod run;

@@ -7,7 +7,7 @@ use crate::{
 };
 use futures::stream;
 use link_api::{Streaming, convert, proto};
-use model::{SiteFacts, SiteId};
+use model::{Clock as _, Pms, SiteFacts, SiteId};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use trust::pairing::{self, Code, Role, Transcript};
@@ -51,6 +51,22 @@ pub(crate) enum PairError {
         "Login failed: the practice's database refused this integrator's login, or could not be asked. The code was not used up."
     )]
     LoginFailed,
+    #[error(
+        "The practice lets in only integrators that the vendor of its practice software has approved, and this gateway has no approval for \
+         that software. Ask the vendor for one, have whoever runs the gateway put its file where `approvals` says, and pair again."
+    )]
+    NoApproval,
+    #[error(
+        "The practice did not take the PMS vendor's approval that this gateway has: it has expired, was replaced by a newer one, is for \
+         another environment, or another vendor signed it. `halo vendor show` prints what it says. Ask the vendor for another one, and pair \
+         again."
+    )]
+    ApprovalRefused,
+    #[error(
+        "The integrator has revoked this gateway's certificate, or the practice has shut this gateway out. Pair with another of the \
+         integrator's gateways, or issue this one a new certificate."
+    )]
+    RevokedInstance,
     #[error("The site could not be reached. The code was not used up: try again when the site is online.")]
     Unreachable,
     #[error(
@@ -81,6 +97,14 @@ impl PairError {
     }
 }
 
+/// What the caller is told of a refused approval: whether there was one.
+pub(crate) fn told(gateway: &Gateway, pms: Pms, error: PairError) -> PairError {
+    match error {
+        PairError::ApprovalRefused if approval(gateway, pms).is_empty() => PairError::NoApproval,
+        error => error,
+    }
+}
+
 /// A site that has proved to know the code.
 pub(crate) struct Proven {
     site: SiteId,
@@ -90,7 +114,12 @@ pub(crate) struct Proven {
 
 /// Opens a session and has the site prove that it knows the code. Nothing that fails here says anything of the code:
 /// whoever answered may be anybody.
-pub(crate) async fn meet(gateway: &Gateway, site: SiteId, code: &Code) -> Result<Proven, PairError> {
+pub(crate) async fn meet(
+    gateway: &Gateway,
+    site: SiteId,
+    pms: Pms,
+    code: &Code,
+) -> Result<Proven, PairError> {
     let session = gateway.sessions.open_apart(site).await.map_err(|error| {
         tracing::info!(%site, %error, "a site could not be reached for pairing");
         match error {
@@ -104,12 +133,14 @@ pub(crate) async fn meet(gateway: &Gateway, site: SiteId, code: &Code) -> Result
         environment: gateway.environment.clone(),
         code_name: code.name().to_owned(),
         integrator_name: gateway.integrator_name.clone(),
+        approval: approval(gateway, pms),
+        without_code: false,
     }))
     .await?;
     let proof = match talk.hear().await {
         Ok(proto::pair_reply::Step::Proof(proof)) => proof,
-        // A login that it was never given.
-        Ok(_) | Err(PairError::LoginFailed) => return Err(PairError::Protocol),
+        // A login that it was never given, an approval that it looks at once the code is proved.
+        Ok(_) | Err(PairError::LoginFailed | PairError::ApprovalRefused) => return Err(PairError::Protocol),
         Err(error) => return Err(error),
     };
     if !pairing::check(code, Role::Site, &transcript(gateway, &session, code), &proof.mac) {
@@ -145,6 +176,12 @@ pub(crate) async fn finish(
     })?;
     tracing::info!(%site, read_only = done.read_only, "paired");
     Ok(done.facts.and_then(|facts| convert::facts_from_proto(facts).ok()))
+}
+
+/// The PMS vendor's, for a software; empty when there is none.
+fn approval(gateway: &Gateway, pms: Pms) -> Vec<u8> {
+    let held = gateway.papers.approval(pms, &gateway.environment, gateway.clock.now());
+    held.map(|signed| signed.to_bytes()).unwrap_or_default()
 }
 
 fn transcript<'a>(gateway: &'a Gateway, session: &'a Session, code: &'a Code) -> Transcript<'a> {
@@ -213,6 +250,10 @@ fn refusal(reason: i32) -> PairError {
         Ok(R::OtherEnvironment) => PairError::OtherEnvironment,
         Ok(R::UnsupportedVersion) => PairError::OtherVersion,
         Ok(R::LoginFailed) => PairError::LoginFailed,
+        Ok(R::NotApproved) => PairError::ApprovalRefused,
+        Ok(R::RevokedInstance) => PairError::RevokedInstance,
+        // Without a code there are steps of its own.
+        Ok(R::Waiting | R::Denied | R::TooManyRequests | R::CodeNeeded) => PairError::Protocol,
         Ok(R::Protocol | R::Unspecified) | Err(_) => PairError::Protocol,
     }
 }

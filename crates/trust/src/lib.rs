@@ -8,6 +8,7 @@
 //! Nothing here does I/O or reads a clock of its own. `docs/protocol/` holds the normative text, and
 //! `tests/vectors/` the values that bind text and code together.
 
+mod bytes;
 mod error;
 mod key;
 mod kind;
@@ -15,9 +16,11 @@ mod operational;
 mod root;
 mod verify;
 
+pub mod approval;
 pub mod inner;
 pub mod outer;
 pub mod pairing;
+pub mod revocation;
 
 pub use error::TrustError;
 pub use key::is_p256_spki;

@@ -140,6 +140,10 @@ impl Root {
         Operational::new(self.kind, key, [leaf.into(), root.into()])
     }
 
+    pub(crate) fn sign_labelled(&self, label: &[u8], message: &[u8]) -> Result<Vec<u8>, TrustError> {
+        self.key.sign(&[label, message].concat())
+    }
+
     fn certificate_params(&self) -> CertificateParams {
         let mut root = CertificateParams::default();
         root.not_before = date_time_ymd(2000, 1, 1);

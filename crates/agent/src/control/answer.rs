@@ -1,7 +1,7 @@
 //! What the service answers to each request of the Utility.
 
 use super::{
-    Answer, Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, MadeCode, Service,
+    Answer, ApprovalAnswer, Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, MadeCode, Service,
     SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer,
 };
 use crate::{
@@ -195,12 +195,28 @@ fn consent(host: &Host, pairing: &PairingRecord) -> ConsentAnswer {
         changed_at: changed.map(|changed| changed.at.to_rfc3339()),
         changed_by: changed.map(|changed| changed.by.clone()),
         used: UsedAnswer { queries: used.queries, rows: used.rows, bytes: used.bytes, at_once },
+        approval: approval(host, pairing),
     }
+}
+
+fn approval(host: &Host, pairing: &PairingRecord) -> Option<ApprovalAnswer> {
+    let kept = pairing.approval.as_ref()?;
+    let (said, now) = (kept.signed.approval(), host.door().now());
+    Some(ApprovalAnswer {
+        serial: said.serial,
+        name: said.integrator_name.clone(),
+        access: if said.access == Access::ReadOnly { "read-only" } else { "read-write" }.to_owned(),
+        expires_at: said.expires.to_rfc3339(),
+        counts: pairing.consent.vendor.is_some_and(|vendor| !vendor.is_over(now)),
+        note: said.note.clone(),
+        since: kept.since.to_rfc3339(),
+    })
 }
 
 fn state(host: &Host, pairing: &PairingRecord) -> &'static str {
     match pairing.consent.state {
         State::Granted if pairing.consent.is_expired(host.door().now()) => "expired",
+        State::Granted if pairing.consent.vendor.is_some_and(|vendor| vendor.is_over(host.door().now())) => "unapproved",
         state => state.name(),
     }
 }
@@ -248,6 +264,7 @@ fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String
             trouble: look.trouble,
             untold: look.untold.iter().map(|(fact, why)| format!("{fact}: {why}")).collect(),
             other_pms_id: look.other_pms_id,
+            vendor_keys: host.door().site(site).map(|site| site.approval_keys().len()),
             integrators,
             open_codes: codes
                 .iter()
@@ -305,6 +322,7 @@ fn integrator(host: &Host, pairing: &PairingRecord) -> IntegratorAnswer {
         login_writes: rights.map_or(Writes::Unknown, |r| r.rights.writes).name().to_owned(),
         login_grants: rights.map(|r| r.rights.grants.clone()).unwrap_or_default(),
         login_read_at: rights.map(|r| r.read_at.to_rfc3339()),
+        approval: approval(host, pairing),
     }
 }
 

@@ -151,7 +151,7 @@ pub struct ConsentAnswer {
     pub integrator: IntegratorId,
     /// Its name.
     pub name: String,
-    /// `granted`, `suspended`, `expired`, `revoked`.
+    /// `granted`, `suspended`, `expired`, `unapproved` (the vendor's approval is over), `revoked`.
     pub state: String,
     /// All terms.
     pub terms: Form,
@@ -161,6 +161,9 @@ pub struct ConsentAnswer {
     pub changed_by: Option<String>,
     /// What it has used up.
     pub used: UsedAnswer,
+    /// The PMS vendor's approval that it stands on, if any.
+    #[serde(default)]
+    pub approval: Option<ApprovalAnswer>,
 }
 
 /// What an integrator has used up.
@@ -207,6 +210,10 @@ pub struct SiteAnswer {
     /// The practice that the database says it belongs to, when that is another than this site's: nothing is run then.
     #[serde(default)]
     pub other_pms_id: Option<String>,
+    /// Keys of the PMS vendor whose approvals this site checks; with none nobody vouches for integrators. `None` from a service
+    /// that does not ask.
+    #[serde(default)]
+    pub vendor_keys: Option<usize>,
     /// Who is paired.
     pub integrators: Vec<IntegratorAnswer>,
     /// Codes that could still be used.
@@ -242,7 +249,7 @@ pub struct IntegratorAnswer {
     pub read_only: bool,
     /// Whether it is let in.
     pub on: bool,
-    /// `granted`, `suspended`, `expired`, `revoked`.
+    /// `granted`, `suspended`, `expired`, `unapproved` (the vendor's approval is over), `revoked`.
     #[serde(default)]
     pub state: String,
     /// RFC 3339.
@@ -256,6 +263,29 @@ pub struct IntegratorAnswer {
     /// When they were read, RFC 3339.
     #[serde(default)]
     pub login_read_at: Option<String>,
+    /// The PMS vendor's approval that it stands on, if any.
+    #[serde(default)]
+    pub approval: Option<ApprovalAnswer>,
+}
+
+/// A PMS vendor's approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalAnswer {
+    /// The vendor's number of it.
+    pub serial: u64,
+    /// The name that the vendor knows the integrator by.
+    pub name: String,
+    /// `read-only` or `read-write`.
+    pub access: String,
+    /// RFC 3339.
+    pub expires_at: String,
+    /// Whether it counts now.
+    pub counts: bool,
+    /// The vendor's own words.
+    pub note: String,
+    /// When this site took it, RFC 3339.
+    pub since: String,
 }
 
 /// One open code, without its secret.

@@ -143,6 +143,16 @@ impl SiteDoor {
         }
     }
 
+    /// Keys of its software's vendor: whom they approve is let in. None: nobody vouches here.
+    pub fn approval_keys(&self) -> &[Vec<u8>] {
+        &self.file.approval_keys
+    }
+
+    /// Which software.
+    pub fn pms(&self) -> Pms {
+        self.own.pms
+    }
+
     /// Whether its database could be reached lately; `now` on the monotonic clock.
     pub fn reach(&self, now: Duration) -> Reach {
         self.tries.reach(now)

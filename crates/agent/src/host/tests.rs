@@ -68,6 +68,7 @@ async fn pair(bench: &Bench, session: &mut Session, code: &Code, login: (&str, &
         environment: "demo".to_owned(),
         code_name: code.name().to_owned(),
         integrator_name: name.to_owned(),
+        ..proto::PairBegin::default()
     }))
     .await;
     let outgoing = stream::unfold(said, async |mut said| said.recv().await.map(|step| (step, said)));
@@ -111,7 +112,7 @@ async fn run(session: &mut Session, id: u128, text: &str) -> (String, proto::End
 }
 
 async fn hello(session: &mut Session) -> proto::HelloReply {
-    session.client.hello(proto::HelloRequest { version: 1 }).await.unwrap().into_inner()
+    session.client.hello(proto::HelloRequest { version: 1, ..proto::HelloRequest::default() }).await.unwrap().into_inner()
 }
 
 async fn ready() -> Bench {

@@ -95,6 +95,33 @@ const ADDED: &str = "
         day INTEGER NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
         PRIMARY KEY (site, integrator)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS approval (  -- the PMS vendor's, beside the pairing
+        site BLOB NOT NULL, integrator BLOB NOT NULL,
+        document BLOB NOT NULL,          -- as signed
+        over INTEGER NOT NULL DEFAULT 0, -- it was seen to count no more
+        since INTEGER NOT NULL,
+        PRIMARY KEY (site, integrator)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS approval_seen (  -- stays when the pairing goes: a lower serial is never taken again
+        site BLOB NOT NULL, integrator BLOB NOT NULL, serial INTEGER NOT NULL,
+        PRIMARY KEY (site, integrator)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS pairing_request (  -- of integrators that have no code
+        site BLOB NOT NULL, integrator BLOB NOT NULL, root_spki BLOB NOT NULL,
+        name TEXT NOT NULL,
+        state INTEGER NOT NULL,          -- 0 waits, 1 approved, 2 denied, 3 paired
+        read_only INTEGER NOT NULL DEFAULT 0,
+        asked_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+        decided_by TEXT,
+        PRIMARY KEY (site, integrator)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS revocation (  -- the newest word of an integrator about its own gateways
+        integrator BLOB PRIMARY KEY, root_spki BLOB NOT NULL, document BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS instance_shut (  -- gateways that the practice shut out
+        site BLOB NOT NULL, integrator BLOB NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, by_whom TEXT NOT NULL,
+        PRIMARY KEY (site, integrator, name)
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS unpaired (  -- so that whoever asks again is told
         site BLOB NOT NULL, integrator BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (site, integrator)
     ) STRICT, WITHOUT ROWID;

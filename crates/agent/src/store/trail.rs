@@ -53,6 +53,22 @@ pub(crate) enum Happened {
     Halted,
     /// It goes on.
     Unhalted,
+    /// The PMS vendor's newer approval of an integrator was taken: see the detail.
+    ApprovalKept,
+    /// One counts no more: see the detail.
+    ApprovalEnded,
+    /// An integrator without a code asks to be let in.
+    PairingAsked,
+    /// The practice said yes to it.
+    PairingApproved,
+    /// The practice said no.
+    PairingDenied,
+    /// An integrator revoked gateways of its own: see the detail.
+    InstancesRevoked,
+    /// The practice shut one of an integrator's gateways out.
+    InstanceShutOut,
+    /// The practice let it in again.
+    InstanceLetIn,
     /// Somebody read the audit.
     AuditRead,
     /// Somebody had the databases and all logins tried.
@@ -84,6 +100,14 @@ impl Happened {
             Happened::LoginRefused => "login-refused",
             Happened::Halted => "halted",
             Happened::Unhalted => "unhalted",
+            Happened::ApprovalKept => "approval-kept",
+            Happened::ApprovalEnded => "approval-ended",
+            Happened::PairingAsked => "pairing-asked",
+            Happened::PairingApproved => "pairing-approved",
+            Happened::PairingDenied => "pairing-denied",
+            Happened::InstancesRevoked => "instances-revoked",
+            Happened::InstanceShutOut => "instance-shut-out",
+            Happened::InstanceLetIn => "instance-let-in",
             Happened::AuditRead => "audit-read",
             Happened::Checked => "checked",
         }

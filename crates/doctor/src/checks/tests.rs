@@ -397,6 +397,16 @@ fn databases_and_logins() {
     assert_eq!(site(|site| site.on = false), ["HL-0501"]);
     assert_eq!(site(|site| site.integrators[0].on = false), ["HL-0532"]);
     assert_eq!(site(|site| site.integrators[0].state = "expired".to_owned()), ["HL-0533"]);
+    assert_eq!(site(|site| site.integrators[0].state = "unapproved".to_owned()), ["HL-0536"]);
+    let unvouched = |environment: &'static str| {
+        codes(|seen| {
+            let status = seen.status.as_mut().unwrap();
+            status.environment = environment.to_owned();
+            status.sites[0].vendor_keys = Some(0);
+        })
+    };
+    assert!(unvouched("production").contains(&"HL-0535"));
+    assert!(!unvouched("demo").contains(&"HL-0535"));
     let revoked = |site: &mut agent::control::SiteAnswer| {
         (site.integrators[0].state, site.integrators[0].on) = ("revoked".to_owned(), false);
     };

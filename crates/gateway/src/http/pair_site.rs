@@ -68,10 +68,11 @@ pub(super) async fn handle(
     let until = Instant::now() + WITHIN;
     let candidates: Vec<SiteId> = sites.iter().map(|site| site.site).collect();
     let (site, proven) =
-        the_one_with_the_code(&gateway, &candidates, &code, until).await.map_err(api_error)?;
+        the_one_with_the_code(&gateway, &candidates, asked.pms, &code, until).await.map_err(api_error)?;
     // Cut off here, the site may have paired: it is not said that the code is still good.
     let paired = timeout_at(until, pair::finish(&gateway, proven, login, &code)).await;
-    let facts = paired.unwrap_or(Err(PairError::Protocol)).map_err(api_error)?;
+    let facts = paired.unwrap_or(Err(PairError::Protocol));
+    let facts = facts.map_err(|error| api_error(pair::told(&gateway, asked.pms, error)))?;
     let mut record = sites.swap_remove(site);
     if let Some(key) = start.key() {
         let (paired, now) = (QueryId(record.site.0), gateway.clock.now().0);
@@ -88,6 +89,7 @@ pub(super) async fn handle(
 async fn the_one_with_the_code(
     gateway: &Gateway,
     candidates: &[SiteId],
+    pms: Pms,
     code: &Code,
     until: Instant,
 ) -> Result<(usize, pair::Proven), PairError> {
@@ -95,7 +97,7 @@ async fn the_one_with_the_code(
     for (at, site) in candidates.iter().enumerate() {
         let others = u32::try_from(candidates.len() - at).unwrap_or(u32::MAX);
         let share = until.saturating_duration_since(Instant::now()) / others;
-        match timeout(share, pair::meet(gateway, *site, code)).await {
+        match timeout(share, pair::meet(gateway, *site, pms, code)).await {
             Ok(Ok(proven)) => return Ok((at, proven)),
             Ok(Err(error)) if error.rank() > best.rank() => best = error,
             Ok(Err(_)) | Err(_) => {}

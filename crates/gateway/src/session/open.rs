@@ -2,6 +2,7 @@
 
 use crate::{
     cloud::{Cloud, CloudError},
+    papers::Papers,
     store::Store,
 };
 use link_api::{Tuning, client::Channel, convert, proto};
@@ -83,6 +84,16 @@ pub(super) struct Opener {
     pub(super) store: Arc<Store>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) tuning: Tuning,
+    pub(super) showing: Showing,
+}
+
+/// What every site is shown first.
+#[derive(Clone, Debug)]
+pub struct Showing {
+    /// Approvals and revocations.
+    pub papers: Arc<Papers>,
+    /// Of this gateway.
+    pub environment: String,
 }
 
 impl Opener {
@@ -122,7 +133,10 @@ impl Opener {
         // From here on a drop closes the connection, whatever goes wrong.
         let mut session =
             Session { site, peer, leaf, facts: None, paired: false, refusal: 0, exporter, channel, driver };
-        let hello = client.hello(proto::HelloRequest { version: link_api::VERSION });
+        let Showing { papers, environment } = &self.showing;
+        let (approvals, revocations) = papers.hello(environment, self.clock.now());
+        let hello =
+            client.hello(proto::HelloRequest { version: link_api::VERSION, approvals, revocations });
         let hello = match tokio::time::timeout(HELLO_WITHIN, hello).await {
             Ok(Ok(hello)) => hello.into_inner(),
             Ok(Err(_)) => return Err(OpenError::NoAnswer("it refused the session")),

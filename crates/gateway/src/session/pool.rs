@@ -2,7 +2,7 @@
 
 use super::{
     call::CallError,
-    open::{OpenError, Opener, Session},
+    open::{OpenError, Opener, Session, Showing},
 };
 use crate::{cloud::Cloud, store::Store};
 use futures::{
@@ -88,8 +88,9 @@ impl Sessions {
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
         tuning: Tuning,
+        showing: Showing,
     ) -> Self {
-        let opener = Opener { cloud, own, store, clock, tuning };
+        let opener = Opener { cloud, own, store, clock, tuning, showing };
         Sessions { inner: Arc::new(Inner { opener, slots: Mutex::default(), opened: OnceLock::new() }) }
     }
 
@@ -123,6 +124,11 @@ impl Sessions {
     /// A session of one's own, paired or not.
     pub async fn open_apart(&self, site: SiteId) -> Result<Session, OpenError> {
         self.inner.opener.open(site).await
+    }
+
+    /// The next caller at each site opens a new session; who is in one stays there. A site that did not let us in is asked again.
+    pub fn forget_all(&self) {
+        self.inner.lock().by_key.retain(|_, slot| matches!(slot, Slot::Opening { .. }));
     }
 
     /// Forgets a session that failed.

@@ -35,7 +35,7 @@ pub(crate) struct World {
     pub(crate) site: Arc<FakeSite>,
     pub(crate) key: String,
     pub(crate) data: TempDir,
-    root: Root,
+    pub(crate) root: Root,
     limits: Limits,
     desktop: DesktopSettings,
     clock: Arc<Shifted>,
@@ -225,10 +225,15 @@ fn make(
     Gateway::new(
         data.path(),
         Options {
+            papers: gateway::papers::Papers::read(
+                own.peer(),
+                vec![data.path().join("approvals")],
+                data.path().join(gateway::papers::REVOCATIONS),
+            ),
             own,
             integrator_name: INTEGRATOR_NAME.into(),
             environment: "demo".into(),
-            logins: HashMap::from([(Pms::BestPractice, login)]),
+            logins: HashMap::from([(Pms::BestPractice, login.clone()), (Pms::Zedmed, login)]),
             limits,
             tuning: link_api::Tuning::default(),
             clock: Arc::clone(clock) as Arc<dyn Clock>,

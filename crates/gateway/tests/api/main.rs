@@ -8,6 +8,7 @@
     reason = "a test's helpers may fail as loudly as the test itself"
 )]
 
+mod approval;
 mod bad_input;
 mod beyond;
 mod consent;

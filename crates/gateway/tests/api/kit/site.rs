@@ -35,6 +35,13 @@ pub(crate) enum Pairing {
     /// Sends back what it gets.
     Echo,
     Refuses(proto::PairRefusal),
+    /// Knows the code, and refuses once it is proved.
+    RefusesProven {
+        code: String,
+        reason: proto::PairRefusal,
+    },
+    /// The practice has approved the integrator: no code is needed.
+    Approved,
 }
 
 /// What the site says when it is asked whether it can work.
@@ -61,6 +68,8 @@ pub(crate) struct FakeSite {
     pub(crate) pairing: Mutex<Pairing>,
     /// What arrived.
     pub(crate) runs: Mutex<Vec<proto::RunRequest>>,
+    pub(crate) hellos: Mutex<Vec<proto::HelloRequest>>,
+    pub(crate) begins: Mutex<Vec<proto::PairBegin>>,
     pub(crate) proofs: AtomicUsize,
     pub(crate) logins: Mutex<Vec<proto::DatabaseLogin>>,
     pub(crate) outcomes: Mutex<HashMap<Vec<u8>, proto::OutcomeReply>>,
@@ -116,6 +125,8 @@ impl FakeSite {
             refusal: AtomicI32::new(0),
             pairing: Mutex::new(Pairing::Refuses(proto::PairRefusal::UnknownCode)),
             runs: Mutex::default(),
+            hellos: Mutex::default(),
+            begins: Mutex::default(),
             proofs: AtomicUsize::new(0),
             logins: Mutex::default(),
             outcomes: Mutex::default(),
@@ -251,7 +262,11 @@ impl Link for FakeLink {
     type RunStream = Events;
     type PairStream = Pin<Box<dyn Stream<Item = Result<proto::PairReply, Status>> + Send>>;
 
-    async fn hello(&self, _: Request<proto::HelloRequest>) -> Result<Response<proto::HelloReply>, Status> {
+    async fn hello(
+        &self,
+        request: Request<proto::HelloRequest>,
+    ) -> Result<Response<proto::HelloReply>, Status> {
+        self.site.hellos.lock().unwrap().push(request.into_inner());
         let paired = self.site.paired.load(Ordering::SeqCst);
         let facts = paired.then(|| convert::facts_to_proto(&self.site.record().facts));
         let refusal = if paired { 0 } else { self.site.refusal.load(Ordering::SeqCst) };
@@ -605,8 +620,18 @@ impl FakeSite {
             out(Out::Refused(proto::PairRefused { reason: reason.into(), message: "as told".into() }))
         };
         let In::Begin(begin) = hear.message().await.ok()??.step? else { return None };
+        self.begins.lock().unwrap().push(begin.clone());
         let behaviour = self.pairing.lock().unwrap().clone();
+        let mut then = None;
         let (code, read_only, login_works) = match behaviour {
+            Pairing::Approved => {
+                say.send(out(Out::LoginWanted(proto::LoginWanted {}))).await.ok()?;
+                return self.take_login(hear, say, false).await;
+            }
+            Pairing::RefusesProven { code, reason } => {
+                then = Some(reason);
+                (Code::parse(&code).unwrap(), false, true)
+            }
             Pairing::Refuses(reason) => {
                 say.send(refuse(reason)).await.ok()?;
                 return None;
@@ -649,13 +674,29 @@ impl FakeSite {
             say.send(refuse(proto::PairRefusal::WrongProof)).await.ok()?;
             return None;
         }
-        say.send(out(Out::LoginWanted(proto::LoginWanted {}))).await.ok()?;
-        let In::Login(login) = hear.message().await.ok()??.step? else { return None };
-        self.logins.lock().unwrap().push(login);
-        if !login_works {
-            say.send(refuse(proto::PairRefusal::LoginFailed)).await.ok()?;
+        if let Some(reason) = then {
+            say.send(refuse(reason)).await.ok()?;
             return None;
         }
+        say.send(out(Out::LoginWanted(proto::LoginWanted {}))).await.ok()?;
+        if login_works {
+            return self.take_login(hear, say, read_only).await;
+        }
+        let In::Login(login) = hear.message().await.ok()??.step? else { return None };
+        self.logins.lock().unwrap().push(login);
+        say.send(refuse(proto::PairRefusal::LoginFailed)).await.ok()
+    }
+
+    async fn take_login(
+        &self,
+        hear: &mut Streaming<proto::PairRequest>,
+        say: &tokio::sync::mpsc::Sender<proto::PairReply>,
+        read_only: bool,
+    ) -> Option<()> {
+        use proto::{pair_reply::Step as Out, pair_request::Step as In};
+        let out = |step| proto::PairReply { step: Some(step) };
+        let In::Login(login) = hear.message().await.ok()??.step? else { return None };
+        self.logins.lock().unwrap().push(login);
         self.paired.store(true, Ordering::SeqCst);
         let facts = Some(convert::facts_to_proto(&self.record().facts));
         say.send(out(Out::Done(proto::PairDone { facts, read_only, writes: 0 }))).await.ok()
