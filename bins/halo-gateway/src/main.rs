@@ -3,6 +3,7 @@
 mod desktop;
 mod issue;
 mod key;
+mod pin;
 mod run;
 
 use anyhow::{Context, Result};
@@ -92,6 +93,9 @@ enum Command {
     /// Subscription keys: what your applications send as `Ocp-Apim-Subscription-Key`
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Which site was asked first for a practice, where pairing needs no code
+    #[command(subcommand)]
+    Pin(pin::PinCommand),
     /// Desktop applications: take back what devices were given, change the key that signs their tokens
     #[command(subcommand)]
     Desktop(desktop::DesktopCommand),
@@ -128,6 +132,7 @@ fn main() -> ExitCode {
             config.read().and_then(|config| say(&issue::revoke(&config, &instance)?.to_string()))
         }
         Command::Key(command) => key::run(command),
+        Command::Pin(command) => pin::run(command),
         Command::Desktop(command) => desktop::run(command),
     };
     match done {

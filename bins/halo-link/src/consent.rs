@@ -231,7 +231,7 @@ pub(crate) async fn unpair(integrator: String, yes: bool, common: &Common) -> Re
 }
 
 /// Whether the person at the terminal says yes.
-fn confirmed(integrator: &str, how: &str, yes: bool) -> Result<()> {
+pub(crate) fn confirmed(integrator: &str, how: &str, yes: bool) -> Result<()> {
     if yes {
         return Ok(());
     }

@@ -53,6 +53,12 @@ pub(crate) fn text(status: &StatusAnswer) -> String {
                 text += &format!("\n    vendor's approval: {}", approval_text(integrator.approval.as_ref()));
             }
         }
+        for request in site.requests.iter().filter(|request| request.state == "waiting") {
+            text += &format!(
+                "\n  {} ASKS TO BE LET IN, since {}: `HaloLinkUtility pairing list` shows it, `pairing approve` or `pairing deny` decides",
+                request.name, request.asked_at
+            );
+        }
         for code in &site.open_codes {
             text += &format!(
                 "\n  open code {}-… for {}, until {}, {} of 5 tries used",

@@ -5,6 +5,7 @@ mod consent;
 mod diagnose;
 mod forgetting;
 mod kinds;
+mod pairing;
 mod setup;
 mod status;
 mod switching;
@@ -102,6 +103,9 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Integrators that ask to be let in without a code; the gateways of those that are paired
+    #[command(subcommand)]
+    Pairing(pairing::Pairing),
     /// Show how the service and its sites stand
     Status {
         #[command(flatten)]
@@ -242,6 +246,7 @@ async fn run(command: Command) -> Result<(String, bool)> {
             common.show(&status, status::text)
         }
         Command::Consent(asked) => asked.run().await,
+        Command::Pairing(asked) => asked.run().await,
         Command::Halt { common } => halt(&common, true).await,
         Command::Unhalt { common } => halt(&common, false).await,
         Command::Unpair { integrator, yes, common } => consent::unpair(integrator, yes, &common).await,

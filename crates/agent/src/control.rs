@@ -10,12 +10,17 @@ mod transport;
 mod tests;
 
 mod answer;
+mod asking;
+mod instances;
 mod words;
 
 pub use words::{
     ApprovalAnswer, Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, LoginChecked, MadeCode,
     SelfTested, SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer,
 };
+
+pub use asking::RequestAnswer;
+pub use instances::InstanceAnswer;
 
 use crate::{host::Host, self_test::SelfTest};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};

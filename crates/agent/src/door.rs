@@ -5,6 +5,7 @@
 
 mod admission;
 mod approved;
+mod asking;
 mod budget;
 mod change;
 #[cfg(test)]

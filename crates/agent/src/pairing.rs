@@ -11,6 +11,7 @@ mod agreed;
 mod approval_tests;
 #[cfg(test)]
 mod tests;
+mod without_code;
 
 use crate::{
     door::{Door, writes_to_proto},
@@ -174,6 +175,9 @@ impl Exchange {
             return Err(protocol("The approval in the pairing request is longer than 4,096 bytes."));
         }
         self.own_practice()?;
+        if begin.without_code {
+            return self.without_code(&proto::PairBegin { integrator_name: name, ..begin });
+        }
         let names_it = |made_for: &str| made_for.trim().to_lowercase() == name.trim().to_lowercase();
         let (site, now) = (self.caller.site, self.door.clock().now());
         let state = self.door.store().code(site, &begin.code_name, now, |record| {

@@ -8,6 +8,7 @@ mod forgotten;
 mod jobs;
 mod ledger;
 mod pairings;
+mod requests;
 mod said;
 mod schedules;
 mod schema;
@@ -30,6 +31,8 @@ pub(crate) use jobs::{Cancelled, Job, JobLimits, NewJob, Page, Submitted, View, 
 pub(crate) use ledger::{Finished, Known, LedgerKey, Started};
 pub(crate) use pairings::{By, NewPairing, Ticket};
 pub use pairings::{PairingRecord, RightsRecord};
+pub(crate) use requests::AskedToPair;
+pub use requests::{PairingRequest, RequestState};
 pub(crate) use said::Said;
 pub(crate) use schedules::{Kept, RunEnd, ScheduleRow};
 pub use seal::{Sealed, sealed};

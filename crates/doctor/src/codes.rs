@@ -98,6 +98,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("HL-0534", "everything is stopped"),
     ("HL-0535", "nobody vouches for integrators"),
     ("HL-0536", "a vendor's approval is over"),
+    ("HL-0537", "an integrator asks to be let in"),
     ("HL-0540", "the databases were not tried"),
     ("HL-0600", "the virus scanner leaves the folders alone"),
     ("HL-0601", "the virus scanner looks into the folders"),

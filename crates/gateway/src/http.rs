@@ -13,6 +13,7 @@ mod newest;
 mod once;
 mod page;
 mod pair_site;
+mod pair_without_code;
 mod pairing;
 mod query;
 mod registered;

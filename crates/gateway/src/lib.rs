@@ -22,6 +22,7 @@ mod liveness;
 pub mod mirror;
 mod pair;
 pub mod papers;
+pub mod pins;
 mod presence;
 mod rate;
 mod run;

@@ -1,5 +1,7 @@
 //! Pairing, the gateway's side: the site proves first that it knows the code; the login goes last.
 
+pub(crate) mod without_code;
+
 use crate::{
     gateway::{Gateway, Login},
     session::{OpenError, Session, call},
@@ -67,6 +69,24 @@ pub(crate) enum PairError {
          integrator's gateways, or issue this one a new certificate."
     )]
     RevokedInstance,
+    #[error("The practice has to let this integrator in first.")]
+    Waiting,
+    #[error(
+        "The practice has said no to this integrator. Ask it why: it can change its mind with `HaloLinkUtility pairing approve` at its server, \
+         or make a pairing code."
+    )]
+    Denied,
+    #[error(
+        "As many integrators ask this practice to be let in as its site keeps, and it has decided on none of them yet. Ask the practice to look at \
+         `HaloLinkUtility pairing list`, or for a pairing code."
+    )]
+    TooManyRequests,
+    #[error("This site pairs with a code only. Ask the practice for one and send it as `pairingCode`.")]
+    CodeNeeded,
+    #[error(
+        "The site's Halo Link is from before there was pairing without a code. The practice must update it, or make a pairing code."
+    )]
+    OldSite,
     #[error("The site could not be reached. The code was not used up: try again when the site is online.")]
     Unreachable,
     #[error(
@@ -168,6 +188,11 @@ pub(crate) async fn finish(
     }))
     .await?;
     let proto::pair_reply::Step::Done(done) = talk.hear().await? else { return Err(PairError::Protocol) };
+    stored(gateway, site, done)
+}
+
+/// The site has let us in.
+fn stored(gateway: &Gateway, site: SiteId, done: proto::PairDone) -> Result<Option<SiteFacts>, PairError> {
     gateway.sessions.forget(site);
     let paired = Paired { read_only: done.read_only };
     gateway.store.set_paired(site, paired, gateway.clock.now()).map_err(|error| {
@@ -252,8 +277,10 @@ fn refusal(reason: i32) -> PairError {
         Ok(R::LoginFailed) => PairError::LoginFailed,
         Ok(R::NotApproved) => PairError::ApprovalRefused,
         Ok(R::RevokedInstance) => PairError::RevokedInstance,
-        // Without a code there are steps of its own.
-        Ok(R::Waiting | R::Denied | R::TooManyRequests | R::CodeNeeded) => PairError::Protocol,
+        Ok(R::Waiting) => PairError::Waiting,
+        Ok(R::Denied) => PairError::Denied,
+        Ok(R::TooManyRequests) => PairError::TooManyRequests,
+        Ok(R::CodeNeeded) => PairError::CodeNeeded,
         Ok(R::Protocol | R::Unspecified) | Err(_) => PairError::Protocol,
     }
 }

@@ -60,6 +60,8 @@ CREATE TABLE rereadings (site BLOB PRIMARY KEY, until INTEGER NOT NULL) STRICT, 
 CREATE TABLE desktop_devices (device TEXT PRIMARY KEY, revoked INTEGER NOT NULL, times INTEGER NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE kept_answers (name BLOB PRIMARY KEY, sealed BLOB NOT NULL, created INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX kept_answers_by_age ON kept_answers (created);
+", "
+CREATE TABLE pinned_sites (pms TEXT NOT NULL, pms_id TEXT NOT NULL, site BLOB NOT NULL, since INTEGER NOT NULL, PRIMARY KEY (pms, pms_id)) STRICT, WITHOUT ROWID;
 "];
 
 /// Opens the file with the settings that every connection needs, and brings its tables up to date.

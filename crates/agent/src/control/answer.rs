@@ -2,7 +2,7 @@
 
 use super::{
     Answer, ApprovalAnswer, Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, MadeCode, Service,
-    SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer,
+    SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer, asking, instances,
 };
 use crate::{
     consent::{Form, Names, State},
@@ -91,6 +91,18 @@ fn at_once(
             let of = find(host, &integrator, site)?;
             host.door().unpair(of.site, of.integrator, Some(by)).map_err(|error| error.to_string())?;
             Ok(serde_json::to_value(true))
+        }
+        Ask::PairingRequests { site } => {
+            let site = site.map(|site| which_site(host, Some(site))).transpose()?;
+            asking::list(host, site).map(serde_json::to_value)
+        }
+        Ask::PairingDecide { integrator, approve, fingerprint, read_only, site } => {
+            asking::decide(host, (&integrator, fingerprint), (approve, read_only), site, by)
+                .map(serde_json::to_value)
+        }
+        Ask::Instances { integrator, change, site } => {
+            let of = find(host, &integrator, site)?;
+            instances::answer(host, &of, change, by).map(serde_json::to_value)
         }
         Ask::Halt { on } => {
             host.door().halt(on, Some(by)).map_err(|error| error.to_string())?;
@@ -248,6 +260,7 @@ fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String
     let jobs = host.jobs().load().map_err(|error| error.to_string())?;
     let codes = host.open_codes().map_err(|error| error.to_string())?;
     let pairings = host.door().pairings();
+    let requests = asking::list(host, None)?;
     let sites = host.sites().into_iter().filter_map(|site| {
         let (facts, look) = (host.door().facts(site)?, host.door().site(site)?.last_look());
         let mut integrators: Vec<_> =
@@ -264,6 +277,7 @@ fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String
             trouble: look.trouble,
             untold: look.untold.iter().map(|(fact, why)| format!("{fact}: {why}")).collect(),
             other_pms_id: look.other_pms_id,
+            requests: requests.iter().filter(|request| request.site == site).cloned().collect(),
             vendor_keys: host.door().site(site).map(|site| site.approval_keys().len()),
             integrators,
             open_codes: codes
@@ -326,7 +340,7 @@ fn integrator(host: &Host, pairing: &PairingRecord) -> IntegratorAnswer {
     }
 }
 
-fn which_site(host: &Host, site: Option<SiteId>) -> Result<SiteId, String> {
+pub(super) fn which_site(host: &Host, site: Option<SiteId>) -> Result<SiteId, String> {
     let sites = host.sites();
     match (site, &sites[..]) {
         (Some(site), _) if sites.contains(&site) => Ok(site),

@@ -73,6 +73,39 @@ pub enum Ask {
         #[serde(default)]
         site: Option<SiteId>,
     },
+    /// Integrators that ask to be let in without a code.
+    PairingRequests {
+        /// Which site; all when it is left out.
+        #[serde(default)]
+        site: Option<SiteId>,
+    },
+    /// Say yes or no to one of them.
+    PairingDecide {
+        /// Its name or id.
+        integrator: String,
+        /// Which: true lets it pair.
+        approve: bool,
+        /// The id that it must have.
+        #[serde(default)]
+        fingerprint: Option<IntegratorId>,
+        /// Whether the pairing may only read.
+        #[serde(default)]
+        read_only: bool,
+        /// Which site; may be left out when there is one.
+        #[serde(default)]
+        site: Option<SiteId>,
+    },
+    /// The gateways of a paired integrator; shut one out first (true), or let it in again, where one is named.
+    Instances {
+        /// Its name or id, as status shows it.
+        integrator: String,
+        /// The gateway's name, and whether it is to be out.
+        #[serde(default)]
+        change: Option<(String, bool)>,
+        /// Which site; may be left out when there is one.
+        #[serde(default)]
+        site: Option<SiteId>,
+    },
     /// Stop everything for all integrators at all sites, or let it go on.
     Halt {
         /// Which: true stops.
@@ -216,6 +249,9 @@ pub struct SiteAnswer {
     pub vendor_keys: Option<usize>,
     /// Who is paired.
     pub integrators: Vec<IntegratorAnswer>,
+    /// Integrators that ask to be let in without a code, and what was said to them.
+    #[serde(default)]
+    pub requests: Vec<super::RequestAnswer>,
     /// Codes that could still be used.
     pub open_codes: Vec<CodeAnswer>,
 }

@@ -13,6 +13,8 @@ use trust::approval::Signed;
 pub(super) enum Grounds {
     /// A code of this name, that was proved.
     Code(String),
+    /// Its answer to a request without a code, of this root.
+    Request(Vec<u8>),
 }
 
 /// The terms of a pairing that may be stored.
@@ -38,6 +40,7 @@ impl Agreed {
     pub(super) fn ticket(&self) -> Ticket<'_> {
         let by = match &self.grounds {
             Grounds::Code(name) => By::Code(name),
+            Grounds::Request(root) => By::Request(root),
         };
         Ticket { by, approval: self.approval.as_ref() }
     }
@@ -49,6 +52,10 @@ impl Agreed {
                 PairRefusal::UsedCode,
                 "The code was used before. Each code pairs once: ask the practice for a new one.",
             ),
+            Grounds::Request(_) => (
+                PairRefusal::Waiting,
+                "The practice's yes was used before, taken back, or is older than seven days: it has to say yes again.",
+            ),
         };
         Refused { reason, message: how.to_owned() }
     }
@@ -57,17 +64,24 @@ impl Agreed {
 impl Exchange {
     /// The vendor's approval, where it is asked for or was shown. `then` ends the sentence of what to do.
     pub(super) fn approved(&self, document: &[u8], then: &str) -> Result<Option<Signed>, Refused> {
+        self.vouched(document, then, true)
+    }
+
+    /// The same; a refusal is written into the audit where `note` says so.
+    pub(super) fn vouched(&self, document: &[u8], then: &str, note: bool) -> Result<Option<Signed>, Refused> {
         let site = self.caller.site;
         match self.door.approval(&self.caller.peer, site, &self.own.environment, document) {
             Ok(approval) => Ok(approval),
             Err(Unapproved::Store(error)) => Err(unwritten(error)),
             Err(why) => {
-                self.door.note(AuditLine {
-                    integrator: Some(IntegratorId(self.caller.peer.id)),
-                    status: Some(PairRefusal::NotApproved.as_str_name()),
-                    detail: Some(serde_json::json!({ "why": why.to_string() }).to_string()),
-                    ..AuditLine::new(self.door.clock().now(), Happened::PairingRefused, site)
-                });
+                if note {
+                    self.door.note(AuditLine {
+                        integrator: Some(IntegratorId(self.caller.peer.id)),
+                        status: Some(PairRefusal::NotApproved.as_str_name()),
+                        detail: Some(serde_json::json!({ "why": why.to_string() }).to_string()),
+                        ..AuditLine::new(self.door.clock().now(), Happened::PairingRefused, site)
+                    });
+                }
                 let how = format!(
                     "{why}. Ask that vendor for one that is for this environment, put its file where `approvals` of gateway.toml says, \
                      and pair again{then}."

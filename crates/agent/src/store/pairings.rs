@@ -1,6 +1,6 @@
 //! Who is paired with which site, with what access and login, and which certificates are retired.
 
-use super::{ApprovalRecord, Store, StoreError, approvals, codes, consents, trail::AuditLine};
+use super::{ApprovalRecord, Store, StoreError, approvals, codes, consents, requests, trail::AuditLine};
 use crate::consent::Consent;
 use database::{Login, Rights, Writes};
 use model::{Access, Hidden, IntegratorId, SiteId, Timestamp};
@@ -70,6 +70,8 @@ pub(crate) struct Ticket<'a> {
 pub(crate) enum By<'a> {
     /// A code of this name, that was proved.
     Code(&'a str),
+    /// Its yes to a request without a code, of this root.
+    Request(&'a [u8]),
 }
 
 impl<'a> From<&'a str> for Ticket<'a> {
@@ -93,6 +95,7 @@ impl Store {
         let stored = self.transaction(|t| {
             let good = match ticket.by {
                 By::Code(name) => codes::consume(t, new.site, name, now)?,
+                By::Request(root) => requests::consume(t, (new.site, new.integrator), root, now)?,
             };
             if !good {
                 return Ok(None);

@@ -113,6 +113,7 @@ const ADDED: &str = "
         read_only INTEGER NOT NULL DEFAULT 0,
         asked_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
         decided_by TEXT,
+        approval BLOB,                   -- the vendor's, as it was shown
         PRIMARY KEY (site, integrator)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS revocation (  -- the newest word of an integrator about its own gateways

@@ -81,6 +81,12 @@ pub(super) fn databases(seen: &Seen) -> Vec<Finding> {
                 format!("Nobody vouches for integrators at {}: its PMS file has no key of the vendor's.", site_name(site)),
             ));
         }
+        for request in site.requests.iter().filter(|request| request.state == "waiting") {
+            found.push(
+                Finding::note("HL-0537", format!("{} asks to be let in at {}.", request.name, site_name(site)))
+                    .with_next("To decide: HaloLinkUtility pairing list, then pairing approve or pairing deny"),
+            );
+        }
         let logins =
             checked.iter().filter(|checked| checked.site == site.site).flat_map(|checked| &checked.logins);
         found.extend(logins.map(|checked| login(site, checked)));

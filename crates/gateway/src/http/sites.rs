@@ -69,6 +69,8 @@ pub(super) struct PracticeQuery {
     pub(super) pms: Pms,
     pub(super) pms_id: String,
     pub(super) code: Option<String>,
+    /// The site that the caller expects to find, an extension.
+    pub(super) site: Option<SiteId>,
 }
 
 impl PracticeQuery {
@@ -77,12 +79,13 @@ impl PracticeQuery {
         let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else {
             return Err(ApiError::bad_request("The query string is malformed."));
         };
-        let (mut id, mut name, mut code) = (None, None, None);
+        let (mut id, mut name, mut code, mut expected) = (None, None, None, None);
         for (key, value) in pairs {
             let place = match key.as_str() {
                 "practiceManagementSiteId" => &mut id,
                 "practiceManagementName" => &mut name,
                 "pairingCode" => &mut code,
+                "siteId" => &mut expected,
                 _ => continue,
             };
             if place.replace(value).is_some() {
@@ -103,7 +106,11 @@ impl PracticeQuery {
         let pms = Pms::from_display_name(&name).ok_or_else(|| {
             ApiError::bad_request("`practiceManagementName` must be one of `Best Practice`, `Zedmed`, `D4w`.")
         })?;
-        Ok(PracticeQuery { pms, pms_id, code: code.filter(|code| !code.is_empty()) })
+        let expected = expected.filter(|site| !site.is_empty());
+        let site = expected.map(|site| site.parse::<SiteId>()).transpose().map_err(|_| {
+            ApiError::bad_request("`siteId` is not a Halo GUID.")
+        })?;
+        Ok(PracticeQuery { pms, pms_id, code: code.filter(|code| !code.is_empty()), site })
     }
 }
 
