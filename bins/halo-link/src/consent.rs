@@ -231,13 +231,18 @@ pub(crate) async fn unpair(integrator: String, yes: bool, common: &Common) -> Re
 }
 
 /// Whether the person at the terminal says yes.
-pub(crate) fn confirmed(integrator: &str, how: &str, yes: bool) -> Result<()> {
-    if yes {
-        return Ok(());
+fn confirmed(integrator: &str, how: &str, yes: bool) -> Result<()> {
+    match yes {
+        true => Ok(()),
+        false => said_yes(&format!("{integrator}: {how}. It can't be undone.")),
     }
+}
+
+/// The same, with all of the question.
+pub(crate) fn said_yes(question: &str) -> Result<()> {
     let mut line = String::new();
     if io::stdin().is_terminal() {
-        write!(io::stderr(), "{integrator}: {how}. It can't be undone.\nType yes to go on: ")?;
+        write!(io::stderr(), "{question}\nType yes to go on: ")?;
         io::stderr().flush()?;
         io::stdin().read_line(&mut line)?;
     }

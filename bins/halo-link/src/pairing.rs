@@ -1,6 +1,6 @@
 //! `HaloLinkUtility pairing`: who asks to be let in without a code, and which gateways an integrator has.
 
-use crate::{Common, consent::confirmed};
+use crate::{Common, consent::said_yes};
 use agent::control::{Ask, InstanceAnswer, RequestAnswer};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
@@ -81,8 +81,10 @@ impl Pairing {
                     bail!("several integrators ask under that name: use the fingerprint, and compare it with the integrator");
                 }
                 if !yes {
-                    let how = format!("let it in?\n{}\nCompare both fingerprints with the integrator first", text(one));
-                    confirmed(&integrator, &how, false)?;
+                    said_yes(&format!(
+                        "{}\nCompare both fingerprints with the integrator, by a way that you trust, before you let it in.",
+                        text(one)
+                    ))?;
                 }
                 // By its id: what was shown is what is approved.
                 let ask = Ask::PairingDecide {

@@ -12,6 +12,7 @@ const GUIDES: &[(&str, &str)] = &[
     ("faq.md", include_str!("../../../docs/faq.md")),
     ("allow-list.md", include_str!("../../../docs/allow-list.md")),
     ("installation.md", include_str!("../../../docs/installation.md")),
+    ("approval.md", include_str!("../../../docs/approval.md")),
     // Last: at its end nobody is paired any more.
     ("consent.md", include_str!("../../../docs/consent.md")),
 ];

@@ -11,6 +11,7 @@ mod change;
 #[cfg(test)]
 mod consent_tests;
 mod credentials;
+mod instances;
 mod known;
 mod reach;
 mod refused;
@@ -31,6 +32,8 @@ use budget::Place;
 pub(crate) use budget::Purse;
 pub use change::ChangeError;
 pub(crate) use credentials::Replaced;
+pub use instances::Instance;
+use instances::Instances;
 pub use reach::Reach;
 pub use refused::Refused;
 use refused::{not_paired, repeated};
@@ -132,6 +135,8 @@ pub struct Door {
     /// Logins that were offered by integrators.
     tries: Mutex<HashMap<Who, credentials::Tries>>,
     serials: Mutex<HashMap<(SiteId, IntegratorId), Serials>>,
+    /// Single gateways that are out.
+    instances: Instances,
     running: Mutex<HashSet<LedgerKey>>,
 }
 
@@ -180,6 +185,7 @@ impl Door {
             consents: watch::Sender::new(0),
             changing: Mutex::default(),
             tries: Mutex::default(),
+            instances: Instances::load(&store)?,
             store,
             clock,
             sites: sites.into_iter().map(|site| (site.id, Arc::new(site))).collect(),

@@ -398,8 +398,19 @@ impl Host {
                 _ = stop.wait_for(|stop| *stop) => {}
             }
         };
+        // Whoever is out already comes as a stranger does: it is told why when it says hello.
+        let out = async {
+            match paired {
+                true => self.door.until_out(&peer, site).await,
+                false => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = &mut serving => return,
+            // At once, and without grace: somebody else may hold its key.
+            refused = out => {
+                return tracing::warn!(%site, integrator = %peer.id, instance = %peer.name, why = refused.message, "a session was cut off");
+            }
             () = over => drop(tell),
         }
         let _ = timeout(GRACE, serving).await;

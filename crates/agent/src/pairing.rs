@@ -174,6 +174,9 @@ impl Exchange {
         if begin.approval.len() > trust::approval::MAX_BYTES {
             return Err(protocol("The approval in the pairing request is longer than 4,096 bytes."));
         }
+        if let Err(out) = self.door.instance(&self.caller.peer, self.caller.site) {
+            return refuse(PairRefusal::RevokedInstance, out.message);
+        }
         self.own_practice()?;
         if begin.without_code {
             return self.without_code(&proto::PairBegin { integrator_name: name, ..begin });

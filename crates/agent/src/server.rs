@@ -72,6 +72,8 @@ impl Link for Server {
         blocking(move || {
             let taken = door.take_approvals(&caller.peer, caller.site, &environment, &papers.approvals);
             taken.map_err(disk)?;
+            let taken = door.take_revocations(&caller.peer, caller.site, &papers.revocations);
+            taken.map_err(disk)?;
             let checked = door.check(&caller.peer, caller.site);
             let facts = checked.is_ok().then(|| door.facts(caller.site)).flatten();
             let facts = facts.map(|facts| convert::facts_to_proto(&facts));

@@ -5,6 +5,7 @@ mod codes;
 mod consents;
 mod events;
 mod forgotten;
+mod instances;
 mod jobs;
 mod ledger;
 mod pairings;
@@ -27,6 +28,7 @@ pub use forgotten::Forgotten;
 pub(crate) use forgotten::forget;
 #[cfg(test)]
 pub(crate) use jobs::event_of;
+pub(crate) use instances::KeptWord;
 pub(crate) use jobs::{Cancelled, Job, JobLimits, NewJob, Page, Submitted, View, unkept};
 pub(crate) use ledger::{Finished, Known, LedgerKey, Started};
 pub(crate) use pairings::{By, NewPairing, Ticket};

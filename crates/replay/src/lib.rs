@@ -11,7 +11,7 @@ use link_api::{
 };
 use model::{Timestamp, limit};
 use prost::Message;
-use trust::{Kind, pairing::Code};
+use trust::{Kind, approval::Signed, pairing::Code};
 use tunnel::{
     Proxy, RelayAddress,
     control::{self, Message as Control},
@@ -27,6 +27,7 @@ pub type Body = fn(&[u8]);
 /// All bodies by the names of their fuzz targets and corpus folders.
 pub const BODIES: &[(&str, Body)] = &[
     ("address", address),
+    ("approval", approval),
     ("certificate", certificate),
     ("command", command),
     ("control", control),
@@ -37,6 +38,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("offer", offer),
     ("pairing_code", pairing_code),
     ("proxy_response", proxy_response),
+    ("revocation", revocation),
     ("rows", rows),
     ("signature", signature),
     ("spool_page", spool_page),
@@ -52,6 +54,24 @@ pub fn address(data: &[u8]) {
     }
     if let Ok(proxy) = Proxy::parse(text) {
         assert!(proxy.port > 0 && !proxy.host.is_empty());
+    }
+}
+
+/// A PMS vendor's approval, as a gateway sends it, or as it stands in a file.
+pub fn approval(data: &[u8]) {
+    let text = std::str::from_utf8(data).ok().and_then(|text| Signed::from_text(text).ok());
+    for signed in [Signed::parse(data).ok(), text].into_iter().flatten() {
+        assert_eq!(Signed::parse(&signed.to_bytes()).as_ref(), Ok(&signed));
+        assert_eq!(Signed::from_text(&signed.to_text()).as_ref(), Ok(&signed));
+        assert!(!signed.is_by(&signed.approval().integrator_root), "nobody's key made it");
+    }
+}
+
+/// An integrator's word about its own gateways.
+pub fn revocation(data: &[u8]) {
+    if let Ok(word) = trust::revocation::peek(data) {
+        assert!(word.number > 0 && word.instances.len() <= trust::revocation::MAX_INSTANCES);
+        assert!(trust::revocation::verify(&[0; 91], data).is_err(), "nobody's root signed it");
     }
 }
 

@@ -70,6 +70,9 @@ fn the_corpora_reach_behind_the_first_check() {
     assert!(trust::pairing::Code::parse(&text("pairing_code/typed")).is_ok());
     assert!(tunnel::RelayAddress::parse(&text("address/relay")).is_ok());
     assert!(tunnel::proxy::parse_response(&read("proxy_response/established")).is_ok());
+    let approval = trust::approval::Signed::parse(&read("approval/sent")).unwrap();
+    assert_eq!(trust::approval::Signed::from_text(&text("approval/file")), Ok(approval));
+    assert_eq!(trust::revocation::peek(&read("revocation/two")).unwrap().instances.len(), 2);
     let chain = read("certificate/site");
     let length = usize::from(u16::from_be_bytes([chain[0], chain[1]]));
     let chain = [chain[2..2 + length].to_vec().into(), chain[2 + length..].to_vec().into()];

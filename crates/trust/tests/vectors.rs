@@ -14,9 +14,12 @@ use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 use trust::{
-    Kind, Root, guid, inner,
+    Kind, Root,
+    approval::{self, Approval, Environments, Signed, Signer, VendorKey},
+    guid, inner,
     outer::{self, OuterRole, Statement},
     pairing::{self, Code, Role, Transcript},
+    revocation::{self, Revocations},
     verify_chain, verify_signature,
 };
 
@@ -135,6 +138,100 @@ fn role(word: &str) -> (u8, OuterRole) {
         "site" => (2, OuterRole::Site),
         _ => (3, OuterRole::Gateway),
     }
+}
+
+/// The statements are written here from the text alone.
+#[test]
+fn approvals_and_revocations_are_as_written() {
+    let v = vectors("statements.json");
+    let sized = |bytes: &[u8]| [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat();
+    let verify = |key: &Value, signed: &[u8], signature: &[u8]| {
+        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, bytes(key)[26..].to_vec());
+        assert!(key.verify(signed, signature).is_ok());
+    };
+    let a = &v["approval"];
+    let document = bytes(&a["document"]);
+    let read = Signed::parse(&document).unwrap();
+    let seconds = |at: &Value| (model::Timestamp::parse(text(at)).unwrap().0 / 1000).to_be_bytes();
+    let statement = [
+        &[1][..],
+        &bytes(&a["integratorRoot"]),
+        &sized(text(&a["name"]).as_bytes()),
+        &[2, 0b011, 1],
+        &sized(text(&a["note"]).as_bytes()),
+        &seconds(&a["notBefore"]),
+        &seconds(&a["expires"]),
+        &a["serial"].as_u64().unwrap().to_be_bytes(),
+    ]
+    .concat();
+    let signature = bytes(&a["signature"]);
+    assert_eq!(document, [sized(&statement), sized(&signature)].concat());
+    verify(&a["vendorKey"], &[b"halo-connect vendor approval v1\0", &statement[..]].concat(), &signature);
+    assert!(read.is_by(&bytes(&a["vendorKey"])));
+    assert_eq!((read.approval().pms, read.approval().serial), (model::Pms::Zedmed, a["serial"].as_u64().unwrap()));
+    let environments: Vec<_> = read.approval().environments.names().collect();
+    assert_eq!(environments, ["production", "stage"]);
+
+    let r = &v["revocation"];
+    let document = bytes(&r["document"]);
+    let entry = |of: &Value| [sized(text(&of["name"]).as_bytes()), of["serial"].as_u64().unwrap().to_be_bytes().to_vec()].concat();
+    let entries: Vec<u8> = list(&r["instances"]).iter().flat_map(entry).collect();
+    let number = r["number"].as_u64().unwrap().to_be_bytes();
+    let statement = [&[1][..], &number, &[2], &entries].concat();
+    let signature = bytes(&r["signature"]);
+    assert_eq!(document, [sized(&statement), sized(&signature)].concat());
+    verify(&r["root"], &[b"halo-connect instance revocation v1\0", &statement[..]].concat(), &signature);
+    assert_eq!(revocation::verify(&bytes(&r["root"]), &document).unwrap().instances.len(), 2);
+    assert_in_text("identity", &[&a["document"], &r["document"]]);
+}
+
+/// Run by hand when the form changes: prints the vectors anew, and writes the corpora of the fuzzer.
+#[test]
+#[ignore = "makes the vectors"]
+fn make_statements() {
+    let [integrator, vendor_root] = [(); 2].map(|()| Root::generate(Kind::Integrator).unwrap());
+    let vendor = VendorKey::generate().unwrap();
+    let day = |text: &str| model::Timestamp::parse(text).unwrap();
+    let of = Approval {
+        integrator_root: integrator.spki().to_vec(),
+        integrator_name: "Example Health".to_owned(),
+        pms: model::Pms::Zedmed,
+        environments: Environments::of(["production", "stage"]).unwrap(),
+        access: model::Access::ReadOnly,
+        note: "Recalls".to_owned(),
+        not_before: day("2026-11-23T00:00:00Z"),
+        expires: day("2027-11-23T00:00:00Z"),
+        serial: 7,
+    };
+    let signed = approval::sign(&of, &vendor).unwrap();
+    let word = Revocations {
+        number: 3,
+        instances: [("Example Health 0000002a".to_owned(), 5), ("gateway two".to_owned(), 258)].into(),
+    };
+    let document = revocation::sign(&vendor_root, &word).unwrap();
+    // Behind the statement and its length stands the signature with its own.
+    let tail = |document: &[u8]| {
+        let length = usize::from(u16::from_be_bytes([document[0], document[1]]));
+        hex(&document[length + 4..])
+    };
+    let bytes = signed.to_bytes();
+    let v = json!({
+        "approval": {
+            "vendorKey": hex(vendor.spki()), "integratorRoot": hex(integrator.spki()), "name": of.integrator_name,
+            "note": of.note, "notBefore": "2026-11-23T00:00:00Z", "expires": "2027-11-23T00:00:00Z", "serial": of.serial,
+            "signature": tail(&bytes), "document": hex(&bytes),
+        },
+        "revocation": {
+            "root": hex(vendor_root.spki()), "number": word.number,
+            "instances": word.instances.iter().map(|(name, serial)| json!({ "name": name, "serial": serial })).collect::<Vec<_>>(),
+            "signature": tail(&document), "document": hex(&document),
+        },
+    });
+    fs::write(folder().join("statements.json"), serde_json::to_string_pretty(&v).unwrap() + "\n").unwrap();
+    let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+    fs::write(corpus.join("approval/sent"), &bytes).unwrap();
+    fs::write(corpus.join("approval/file"), signed.to_text()).unwrap();
+    fs::write(corpus.join("revocation/two"), &document).unwrap();
 }
 
 #[test]

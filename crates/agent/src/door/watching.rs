@@ -78,6 +78,11 @@ impl Door {
         self.until_refused(|_| self.check(peer, site)).await
     }
 
+    /// Resolves when this very gateway is out, whatever becomes of its integrator's others.
+    pub(crate) async fn until_out(&self, peer: &Peer, site: SiteId) -> Refused {
+        self.until_refused(|_| self.instance(peer, site)).await
+    }
+
     /// Resolves when a gateway is not paired any more.
     pub(crate) async fn until_unpaired(&self, peer: &Peer, site: SiteId) -> Refused {
         self.until_refused(|_| self.paired(peer, site)).await

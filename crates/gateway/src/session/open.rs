@@ -145,6 +145,9 @@ impl Opener {
         if hello.version != link_api::VERSION {
             return Err(OpenError::Version(hello.version));
         }
+        if hello.refusal == i32::from(proto::Refusal::InstanceRevoked) {
+            tracing::error!(%site, "the integrator has revoked this gateway's certificate: the site does not let it in");
+        }
         (session.paired, session.refusal) = (hello.paired, hello.refusal);
         session.facts = hello.facts.and_then(|facts| convert::facts_from_proto(facts).ok());
         Ok(session)
