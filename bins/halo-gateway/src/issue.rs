@@ -30,7 +30,8 @@ pub(crate) fn identity(config: &Config) -> Result<serde_json::Value> {
 /// A gateway's own key and certificate, from `halo-gateway issue`.
 pub(crate) fn read_certificate(path: &Path) -> Result<Operational> {
     let pem = fs::read_to_string(path).with_context(|| format!("`certificate`: {}", path.display()))?;
-    Operational::from_pem(Kind::Integrator, &pem).with_context(|| format!("`certificate`: {}", path.display()))
+    Operational::from_pem(Kind::Integrator, &pem)
+        .with_context(|| format!("`certificate`: {}", path.display()))
 }
 
 /// This start's certificate and its epoch.
@@ -44,7 +45,9 @@ pub(crate) fn certificate(config: &Config, clock: &dyn Clock) -> Result<(Operati
                 format!("`certificate`: {}: have a new one issued with `halo-gateway issue`", path.display())
             })?;
             if own.peer().hosted != config.hosted {
-                bail!("`hosted` in gateway.toml is not what `certificate` says: have it issued with or without --hosted");
+                bail!(
+                    "`hosted` in gateway.toml is not what `certificate` says: have it issued with or without --hosted"
+                );
             }
             own
         }
@@ -64,7 +67,13 @@ fn serial(store: &Store, clock: &dyn Clock) -> Result<u64> {
 }
 
 /// Issues a key and certificate for a gateway on another machine, which then needs no root.
-pub(crate) fn issue(config: &Config, instance: &str, hosted: bool, days: u32, out: &Path) -> Result<serde_json::Value> {
+pub(crate) fn issue(
+    config: &Config,
+    instance: &str,
+    hosted: bool,
+    days: u32,
+    out: &Path,
+) -> Result<serde_json::Value> {
     let (root, store) = (root_at_hand(config)?, Store::open(&config.data)?);
     let (serial, now) = (serial(&store, &SystemClock)?, SystemClock.now());
     let valid = std::time::Duration::from_secs(u64::from(days) * 24 * 60 * 60);

@@ -122,12 +122,12 @@ impl ConfigArgument {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run { config } => config.read().and_then(run::run),
-        Command::Identity { config } => config.read().and_then(|config| {
-            say(&issue::identity(&config)?.to_string())
-        }),
-        Command::Issue { config, instance, hosted, days, out } => config.read().and_then(|config| {
-            say(&issue::issue(&config, &instance, hosted, days, &out)?.to_string())
-        }),
+        Command::Identity { config } => {
+            config.read().and_then(|config| say(&issue::identity(&config)?.to_string()))
+        }
+        Command::Issue { config, instance, hosted, days, out } => config
+            .read()
+            .and_then(|config| say(&issue::issue(&config, &instance, hosted, days, &out)?.to_string())),
         Command::Revoke { config, instance } => {
             config.read().and_then(|config| say(&issue::revoke(&config, &instance)?.to_string()))
         }

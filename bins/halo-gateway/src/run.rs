@@ -94,9 +94,7 @@ async fn serve_all(config: Config) -> Result<()> {
         );
     let showing = Arc::clone(&gateway);
     let showing =
-        tokio::spawn(
-            async move { gateway::keep_on("papers", || Arc::clone(&showing).watch_papers()).await },
-        );
+        tokio::spawn(async move { gateway::keep_on("papers", || Arc::clone(&showing).watch_papers()).await });
     let notifying =
         tokio::spawn(
             async move { gateway::keep_on("notifications", || Arc::clone(&notifier).notify()).await },

@@ -308,7 +308,9 @@ fn text(one: &ConsentAnswer) -> String {
                 "granted" => "yes".to_owned(),
                 "suspended" => "NO, suspended: `HaloLinkUtility consent resume` lets it in again".to_owned(),
                 "expired" => "NO, expired: `HaloLinkUtility consent set --expires` renews it".to_owned(),
-                "unapproved" => "NO, the PMS vendor's approval is over: the integrator must show a new one".to_owned(),
+                "unapproved" => {
+                    "NO, the PMS vendor's approval is over: the integrator must show a new one".to_owned()
+                }
                 "revoked" => {
                     "NO, revoked, its login is erased: a new pairing code lets it in again".to_owned()
                 }

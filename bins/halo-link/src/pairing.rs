@@ -72,13 +72,16 @@ impl Pairing {
                 let all: Vec<RequestAnswer> = common.ask(&ask).await?;
                 let wanted = integrator.trim().to_lowercase();
                 let mut found = all.iter().filter(|of| {
-                    of.state != "paired" && (of.name.to_lowercase() == wanted || of.integrator.to_string() == wanted)
+                    of.state != "paired"
+                        && (of.name.to_lowercase() == wanted || of.integrator.to_string() == wanted)
                 });
                 let one = found.next().context(
                     "no integrator of that name or id asks to be let in here; HaloLinkUtility pairing list shows who does",
                 )?;
                 if found.next().is_some() {
-                    bail!("several integrators ask under that name: use the fingerprint, and compare it with the integrator");
+                    bail!(
+                        "several integrators ask under that name: use the fingerprint, and compare it with the integrator"
+                    );
                 }
                 if !yes {
                     said_yes(&format!(
@@ -113,7 +116,9 @@ impl Pairing {
                     site: common.site,
                 };
                 let done: RequestAnswer = common.ask(&ask).await?;
-                common.show(&done, |done| format!("{} is not let in, and is told so for seven days.", done.name))
+                common.show(&done, |done| {
+                    format!("{} is not let in, and is told so for seven days.", done.name)
+                })
             }
             Pairing::Instances { integrator, shut_out, let_in, common } => {
                 let change = shut_out.map(|name| (name, true)).or(let_in.map(|name| (name, false)));
@@ -140,7 +145,11 @@ pub(crate) fn text(of: &RequestAnswer) -> String {
         "yes" => format!(
             "yes, as {}{}",
             of.vouched_name.as_deref().unwrap_or_default(),
-            if of.vouched_access.as_deref() == Some("read-only") { ", to read" } else { ", to read and write" }
+            if of.vouched_access.as_deref() == Some("read-only") {
+                ", to read"
+            } else {
+                ", to read and write"
+            }
         ),
         "no" => "NO".to_owned(),
         _ => "nobody can say: there is no vendor's key here".to_owned(),

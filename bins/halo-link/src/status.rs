@@ -245,9 +245,15 @@ mod tests {
                 });
             })
         };
-        assert!(with(true).contains("number 7 for Acme Pty, may only read, until 2027-02-03T04:05:06.007Z (recalls)"));
+        assert!(
+            with(true)
+                .contains("number 7 for Acme Pty, may only read, until 2027-02-03T04:05:06.007Z (recalls)")
+        );
         assert!(with(false).contains("COUNTS NO MORE"));
-        assert!(!site(|site| site["vendorKeys"] = 0.into()).contains("nobody vouches"), "this is no production");
+        assert!(
+            !site(|site| site["vendorKeys"] = 0.into()).contains("nobody vouches"),
+            "this is no production"
+        );
     }
 
     #[test]

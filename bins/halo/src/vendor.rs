@@ -149,7 +149,8 @@ pub fn run(vendor: Vendor) -> Result<()> {
             let signed = Signed::from_text(&read(&file)?).with_context(|| file.display().to_string())?;
             let mut said = shown(&signed);
             if !signed_by.is_empty() {
-                let keys: Result<Vec<_>, _> = signed_by.iter().map(|key| STANDARD.decode(key.trim())).collect();
+                let keys: Result<Vec<_>, _> =
+                    signed_by.iter().map(|key| STANDARD.decode(key.trim())).collect();
                 let keys = keys.context("--signed-by is base64")?;
                 said["signedByOneOfThem"] = keys.iter().any(|key| signed.is_by(key)).into();
             }
@@ -195,7 +196,8 @@ impl Signer for InFile {
 fn pin() -> Result<model::Hidden<String>> {
     let pin = match std::env::var("HALO_PIN") {
         Ok(pin) => pin,
-        Err(_) => rpassword::prompt_password("PIN of the token: ").context("the PIN could not be asked for; say it in HALO_PIN")?,
+        Err(_) => rpassword::prompt_password("PIN of the token: ")
+            .context("the PIN could not be asked for; say it in HALO_PIN")?,
     };
     Ok(pin.into())
 }
@@ -247,8 +249,9 @@ impl ApproveArguments {
     fn root(&self) -> Result<(Vec<u8>, Option<String>)> {
         let (id, root, name) = match (&self.integrator_root, self.integrator, &self.spki) {
             (Some(file), ..) => {
-                let identity: Identity = serde_json::from_str(&read(file)?)
-                    .with_context(|| format!("{} is not what `halo-gateway identity` prints", file.display()))?;
+                let identity: Identity = serde_json::from_str(&read(file)?).with_context(|| {
+                    format!("{} is not what `halo-gateway identity` prints", file.display())
+                })?;
                 (identity.integrator, identity.root, identity.name)
             }
             (None, Some(id), Some(spki)) => (id, spki.clone(), None),

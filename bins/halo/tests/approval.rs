@@ -50,7 +50,13 @@ async fn production(folder: &Path, pms: Pms, approval_key: &str) -> Result<Syste
 }
 
 /// Approves the system's integrator; the gateway finds the file by itself.
-async fn approve(system: &System, folder: &Path, key: &[&str], more: &[&str], pin: &[(&str, &str)]) -> Result<Value> {
+async fn approve(
+    system: &System,
+    folder: &Path,
+    key: &[&str],
+    more: &[&str],
+    pin: &[(&str, &str)],
+) -> Result<Value> {
     let identity = folder.join("identity.json");
     fs::write(&identity, system.integrator(&["identity"]).await?.to_string())?;
     let out = folder.join("approvals").join(format!("{}.approval", more.len()));
@@ -85,7 +91,8 @@ async fn until(client: &mut Client, path: &str, wanted: impl Fn(&Answer) -> bool
 }
 
 async fn run(client: &mut Client, site: &str) -> Result<Answer> {
-    let body = json!({ "command": { "text": "SELECT TOP 1 InternalID FROM BPS_Patients" }, "readOnly": true });
+    let body =
+        json!({ "command": { "text": "SELECT TOP 1 InternalID FROM BPS_Patients" }, "readOnly": true });
     client.post(&format!("/integrator/sites/{site}/queries/immediate"), &body).await
 }
 
@@ -94,12 +101,16 @@ async fn in_production_the_vendors_word_is_asked_for_and_a_code_alone_is_not_eno
     let folder = tempfile::tempdir()?;
     let key = folder.path().join("vendor.key").display().to_string();
     let made = vendor(&["keygen", "--out", &key], &[])?;
-    ensure!(!halo(&["vendor", "keygen", "--out", &key], &[])?.status.success(), "a key is never written over");
+    ensure!(
+        !halo(&["vendor", "keygen", "--out", &key], &[])?.status.success(),
+        "a key is never written over"
+    );
     let approval_key = made["approvalKey"].as_str().context("no key")?;
     let system = production(folder.path(), Pms::BestPractice, approval_key).await?;
     let mut client = system.client().await?;
     let code = system.utility(&["pairing-code", "--integrator", INTEGRATOR, "--json"]).await?;
-    let path = path("Best%20Practice", &format!("&pairingCode={}", code["code"].as_str().context("no code")?));
+    let path =
+        path("Best%20Practice", &format!("&pairingCode={}", code["code"].as_str().context("no code")?));
 
     let answer = pair(&mut client, &path).await?;
     ensure!(answer.status == 403 && message(&answer)?.contains("no approval"), "{answer:?}");
@@ -125,7 +136,8 @@ async fn without_a_code_the_practice_says_yes_and_one_stolen_gateway_is_put_out_
     let folder = tempfile::tempdir()?;
     let key = folder.path().join("vendor.key").display().to_string();
     let made = vendor(&["keygen", "--out", &key], &[])?;
-    let system = production(folder.path(), Pms::Zedmed, made["approvalKey"].as_str().context("no key")?).await?;
+    let system =
+        production(folder.path(), Pms::Zedmed, made["approvalKey"].as_str().context("no key")?).await?;
     let (mut client, site) = (system.client().await?, system.description.site_id.clone());
     let path = path("Zedmed", "");
     let answer = pair(&mut client, &path).await?;
@@ -136,14 +148,28 @@ async fn without_a_code_the_practice_says_yes_and_one_stolen_gateway_is_put_out_
     let arguments = ["--key", key.as_str(), "--pms", "Zedmed"];
     approve(&system, folder.path(), &arguments, &["--expires", "2099-01-01"], &[]).await?;
     let id = system.integrator(&["identity"]).await?["integrator"].as_str().context("no id")?.to_owned();
-    let waits = |answer: &Answer| message(answer).is_ok_and(|said| said.contains(&id) && said.contains(&site));
+    let waits =
+        |answer: &Answer| message(answer).is_ok_and(|said| said.contains(&id) && said.contains(&site));
     let answer = until(&mut client, &path, waits).await?;
     ensure!(answer.status == 403, "both fingerprints, and not in yet: {answer:?}");
     let asks = system.utility(&["pairing", "list", "--json"]).await?;
     ensure!(asks[0]["integrator"] == id.as_str() && asks[0]["vouched"] == "yes", "{asks}");
-    let wrong = system.utility(&["pairing", "approve", "--yes", "--json", "--integrator", INTEGRATOR, "--fingerprint", &site]).await;
+    let wrong = system
+        .utility(&[
+            "pairing",
+            "approve",
+            "--yes",
+            "--json",
+            "--integrator",
+            INTEGRATOR,
+            "--fingerprint",
+            &site,
+        ])
+        .await;
     ensure!(wrong.is_err(), "another fingerprint than the integrator's is refused");
-    system.utility(&["pairing", "approve", "--yes", "--json", "--integrator", INTEGRATOR, "--fingerprint", &id]).await?;
+    system
+        .utility(&["pairing", "approve", "--yes", "--json", "--integrator", INTEGRATOR, "--fingerprint", &id])
+        .await?;
     let answer = pair(&mut client, &path).await?;
     ensure!(answer.status == 200, "{answer:?}");
     ensure!(run(&mut client, &site).await?.status == 200);
@@ -207,7 +233,10 @@ fn a_key_in_hardware_signs_what_the_same_key_verifies() -> Result<()> {
     ensure!(made.status.success(), "{made:?}");
     let key = ["--pkcs11", MODULE, "--token", "vendor", "--object", "approvals"];
     let none = halo(&[&["vendor", "public-key"][..], &key].concat(), &environment)?;
-    ensure!(!none.status.success() && String::from_utf8_lossy(&none.stderr).contains("no elliptic-curve key"), "{none:?}");
+    ensure!(
+        !none.status.success() && String::from_utf8_lossy(&none.stderr).contains("no elliptic-curve key"),
+        "{none:?}"
+    );
     make_key(MODULE, &settings)?;
 
     let public = vendor(&[&["public-key"][..], &key].concat(), &environment)?;
@@ -220,7 +249,16 @@ fn a_key_in_hardware_signs_what_the_same_key_verifies() -> Result<()> {
     let (identity, out) =
         (identity.display().to_string(), folder.path().join("acme.approval").display().to_string());
     let what = [
-        "--integrator-root", &identity, "--pms", "Zedmed", "--environment", "stage", "--expires", "2099-01-01", "--out", &out,
+        "--integrator-root",
+        &identity,
+        "--pms",
+        "Zedmed",
+        "--environment",
+        "stage",
+        "--expires",
+        "2099-01-01",
+        "--out",
+        &out,
     ];
     vendor(&[&["approve"][..], &key, &what].concat(), &environment)?;
     let shown = vendor(&["show", &out, "--signed-by", &public], &[])?;
@@ -229,7 +267,10 @@ fn a_key_in_hardware_signs_what_the_same_key_verifies() -> Result<()> {
     let wrong = [("SOFTHSM2_CONF", settings.as_str()), ("HALO_PIN", "wrong")];
     let refused = halo(&[&["vendor", "public-key"][..], &key].concat(), &wrong)?;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    ensure!(!refused.status.success() && said.contains("does not take the PIN") && !said.contains("wrong"), "{said}");
+    ensure!(
+        !refused.status.success() && said.contains("does not take the PIN") && !said.contains("wrong"),
+        "{said}"
+    );
     Ok(())
 }
 
@@ -259,14 +300,20 @@ fn make_a_key_in_the_token_named_by_the_environment() -> Result<()> {
     library.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
     let slot = *library.get_slots_with_initialized_token()?.first().context("no token")?;
     let session = library.open_rw_session(slot)?;
-    session.login(UserType::User, Some(&AuthPin::from("canary-1234")))?;
+    session.login(UserType::User, Some(&AuthPin::new("canary-1234".into())))?;
     let label = Attribute::Label(b"approvals".to_vec());
     // The curve's name in ASN.1: prime256v1.
     let curve = Attribute::EcParams(vec![0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]);
     session.generate_key_pair(
         &Mechanism::EccKeyPairGen,
         &[Attribute::Token(true), Attribute::Private(false), Attribute::Verify(true), curve, label.clone()],
-        &[Attribute::Token(true), Attribute::Private(true), Attribute::Sensitive(true), Attribute::Sign(true), label],
+        &[
+            Attribute::Token(true),
+            Attribute::Private(true),
+            Attribute::Sensitive(true),
+            Attribute::Sign(true),
+            label,
+        ],
     )?;
     Ok(())
 }

@@ -15,8 +15,8 @@ mod instances;
 mod words;
 
 pub use words::{
-    ApprovalAnswer, Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, LoginChecked, MadeCode,
-    SelfTested, SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer,
+    ApprovalAnswer, Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, LoginChecked,
+    MadeCode, SelfTested, SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer,
 };
 
 pub use asking::RequestAnswer;

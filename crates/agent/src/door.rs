@@ -26,8 +26,8 @@ mod watching;
 
 use admission::unwritten;
 pub use admission::{Admission, Permit};
-pub(crate) use approved::Unapproved;
 pub(crate) use admission::{SessionKey, Witness};
+pub(crate) use approved::Unapproved;
 use budget::Place;
 pub(crate) use budget::Purse;
 pub use change::ChangeError;
@@ -47,8 +47,8 @@ use crate::{
     consent::{Meter, Origin, State, Takes, Used, Wants},
     journal::{Entry, Journal},
     store::{
-        AuditLine, AuditRow, Happened, Known, LedgerKey, NewPairing, PairingRecord, Store, StoreError, Ticket,
-        Who,
+        AuditLine, AuditRow, Happened, Known, LedgerKey, NewPairing, PairingRecord, Store, StoreError,
+        Ticket, Who,
     },
 };
 use link_api::proto::{self, Refusal};

@@ -17,9 +17,9 @@ use crate::{
     door::{Door, writes_to_proto},
     store::{AuditLine, CODE_TRIES, CodeState, Happened, NewPairing},
 };
+use agreed::{Agreed, Grounds};
 use database::Login;
 use link_api::proto::{self, PairRefusal, pair_reply, pair_request};
-use agreed::{Agreed, Grounds};
 use model::{Access, Hidden, IntegratorId, SiteId};
 use std::{
     sync::{

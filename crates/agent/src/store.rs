@@ -26,9 +26,9 @@ pub(crate) use consents::{Kept as KeptUse, Who};
 pub(crate) use events::{EventRow, JournalHead, Moment, NewEvent};
 pub use forgotten::Forgotten;
 pub(crate) use forgotten::forget;
+pub(crate) use instances::KeptWord;
 #[cfg(test)]
 pub(crate) use jobs::event_of;
-pub(crate) use instances::KeptWord;
 pub(crate) use jobs::{Cancelled, Job, JobLimits, NewJob, Page, Submitted, View, unkept};
 pub(crate) use ledger::{Finished, Known, LedgerKey, Started};
 pub(crate) use pairings::{By, NewPairing, Ticket};

@@ -9,7 +9,7 @@ use crate::{
 };
 use futures::stream;
 use link_api::{Streaming, convert, proto};
-use model::{Clock as _, Pms, SiteFacts, SiteId};
+use model::{Pms, SiteFacts, SiteId};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use trust::pairing::{self, Code, Role, Transcript};

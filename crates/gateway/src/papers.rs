@@ -2,7 +2,7 @@
 //! own word about gateways that count no more. They are files that people replace while the gateway runs.
 
 use crate::{gateway::Gateway, session::Lane};
-use model::{Clock, Pms, Timestamp};
+use model::{Pms, Timestamp};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -178,7 +178,9 @@ impl Gateway {
             return;
         }
         if self.papers.revoke_us() {
-            tracing::error!("the integrator has revoked this gateway's certificate: sites refuse it from now on. Stop it, or give it a new one");
+            tracing::error!(
+                "the integrator has revoked this gateway's certificate: sites refuse it from now on. Stop it, or give it a new one"
+            );
         }
         self.sessions.forget_all();
         tracing::info!("new approvals or revocations: sites are shown them");
@@ -192,7 +194,7 @@ impl Gateway {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Access, SystemClock};
+    use model::{Access, Clock, SystemClock};
     use trust::{
         Kind, Root,
         approval::{Approval, Environments, VendorKey, sign},
@@ -245,7 +247,9 @@ mod tests {
         assert_eq!(papers.hello("stage", now).0.len(), 1);
         assert!(!papers.refresh(), "nothing is new");
         write("renewed.approval", &approval(&root, 4, 1_000));
-        assert!(papers.refresh() && papers.approval(Pms::Zedmed, "stage", now).unwrap().approval().serial == 4);
+        assert!(
+            papers.refresh() && papers.approval(Pms::Zedmed, "stage", now).unwrap().approval().serial == 4
+        );
     }
 
     #[test]

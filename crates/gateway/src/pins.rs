@@ -23,7 +23,13 @@ impl Store {
     ///
     /// # Errors
     /// When it can't be kept: then nothing may be sent to it.
-    pub(crate) fn pin(&self, pms: Pms, pms_id: &str, site: SiteId, now: Timestamp) -> Result<SiteId, StoreError> {
+    pub(crate) fn pin(
+        &self,
+        pms: Pms,
+        pms_id: &str,
+        site: SiteId,
+        now: Timestamp,
+    ) -> Result<SiteId, StoreError> {
         let kept: Vec<u8> = self.lock().query_row(
             "INSERT INTO pinned_sites (pms, pms_id, site, since) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (pms, pms_id) DO UPDATE SET site = site RETURNING site",
@@ -44,7 +50,8 @@ impl Store {
         let mut rows = statement.query([])?;
         let mut pins = Vec::new();
         while let Some(row) = rows.next()? {
-            let of = Pms::from_type_name(&row.get::<_, String>(0)?).zip(SiteId::from_slice(&row.get::<_, Vec<u8>>(2)?));
+            let of = Pms::from_type_name(&row.get::<_, String>(0)?)
+                .zip(SiteId::from_slice(&row.get::<_, Vec<u8>>(2)?));
             if let Some((pms, site)) = of {
                 pins.push(Pin { pms, pms_id: row.get(1)?, site, since: Timestamp(row.get(3)?) });
             }
@@ -80,8 +87,15 @@ mod tests {
         }
         let store = Store::open(folder.path()).unwrap();
         assert_eq!(store.pin(Pms::Zedmed, "7", second, Timestamp(2)).unwrap(), first);
-        assert_eq!(store.pin(Pms::D4w, "7", second, Timestamp(2)).unwrap(), second, "another software is another practice");
-        assert_eq!(store.pins().unwrap()[1], Pin { pms: Pms::Zedmed, pms_id: "7".to_owned(), site: first, since: Timestamp(1) });
+        assert_eq!(
+            store.pin(Pms::D4w, "7", second, Timestamp(2)).unwrap(),
+            second,
+            "another software is another practice"
+        );
+        assert_eq!(
+            store.pins().unwrap()[1],
+            Pin { pms: Pms::Zedmed, pms_id: "7".to_owned(), site: first, since: Timestamp(1) }
+        );
         assert!(store.clear_pin(Pms::Zedmed, "7").unwrap() && !store.clear_pin(Pms::Zedmed, "7").unwrap());
         assert_eq!(store.pin(Pms::Zedmed, "7", second, Timestamp(3)).unwrap(), second);
     }

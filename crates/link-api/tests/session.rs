@@ -99,7 +99,13 @@ async fn a_caller_that_stops_reading_does_not_stop_the_others() {
         pieces += usize::from(event.expect("rows").rows.is_some());
     }
     assert_eq!(pieces, 400);
-    assert!(link.hello(proto::HelloRequest { version: 1, ..proto::HelloRequest::default() }).await.expect("still serving").into_inner().paired);
+    assert!(
+        link.hello(proto::HelloRequest { version: 1, ..proto::HelloRequest::default() })
+            .await
+            .expect("still serving")
+            .into_inner()
+            .paired
+    );
 }
 
 #[tokio::test]

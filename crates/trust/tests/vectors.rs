@@ -168,13 +168,18 @@ fn approvals_and_revocations_are_as_written() {
     assert_eq!(document, [sized(&statement), sized(&signature)].concat());
     verify(&a["vendorKey"], &[b"halo-connect vendor approval v1\0", &statement[..]].concat(), &signature);
     assert!(read.is_by(&bytes(&a["vendorKey"])));
-    assert_eq!((read.approval().pms, read.approval().serial), (model::Pms::Zedmed, a["serial"].as_u64().unwrap()));
+    assert_eq!(
+        (read.approval().pms, read.approval().serial),
+        (model::Pms::Zedmed, a["serial"].as_u64().unwrap())
+    );
     let environments: Vec<_> = read.approval().environments.names().collect();
     assert_eq!(environments, ["production", "stage"]);
 
     let r = &v["revocation"];
     let document = bytes(&r["document"]);
-    let entry = |of: &Value| [sized(text(&of["name"]).as_bytes()), of["serial"].as_u64().unwrap().to_be_bytes().to_vec()].concat();
+    let entry = |of: &Value| {
+        [sized(text(&of["name"]).as_bytes()), of["serial"].as_u64().unwrap().to_be_bytes().to_vec()].concat()
+    };
     let entries: Vec<u8> = list(&r["instances"]).iter().flat_map(entry).collect();
     let number = r["number"].as_u64().unwrap().to_be_bytes();
     let statement = [&[1][..], &number, &[2], &entries].concat();
@@ -189,7 +194,7 @@ fn approvals_and_revocations_are_as_written() {
 #[test]
 #[ignore = "makes the vectors"]
 fn make_statements() {
-    let [integrator, vendor_root] = [(); 2].map(|()| Root::generate(Kind::Integrator).unwrap());
+    let [integrator, other] = [(); 2].map(|()| Root::generate(Kind::Integrator).unwrap());
     let vendor = VendorKey::generate().unwrap();
     let day = |text: &str| model::Timestamp::parse(text).unwrap();
     let of = Approval {
@@ -208,7 +213,7 @@ fn make_statements() {
         number: 3,
         instances: [("Example Health 0000002a".to_owned(), 5), ("gateway two".to_owned(), 258)].into(),
     };
-    let document = revocation::sign(&vendor_root, &word).unwrap();
+    let document = revocation::sign(&other, &word).unwrap();
     // Behind the statement and its length stands the signature with its own.
     let tail = |document: &[u8]| {
         let length = usize::from(u16::from_be_bytes([document[0], document[1]]));
@@ -222,7 +227,7 @@ fn make_statements() {
             "signature": tail(&bytes), "document": hex(&bytes),
         },
         "revocation": {
-            "root": hex(vendor_root.spki()), "number": word.number,
+            "root": hex(other.spki()), "number": word.number,
             "instances": word.instances.iter().map(|(name, serial)| json!({ "name": name, "serial": serial })).collect::<Vec<_>>(),
             "signature": tail(&document), "document": hex(&document),
         },

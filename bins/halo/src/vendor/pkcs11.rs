@@ -48,7 +48,7 @@ impl Token {
         };
         let session = library.open_ro_session(slot)?;
         session
-            .login(UserType::User, Some(&AuthPin::from(pin()?.reveal().as_str())))
+            .login(UserType::User, Some(&AuthPin::new(pin()?.reveal().as_str().into())))
             .context("the token does not take the PIN")?;
         let find = |class: ObjectClass| -> Result<ObjectHandle> {
             let named = [
@@ -59,7 +59,9 @@ impl Token {
             match session.find_objects(&named)?[..] {
                 [one] => Ok(one),
                 [] => bail!("the token has no elliptic-curve key pair with the label {object}"),
-                _ => bail!("the token has several keys with the label {object}: give the one that you mean a label of its own"),
+                _ => bail!(
+                    "the token has several keys with the label {object}: give the one that you mean a label of its own"
+                ),
             }
         };
         let (key, public) = (find(ObjectClass::PRIVATE_KEY)?, find(ObjectClass::PUBLIC_KEY)?);
@@ -71,7 +73,9 @@ impl Token {
 /// The public key's info. A token gives the point inside of an OCTET STRING; some give it bare.
 fn spki(session: &Session, public: ObjectHandle) -> Result<Vec<u8>> {
     let attributes = session.get_attributes(public, &[AttributeType::EcPoint])?;
-    let Some(Attribute::EcPoint(point)) = attributes.first() else { bail!("the token does not give the public key") };
+    let Some(Attribute::EcPoint(point)) = attributes.first() else {
+        bail!("the token does not give the public key")
+    };
     let point = match point.as_slice() {
         [0x04, 0x41, point @ ..] if point.len() == 65 => point,
         point => point,

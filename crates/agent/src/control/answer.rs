@@ -1,8 +1,8 @@
 //! What the service answers to each request of the Utility.
 
 use super::{
-    Answer, ApprovalAnswer, Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, MadeCode, Service,
-    SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer, asking, instances,
+    Answer, ApprovalAnswer, Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, MadeCode,
+    Service, SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer, asking, instances,
 };
 use crate::{
     consent::{Form, Names, State},
@@ -228,7 +228,9 @@ fn approval(host: &Host, pairing: &PairingRecord) -> Option<ApprovalAnswer> {
 fn state(host: &Host, pairing: &PairingRecord) -> &'static str {
     match pairing.consent.state {
         State::Granted if pairing.consent.is_expired(host.door().now()) => "expired",
-        State::Granted if pairing.consent.vendor.is_some_and(|vendor| vendor.is_over(host.door().now())) => "unapproved",
+        State::Granted if pairing.consent.vendor.is_some_and(|vendor| vendor.is_over(host.door().now())) => {
+            "unapproved"
+        }
         state => state.name(),
     }
 }

@@ -36,6 +36,11 @@ pub(super) fn answer(
     }
     let all = door.instances(site, integrator).into_iter();
     Ok(all
-        .map(|of| InstanceAnswer { name: of.name, serial: of.serial, shut_out: of.shut_out, revoked: of.revoked })
+        .map(|of| InstanceAnswer {
+            name: of.name,
+            serial: of.serial,
+            shut_out: of.shut_out,
+            revoked: of.revoked,
+        })
         .collect())
 }

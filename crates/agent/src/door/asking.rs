@@ -67,12 +67,15 @@ impl Door {
             false => (Happened::PairingDenied, RequestState::Denied),
         };
         let line = AuditLine {
-            access: approve.then_some(if read_only { model::Access::ReadOnly } else { model::Access::ReadWrite }),
+            access: approve.then_some(if read_only {
+                model::Access::ReadOnly
+            } else {
+                model::Access::ReadWrite
+            }),
             ..self.consent_line(what, of.site, of.integrator).by(Some(by))
         };
         self.journal.flush()?;
-        let done =
-            self.store.decide((of.site, of.integrator), decision, read_only, by, self.now(), &line)?;
+        let done = self.store.decide((of.site, of.integrator), decision, read_only, by, self.now(), &line)?;
         tracing::info!(site = %of.site, integrator = %of.integrator, approve, "a request to pair was decided");
         Ok(done)
     }

@@ -62,7 +62,10 @@ impl Door {
     pub(crate) fn instance(&self, peer: &Peer, site: SiteId) -> Result<(), Refused> {
         let integrator = IntegratorId(peer.id);
         let revoked = read(&self.instances.revoked);
-        if revoked.get(&integrator).is_some_and(|(root, word)| *root == peer.root_spki && word.cover_peer(peer)) {
+        if revoked
+            .get(&integrator)
+            .is_some_and(|(root, word)| *root == peer.root_spki && word.cover_peer(peer))
+        {
             return Err(Refused::by_practice(Refusal::InstanceRevoked));
         }
         let shut = read(&self.instances.shut);
@@ -78,13 +81,20 @@ impl Door {
     ///
     /// # Errors
     /// When it can't be kept.
-    pub(crate) fn take_revocations(&self, peer: &Peer, site: SiteId, document: &[u8]) -> Result<(), StoreError> {
+    pub(crate) fn take_revocations(
+        &self,
+        peer: &Peer,
+        site: SiteId,
+        document: &[u8],
+    ) -> Result<(), StoreError> {
         let integrator = IntegratorId(peer.id);
-        let paired = self.pairing(site, integrator).is_some_and(|pairing| pairing.root_spki == peer.root_spki);
+        let paired =
+            self.pairing(site, integrator).is_some_and(|pairing| pairing.root_spki == peer.root_spki);
         if document.is_empty() || !paired {
             return Ok(());
         }
-        let kept = |door: &Door| read(&door.instances.revoked).get(&integrator).map_or(0, |(_, word)| word.number);
+        let kept =
+            |door: &Door| read(&door.instances.revoked).get(&integrator).map_or(0, |(_, word)| word.number);
         // Each session brings it again: nothing is checked of one that is no news.
         if revocation::peek(document).map_or(0, |word| word.number) <= kept(self) {
             return Ok(());
@@ -152,11 +162,13 @@ impl Door {
     /// All gateways of an integrator that came here, and those that were shut out before they did; by name.
     pub fn instances(&self, site: SiteId, integrator: IntegratorId) -> Vec<Instance> {
         let mut all: BTreeMap<String, Instance> = BTreeMap::new();
-        let blank = |name: &str| Instance { name: name.to_owned(), serial: 0, shut_out: false, revoked: false };
+        let blank =
+            |name: &str| Instance { name: name.to_owned(), serial: 0, shut_out: false, revoked: false };
         for (name, serial) in lock(&self.serials).get(&(site, integrator)).into_iter().flatten() {
             all.entry(name.to_string()).or_insert_with(|| blank(name)).serial = *serial;
         }
-        for (_, _, name) in read(&self.instances.shut).iter().filter(|of| (of.0, of.1) == (site, integrator)) {
+        for (_, _, name) in read(&self.instances.shut).iter().filter(|of| (of.0, of.1) == (site, integrator))
+        {
             all.entry(name.clone()).or_insert_with(|| blank(name)).shut_out = true;
         }
         if let Some((_, word)) = read(&self.instances.revoked).get(&integrator) {
@@ -201,8 +213,16 @@ mod tests {
         bench.door().take_revocations(&other, bench.site, &word).unwrap();
         assert_eq!(refused(&bench, &stolen), Some(Refusal::InstanceRevoked));
         assert_eq!(refused(&bench, &other), None);
-        let request = Request { query: QueryId(uuid::Uuid::from_u128(1)), command: command("x"), read_only: true, device: None };
-        assert_eq!(bench.door().enter(&stolen, bench.site, request).unwrap_err().refusal, Refusal::InstanceRevoked);
+        let request = Request {
+            query: QueryId(uuid::Uuid::from_u128(1)),
+            command: command("x"),
+            read_only: true,
+            device: None,
+        };
+        assert_eq!(
+            bench.door().enter(&stolen, bench.site, request).err().unwrap().refusal,
+            Refusal::InstanceRevoked
+        );
         assert_eq!(bench.door().leave(&stolen, bench.site).unwrap_err().refusal, Refusal::InstanceRevoked);
         assert!(!bench.door().is_paired(&stolen, bench.site));
         let line = bench.audit().pop().unwrap();
@@ -229,7 +249,10 @@ mod tests {
         bench.door().take_revocations(unpaired.peer(), bench.site, &own).unwrap();
         assert!(bench.door().store().revocations().unwrap().is_empty(), "of strangers nothing is kept");
 
-        bench.door().take_revocations(&peer, bench.site, &word(&bench.integrator, 5, &[("gateway one", 5)])).unwrap();
+        bench
+            .door()
+            .take_revocations(&peer, bench.site, &word(&bench.integrator, 5, &[("gateway one", 5)]))
+            .unwrap();
         for older in [4, 5] {
             bench.door().take_revocations(&peer, bench.site, &word(&bench.integrator, older, &[])).unwrap();
             assert_eq!(refused(&bench, &peer), Some(Refusal::InstanceRevoked));
@@ -246,14 +269,20 @@ mod tests {
         let (one, two) = (bench.peer_with("one", 5), bench.peer_with("two", 5));
         assert_eq!((refused(&bench, &one), refused(&bench, &two)), (None, None));
         let integrator = IntegratorId(bench.integrator.id());
-        let shut = |bench: &Bench, out| bench.door().shut_instance(bench.site, integrator, "one", out, "0:root").unwrap();
+        let shut = |bench: &Bench, out| {
+            bench.door().shut_instance(bench.site, integrator, "one", out, "0:root").unwrap()
+        };
         shut(&bench, true);
         let lines = bench.audit().len();
         shut(&bench, true);
         assert_eq!(bench.audit().len(), lines, "what is so already is not written down");
         let bench = bench.restart();
         assert_eq!((refused(&bench, &one), refused(&bench, &two)), (Some(Refusal::InstanceShutOut), None));
-        assert_eq!(refused(&bench, &bench.peer_with("one", 9)), Some(Refusal::InstanceShutOut), "whatever certificate it brings");
+        assert_eq!(
+            refused(&bench, &bench.peer_with("one", 9)),
+            Some(Refusal::InstanceShutOut),
+            "whatever certificate it brings"
+        );
         let all = bench.door().instances(bench.site, integrator);
         let told: Vec<_> = all.iter().map(|of| (of.name.as_str(), of.serial, of.shut_out)).collect();
         assert_eq!(told, [("one", 5, true), ("two", 5, false)]);
@@ -270,7 +299,10 @@ mod tests {
         let waiting = tokio::spawn(async move { door.until_out(&peer, site).await });
         let word = word(&bench.integrator, 1, &[("gateway one", 5)]);
         let (door, peer): (Arc<Door>, _) = (bench.door().clone(), bench.peer_with("other", 1));
-        tokio::task::spawn_blocking(move || door.take_revocations(&peer, site, &word)).await.unwrap().unwrap();
+        tokio::task::spawn_blocking(move || door.take_revocations(&peer, site, &word))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(waiting.await.unwrap().refusal, Refusal::InstanceRevoked);
     }
 }

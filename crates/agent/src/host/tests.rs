@@ -112,7 +112,12 @@ async fn run(session: &mut Session, id: u128, text: &str) -> (String, proto::End
 }
 
 async fn hello(session: &mut Session) -> proto::HelloReply {
-    session.client.hello(proto::HelloRequest { version: 1, ..proto::HelloRequest::default() }).await.unwrap().into_inner()
+    session
+        .client
+        .hello(proto::HelloRequest { version: 1, ..proto::HelloRequest::default() })
+        .await
+        .unwrap()
+        .into_inner()
 }
 
 async fn ready() -> Bench {

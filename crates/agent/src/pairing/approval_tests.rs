@@ -34,7 +34,12 @@ fn signed(vendor: &VendorKey, approval: &Approval) -> Vec<u8> {
 }
 
 /// Pairs at a site of this environment with this approval.
-fn pair_in(bench: &Bench, environment: &str, code: &Code, approval: Vec<u8>) -> Result<proto::PairDone, Refused> {
+fn pair_in(
+    bench: &Bench,
+    environment: &str,
+    code: &Code,
+    approval: Vec<u8>,
+) -> Result<proto::PairDone, Refused> {
     let own = Presence { environment: environment.to_owned(), ..own(bench) };
     let caller = bench.caller();
     let transcript = Transcript {
@@ -77,7 +82,14 @@ fn in_production_only_whom_the_vendor_approved_pairs_and_the_code_stays_good_for
         signed(&VendorKey::generate().unwrap(), &good),
         signed(&vendor, &Approval { pms: Pms::Zedmed, ..good.clone() }),
         signed(&vendor, &Approval { environments: Environments::of(["stage"]).unwrap(), ..good.clone() }),
-        signed(&vendor, &Approval { expires: Timestamp(good.not_before.0 - 1000), not_before: Timestamp(0), ..good.clone() }),
+        signed(
+            &vendor,
+            &Approval {
+                expires: Timestamp(good.not_before.0 - 1000),
+                not_before: Timestamp(0),
+                ..good.clone()
+            },
+        ),
         signed(&vendor, &Approval { not_before: good.not_before.plus(DAY), ..good.clone() }),
         signed(&vendor, &Approval { integrator_root: vendor.spki().to_vec(), ..good.clone() }),
     ];
@@ -100,7 +112,11 @@ fn in_production_only_whom_the_vendor_approved_pairs_and_the_code_stays_good_for
 fn whoever_has_not_proved_the_code_is_told_nothing_of_approvals() {
     let bench = bench(&VendorKey::generate().unwrap());
     let (other, own) = (Code::from_parts("0000", &[1; 10]).unwrap(), own(&bench));
-    let begin = |code: &Code| proto::PairBegin { environment: "demo".to_owned(), approval: vec![9; 50], ..begin(code) };
+    let begin = |code: &Code| proto::PairBegin {
+        environment: "demo".to_owned(),
+        approval: vec![9; 50],
+        ..begin(code)
+    };
     let mut exchange = Exchange::new(bench.door().clone(), bench.caller(), own.clone());
     refused(exchange.step(say(pair_request::Step::Begin(begin(&other)))), PairRefusal::UnknownCode);
     let code = bench.code(NAME, false);
@@ -118,7 +134,10 @@ fn elsewhere_none_is_needed_but_a_wrong_one_is_refused() {
     let bench = bench(&vendor);
     let wrong = signed(&VendorKey::generate().unwrap(), &approval(&bench, 1));
     for environment in ["stage", "demo"] {
-        refused(pair_in(&bench, environment, &bench.code(NAME, false), wrong.clone()), PairRefusal::NotApproved);
+        refused(
+            pair_in(&bench, environment, &bench.code(NAME, false), wrong.clone()),
+            PairRefusal::NotApproved,
+        );
         pair_in(&bench, environment, &bench.code(NAME, false), Vec::new()).unwrap();
         assert_eq!(bench.door().pairings()[0].approval, None);
     }
@@ -223,5 +242,8 @@ fn nobody_elses_approval_is_taken_for_ones_own() {
     show(&bench, "stage", &[signed(&vendor, &others)]);
     assert_eq!(bench.door().pairings()[0].approval, None);
     show(&bench, "stage", &[signed(&vendor, &approval(&bench, 1))]);
-    assert!(bench.door().pairings()[0].approval.is_some(), "one that was paired without may be vouched for later");
+    assert!(
+        bench.door().pairings()[0].approval.is_some(),
+        "one that was paired without may be vouched for later"
+    );
 }

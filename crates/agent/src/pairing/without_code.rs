@@ -21,7 +21,9 @@ impl Exchange {
         }
         let name = clean(&begin.integrator_name);
         if name.is_empty() {
-            return Err(protocol("The gateway said no name of its integrator; it needs one in its configuration."));
+            return Err(protocol(
+                "The gateway said no name of its integrator; it needs one in its configuration.",
+            ));
         }
         // Whoever asks is a stranger still: it leaves no line in the audit each time.
         let approval = self.vouched(&begin.approval, "", false)?;
@@ -86,7 +88,11 @@ mod tests {
 
     fn caller(bench: &Bench, root: &Root) -> Caller {
         let peer = root.issue("gateway one", 5, model::Clock::now(&*bench.clock), DAY * 30).unwrap();
-        Caller { peer: Arc::new(peer.peer().clone()), site: bench.site, exporter: Arc::new(Hidden::new(vec![3; 32])) }
+        Caller {
+            peer: Arc::new(peer.peer().clone()),
+            site: bench.site,
+            exporter: Arc::new(Hidden::new(vec![3; 32])),
+        }
     }
 
     fn begin(environment: &str, name: &str) -> proto::PairRequest {
@@ -129,10 +135,17 @@ mod tests {
         told(&bench, root, PairRefusal::Waiting);
         let asked = bench.door().pairing_requests().unwrap();
         assert_eq!((asked.len(), asked[0].name.as_str(), asked[0].state.name()), (1, NAME, "waiting"));
-        assert_eq!(bench.audit().iter().filter(|row| row.what == "pairing-asked").count(), 1, "once, however often");
+        assert_eq!(
+            bench.audit().iter().filter(|row| row.what == "pairing-asked").count(),
+            1,
+            "once, however often"
+        );
         assert!(decide(&bench, root, true, true));
         let line = bench.audit().pop().unwrap();
-        assert_eq!((line.what.as_str(), line.by.as_deref(), line.access.as_deref()), ("pairing-approved", Some("0:root"), Some("read-only")));
+        assert_eq!(
+            (line.what.as_str(), line.by.as_deref(), line.access.as_deref()),
+            ("pairing-approved", Some("0:root"), Some("read-only"))
+        );
 
         let (mut exchange, step) = asks(&bench, root).unwrap();
         assert_eq!(step, Step::LoginWanted(proto::LoginWanted {}));
@@ -207,7 +220,9 @@ mod tests {
         told(&bench, &bench.integrator, PairRefusal::CodeNeeded);
         let bench = self::bench();
         bench.door().switch_site_by(bench.site, false, None).unwrap();
-        assert!(asks(&bench, &bench.integrator).is_err() && bench.door().pairing_requests().unwrap().is_empty());
+        assert!(
+            asks(&bench, &bench.integrator).is_err() && bench.door().pairing_requests().unwrap().is_empty()
+        );
     }
 
     #[test]

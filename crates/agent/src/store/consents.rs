@@ -137,7 +137,9 @@ impl Store {
         let there = self.transaction(|t| {
             keep_revision(t)?;
             let mut there = false;
-            for table in ["pairing", "rights", "consent", "consent_used", "approval", "event", "event_journal"] {
+            for table in
+                ["pairing", "rights", "consent", "consent_used", "approval", "event", "event_journal"]
+            {
                 let gone = t.execute(
                     &format!("DELETE FROM {table} WHERE site = ?1 AND integrator = ?2"),
                     params![site, integrator],

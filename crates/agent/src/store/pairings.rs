@@ -158,7 +158,7 @@ impl Store {
                 };
                 let (approval, vendor) = approvals::read(row, 17, (site, integrator))?;
                 // Whatever the practice allows: no more than the vendor does.
-                let read_only = row.get(4)? || vendor.as_ref().is_some_and(|vendor| vendor.read_only);
+                let read_only = row.get::<_, bool>(4)? || vendor.as_ref().is_some_and(|vendor| vendor.read_only);
                 let access = if read_only { Access::ReadOnly } else { Access::ReadWrite };
                 let (on, revision) = (row.get(5)?, row.get::<_, i64>(7)?);
                 pairings.push(PairingRecord {

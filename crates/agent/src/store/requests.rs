@@ -186,7 +186,8 @@ impl Store {
     pub(crate) fn pairing_requests(&self, now: Timestamp) -> Result<Vec<PairingRequest>, StoreError> {
         self.transaction(|t| {
             let now = clock_high(t, now)?;
-            let mut statement = t.prepare(&format!("{SELECT} WHERE expires_at > ?1 ORDER BY asked_at, integrator"))?;
+            let mut statement =
+                t.prepare(&format!("{SELECT} WHERE expires_at > ?1 ORDER BY asked_at, integrator"))?;
             let mut rows = statement.query([now.0])?;
             let mut all = Vec::new();
             while let Some(row) = rows.next()? {
@@ -198,7 +199,12 @@ impl Store {
 }
 
 /// Uses a yes up; `false` when there is none, or it is too old.
-pub(super) fn consume(t: &Transaction<'_>, of: Who, root_spki: &[u8], now: Timestamp) -> Result<bool, StoreError> {
+pub(super) fn consume(
+    t: &Transaction<'_>,
+    of: Who,
+    root_spki: &[u8],
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let now = clock_high(t, now)?;
     let changed = t.execute(
         "UPDATE pairing_request SET state = 3 WHERE site = ?1 AND integrator = ?2 AND root_spki = ?3

@@ -78,13 +78,19 @@ pub(super) fn databases(seen: &Seen) -> Vec<Finding> {
         if site.vendor_keys == Some(0) && status.environment == "production" {
             found.push(Finding::note(
                 "HL-0535",
-                format!("Nobody vouches for integrators at {}: its PMS file has no key of the vendor's.", site_name(site)),
+                format!(
+                    "Nobody vouches for integrators at {}: its PMS file has no key of the vendor's.",
+                    site_name(site)
+                ),
             ));
         }
         for request in site.requests.iter().filter(|request| request.state == "waiting") {
             found.push(
-                Finding::note("HL-0537", format!("{} asks to be let in at {}.", request.name, site_name(site)))
-                    .with_next("To decide: HaloLinkUtility pairing list, then pairing approve or pairing deny"),
+                Finding::note(
+                    "HL-0537",
+                    format!("{} asks to be let in at {}.", request.name, site_name(site)),
+                )
+                .with_next("To decide: HaloLinkUtility pairing list, then pairing approve or pairing deny"),
             );
         }
         let logins =

@@ -46,7 +46,8 @@ pub(super) async fn handle(
         (None, _) => None,
     };
     // All that the answer depends on; only a digest of it is kept.
-    let all = format!("{} {} {}", asked.pms.type_name(), asked.pms_id, asked.code.clone().unwrap_or_default());
+    let all =
+        format!("{} {} {}", asked.pms.type_name(), asked.pms_id, asked.code.clone().unwrap_or_default());
     let start = idempotency::start(&gateway, &Caller::Integrator, &headers, "pair", all.as_bytes()).await?;
     if let Start::Known { query: QueryId(site), .. } = start
         && gateway.is_paired(SiteId(site))

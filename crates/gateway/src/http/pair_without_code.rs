@@ -10,7 +10,7 @@ use crate::{
     pair::{self, PairError},
 };
 use axum::http::StatusCode;
-use model::{Clock as _, SiteId};
+use model::SiteId;
 use tokio::time::timeout;
 use tunnel::head::SiteRecord;
 
@@ -30,7 +30,9 @@ pub(super) async fn pair(gateway: &Gateway, asked: &PracticeQuery) -> Result<Sit
     if pinned != record.site {
         return Err(other_site(pinned, record.site));
     }
-    let paired = timeout(super::pair_site::WITHIN, pair::without_code::pair(gateway, record.site, asked.pms, login)).await;
+    let paired =
+        timeout(super::pair_site::WITHIN, pair::without_code::pair(gateway, record.site, asked.pms, login))
+            .await;
     let facts = paired.unwrap_or(Err(PairError::Protocol)).map_err(|error| match error {
         PairError::Waiting => waiting(gateway, record.site),
         error => api_error(pair::told(gateway, asked.pms, error)),
@@ -71,9 +73,9 @@ fn waiting(gateway: &Gateway, site: SiteId) -> ApiError {
     ApiError::new(
         StatusCode::FORBIDDEN,
         format!(
-            "The practice has to let this integrator in first. At its server it runs `HaloLinkUtility pairing approve --integrator \
-             {integrator}` and compares two fingerprints with you, by phone say: this integrator's is {integrator} and the practice's site is \
-             {site}. Then send this request again. It waits for seven days; no database login was sent."
+            "The practice has to let this integrator in first. At its server it runs `HaloLinkUtility pairing list` and then `pairing approve`, \
+             and compares two fingerprints with you, by phone say: {integrator} for this integrator and {site} for the practice's site. Then \
+             send this request again. It waits for seven days; no database login was sent."
         ),
     )
 }

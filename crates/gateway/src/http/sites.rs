@@ -107,9 +107,10 @@ impl PracticeQuery {
             ApiError::bad_request("`practiceManagementName` must be one of `Best Practice`, `Zedmed`, `D4w`.")
         })?;
         let expected = expected.filter(|site| !site.is_empty());
-        let site = expected.map(|site| site.parse::<SiteId>()).transpose().map_err(|_| {
-            ApiError::bad_request("`siteId` is not a Halo GUID.")
-        })?;
+        let site = expected
+            .map(|site| site.parse::<SiteId>())
+            .transpose()
+            .map_err(|_| ApiError::bad_request("`siteId` is not a Halo GUID."))?;
         Ok(PracticeQuery { pms, pms_id, code: code.filter(|code| !code.is_empty()), site })
     }
 }

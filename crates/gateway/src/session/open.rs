@@ -135,8 +135,7 @@ impl Opener {
             Session { site, peer, leaf, facts: None, paired: false, refusal: 0, exporter, channel, driver };
         let Showing { papers, environment } = &self.showing;
         let (approvals, revocations) = papers.hello(environment, self.clock.now());
-        let hello =
-            client.hello(proto::HelloRequest { version: link_api::VERSION, approvals, revocations });
+        let hello = client.hello(proto::HelloRequest { version: link_api::VERSION, approvals, revocations });
         let hello = match tokio::time::timeout(HELLO_WITHIN, hello).await {
             Ok(Ok(hello)) => hello.into_inner(),
             Ok(Err(_)) => return Err(OpenError::NoAnswer("it refused the session")),

@@ -51,7 +51,10 @@ async fn a_site_that_wants_an_approval_is_told_of_as_one_and_the_next_step_depen
 
     let other = approve(&world, Pms::Zedmed, 1);
     world.gateway.show_new_papers().await;
-    assert!(pairing::pair(&world, &code(1)).await.message().contains("no approval for"), "of another software: none");
+    assert!(
+        pairing::pair(&world, &code(1)).await.message().contains("no approval for"),
+        "of another software: none"
+    );
     let ours = approve(&world, Pms::BestPractice, 2);
     world.gateway.show_new_papers().await;
     snapshot!("pairing_approval_refused", pairing::pair(&world, &code(1)).await.shown());

@@ -32,3 +32,4 @@ mod shares;
 mod sites;
 mod tokens;
 mod webhooks;
+mod without_code;
