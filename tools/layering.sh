@@ -52,6 +52,10 @@ done
 for program in halo-cloud halo-gateway; do
     forbid "$program" spool mssql firebird practice mssql-tds native-tls
 done
+# Keys in hardware are a vendor's: only `halo` loads a library of somebody else's.
+for program in halo-cloud halo-link halo-gateway; do
+    forbid "$program" cryptoki rpassword
+done
 forbid mssql trust tunnel link-api relay agent gateway directory practice tds
 forbid firebird trust tunnel link-api relay agent gateway directory practice tds
 forbid agent mssql firebird

@@ -70,10 +70,14 @@ impl Link for Server {
         let papers = request.into_inner();
         // The first sight of a new certificate is written down, and so are papers that are news.
         blocking(move || {
-            let taken = door.take_approvals(&caller.peer, caller.site, &environment, &papers.approvals);
-            taken.map_err(disk)?;
-            let taken = door.take_revocations(&caller.peer, caller.site, &papers.revocations);
-            taken.map_err(disk)?;
+            let taken = [
+                door.take_approvals(&caller.peer, caller.site, &environment, &papers.approvals),
+                door.take_revocations(&caller.peer, caller.site, &papers.revocations),
+            ];
+            // It is shown again in the next session.
+            for error in taken.into_iter().filter_map(Result::err) {
+                tracing::error!(%error, "what a gateway showed can't be kept");
+            }
             let checked = door.check(&caller.peer, caller.site);
             let facts = checked.is_ok().then(|| door.facts(caller.site)).flatten();
             let facts = facts.map(|facts| convert::facts_to_proto(&facts));

@@ -227,6 +227,20 @@ mod tests {
     }
 
     #[test]
+    fn papers_are_looked_for_beside_the_file() {
+        let small = SMALL.replace("password_file = \"pw\"", "password = \"x\"");
+        let folder = Path::new("/etc/halo");
+        let plain = Config::parse(&small, folder).unwrap();
+        assert!(plain.approvals.is_empty() && plain.certificate.is_none());
+        assert_eq!(plain.revocations, plain.data.join(REVOCATIONS));
+        let all = "approvals = ['mine', '/srv/b.approval']\ncertificate = 'two.pem'\nrevocations = 'shared/revoked'\n";
+        let config = Config::parse(&format!("{all}{small}"), folder).unwrap();
+        assert_eq!(config.approvals, [Path::new("/etc/halo/mine"), Path::new("/srv/b.approval")]);
+        assert_eq!(config.certificate.as_deref(), Some(Path::new("/etc/halo/two.pem")));
+        assert_eq!(config.revocations, Path::new("/etc/halo/shared/revoked"));
+    }
+
+    #[test]
     fn a_mistake_is_named_and_a_password_never_quoted() {
         let folder = Path::new("");
         assert!(Config::parse(&SMALL.replace("demo", "moon"), folder).unwrap_err().contains("environment"));

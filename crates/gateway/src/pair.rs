@@ -159,8 +159,16 @@ pub(crate) async fn meet(
     .await?;
     let proof = match talk.hear().await {
         Ok(proto::pair_reply::Step::Proof(proof)) => proof,
-        // A login that it was never given, an approval that it looks at once the code is proved.
-        Ok(_) | Err(PairError::LoginFailed | PairError::ApprovalRefused) => return Err(PairError::Protocol),
+        // A login that it was never given, an approval that it looks at once the code is proved, what belongs to pairing without one.
+        Ok(_)
+        | Err(
+            PairError::LoginFailed
+            | PairError::ApprovalRefused
+            | PairError::Waiting
+            | PairError::Denied
+            | PairError::TooManyRequests
+            | PairError::CodeNeeded,
+        ) => return Err(PairError::Protocol),
         Err(error) => return Err(error),
     };
     if !pairing::check(code, Role::Site, &transcript(gateway, &session, code), &proof.mac) {

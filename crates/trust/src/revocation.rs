@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 const LABEL: &[u8] = b"halo-connect instance revocation v1\0";
 /// Most instances in one word.
 pub const MAX_INSTANCES: usize = 64;
-/// Largest word with its signature, in bytes.
-pub const MAX_BYTES: usize = 60 * 1024;
+/// Largest word with its signature, in bytes: a stranger's question, which it travels in, may have no more than 64 KiB.
+pub const MAX_BYTES: usize = 32 * 1024;
 /// Longest name, in bytes.
 const MAX_NAME_BYTES: usize = 4 * MAX_NAME_CHARS;
 const MAX_SIGNATURE_BYTES: usize = 72;
@@ -58,7 +58,7 @@ pub fn sign(root: &Root, revocations: &Revocations) -> Result<Vec<u8>, TrustErro
     let mut bytes = Vec::with_capacity(4 + statement.len() + signature.len());
     push_sized(&mut bytes, &statement, "the revocations")?;
     push_sized(&mut bytes, &signature, "the signature")?;
-    Ok(bytes)
+    if bytes.len() > MAX_BYTES { Err(TrustError::TooLong("the revocations")) } else { Ok(bytes) }
 }
 
 /// Reads a word and checks that this root signed it.

@@ -117,13 +117,13 @@ impl Door {
         if word.number <= kept(self) {
             return Ok(());
         }
-        self.journal.flush()?;
-        let root_spki = peer.root_spki.clone();
-        let document = document.to_vec();
-        self.store.keep_revocations(&KeptWord { integrator, root_spki, document }, &lines)?;
         tracing::warn!(%integrator, number = word.number, "an integrator has revoked gateways of its own");
+        // It counts from here on, whatever the disk does: if it does not take it, the next start is told again.
         write(&self.instances.revoked).insert(integrator, (peer.root_spki.clone(), word));
         self.consents.send_modify(|count| *count += 1);
+        self.journal.flush()?;
+        let (root_spki, document) = (peer.root_spki.clone(), document.to_vec());
+        self.store.keep_revocations(&KeptWord { integrator, root_spki, document }, &lines)?;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Whole inner sessions over a byte stream: real TLS, real gRPC, real pairing; no relay.
 
 mod jobs;
+mod papers;
 
 use super::*;
 use crate::testkit::{Bench, DAY, GOOD};

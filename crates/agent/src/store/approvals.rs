@@ -32,7 +32,7 @@ impl Store {
         Ok(seen.map_or(0, i64::unsigned_abs))
     }
 
-    /// A newer approval for a pairing; `false` when there is no such pairing.
+    /// A newer approval for a pairing; `false` when there is no such pairing, or one that is newer still.
     pub(crate) fn renew_approval(
         &self,
         of: Who,
@@ -42,8 +42,10 @@ impl Store {
     ) -> Result<bool, StoreError> {
         self.transaction(|t| {
             let there: bool = t.query_row(
-                "SELECT EXISTS (SELECT 1 FROM pairing WHERE site = ?1 AND integrator = ?2)",
-                params![&of.0.as_bytes()[..], &of.1.as_bytes()[..]],
+                // Of two sessions that bring one each at the same time, the newer stays.
+                "SELECT EXISTS (SELECT 1 FROM pairing WHERE site = ?1 AND integrator = ?2)
+                     AND NOT EXISTS (SELECT 1 FROM approval_seen WHERE site = ?1 AND integrator = ?2 AND serial > ?3)",
+                params![&of.0.as_bytes()[..], &of.1.as_bytes()[..], signed.approval().serial.cast_signed()],
                 |row| row.get(0),
             )?;
             if there {
