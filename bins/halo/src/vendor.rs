@@ -31,6 +31,7 @@ pub enum Vendor {
     },
     /// Print the public key of a vendor's key, as `approval_keys` of the PMS file has it
     PublicKey {
+        /// Which key
         #[command(flatten)]
         key: KeyArguments,
     },

@@ -105,7 +105,7 @@ fn in_production_only_whom_the_vendor_approved_pairs_and_the_code_stays_good_for
     let kept = bench.door().pairings()[0].approval.clone().unwrap();
     assert_eq!((kept.signed.approval(), kept.over), (&good, false));
     let line = bench.audit().pop().unwrap();
-    assert!(line.what == "paired" && line.detail.unwrap().contains("Acme Pty Ltd"));
+    assert!(line.what == "paired" && line.detail.unwrap()["approval"]["name"] == "Acme Pty Ltd");
 }
 
 #[test]
