@@ -1,6 +1,9 @@
 //! The PMS vendor's approval at the site: who pairs with it and who does not without, and what its end and its successors mean.
 
-use super::{tests::*, *};
+use super::{
+    tests::{login, *},
+    *,
+};
 use crate::testkit::{Bench, DAY, FakeEngine, GOOD};
 use model::{Clock, Pms, Timestamp};
 use proto::{Refusal, pair_reply::Step};

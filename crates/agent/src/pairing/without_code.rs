@@ -64,7 +64,11 @@ fn clean(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::{
-        pairing::{Presence, tests::*, *},
+        pairing::{
+            Presence,
+            tests::{login, *},
+            *,
+        },
         testkit::{Bench, DAY, FakeEngine, GOOD},
     };
     use link_api::proto::{pair_reply::Step, pair_request};
@@ -262,7 +266,8 @@ mod tests {
         fn a_name_can_neither_end_a_line_nor_turn_it_round(name in "\\PC{0,200}|(.|\n|\u{202e}){0,50}") {
             let shown = clean(&name);
             prop_assert!(shown.chars().count() <= NAME_CHARS);
-            prop_assert!(!shown.chars().any(|c| c.is_control() || c == '\u{202e}'));
+            let turns = |c: char| c.is_control() || c == '\u{202e}';
+            prop_assert!(!shown.chars().any(turns));
             prop_assert_eq!(clean(&shown), shown.clone());
         }
     }

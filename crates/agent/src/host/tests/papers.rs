@@ -68,5 +68,8 @@ async fn a_vendors_approval_is_taken_from_the_first_question_of_a_session() {
     let shown = vec![vec![0; 5000], sign(&approval, &vendor).unwrap().to_bytes()];
     assert!(show(&mut session, shown, vec![0; 10]).await.paired, "what is no paper harms nobody");
     let pairing = bench.door().pairings()[0].clone();
-    assert_eq!((pairing.approval.unwrap().signed.approval(), pairing.access), (&approval, Access::ReadOnly));
+    assert_eq!(
+        (pairing.approval.clone().unwrap().signed.approval(), pairing.access),
+        (&approval, Access::ReadOnly)
+    );
 }
