@@ -15,12 +15,11 @@ use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 use trust::{
     Kind, Root,
-    approval::{self, Approval, Environments, Signed, Signer, VendorKey},
+    approval::Signed,
     guid, inner,
     outer::{self, OuterRole, Statement},
     pairing::{self, Code, Role, Transcript},
-    revocation::{self, Revocations},
-    verify_chain, verify_signature,
+    revocation, verify_chain, verify_signature,
 };
 
 fn folder() -> PathBuf {
@@ -188,55 +187,6 @@ fn approvals_and_revocations_are_as_written() {
     verify(&r["root"], &[b"halo-connect instance revocation v1\0", &statement[..]].concat(), &signature);
     assert_eq!(revocation::verify(&bytes(&r["root"]), &document).unwrap().instances.len(), 2);
     assert_in_text("identity", &[&a["document"], &r["document"]]);
-}
-
-/// Run by hand when the form changes: prints the vectors anew, and writes the corpora of the fuzzer.
-#[test]
-#[ignore = "makes the vectors"]
-fn make_statements() {
-    let [integrator, other] = [(); 2].map(|()| Root::generate(Kind::Integrator).unwrap());
-    let vendor = VendorKey::generate().unwrap();
-    let day = |text: &str| model::Timestamp::parse(text).unwrap();
-    let of = Approval {
-        integrator_root: integrator.spki().to_vec(),
-        integrator_name: "Example Health".to_owned(),
-        pms: model::Pms::Zedmed,
-        environments: Environments::of(["production", "stage"]).unwrap(),
-        access: model::Access::ReadOnly,
-        note: "Recalls".to_owned(),
-        not_before: day("2026-11-23T00:00:00Z"),
-        expires: day("2027-11-23T00:00:00Z"),
-        serial: 7,
-    };
-    let signed = approval::sign(&of, &vendor).unwrap();
-    let word = Revocations {
-        number: 3,
-        instances: [("Example Health 0000002a".to_owned(), 5), ("gateway two".to_owned(), 258)].into(),
-    };
-    let document = revocation::sign(&other, &word).unwrap();
-    // Behind the statement and its length stands the signature with its own.
-    let tail = |document: &[u8]| {
-        let length = usize::from(u16::from_be_bytes([document[0], document[1]]));
-        hex(&document[length + 4..])
-    };
-    let bytes = signed.to_bytes();
-    let v = json!({
-        "approval": {
-            "vendorKey": hex(vendor.spki()), "integratorRoot": hex(integrator.spki()), "name": of.integrator_name,
-            "note": of.note, "notBefore": "2026-11-23T00:00:00Z", "expires": "2027-11-23T00:00:00Z", "serial": of.serial,
-            "signature": tail(&bytes), "document": hex(&bytes),
-        },
-        "revocation": {
-            "root": hex(other.spki()), "number": word.number,
-            "instances": word.instances.iter().map(|(name, serial)| json!({ "name": name, "serial": serial })).collect::<Vec<_>>(),
-            "signature": tail(&document), "document": hex(&document),
-        },
-    });
-    fs::write(folder().join("statements.json"), serde_json::to_string_pretty(&v).unwrap() + "\n").unwrap();
-    let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
-    fs::write(corpus.join("approval/sent"), &bytes).unwrap();
-    fs::write(corpus.join("approval/file"), signed.to_text()).unwrap();
-    fs::write(corpus.join("revocation/two"), &document).unwrap();
 }
 
 #[test]
