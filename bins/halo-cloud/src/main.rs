@@ -1,5 +1,6 @@
 //! `halo-cloud`: the relay and the directory as one process, and the operator's commands.
 
+mod authority;
 mod config;
 mod operator;
 mod publish;
@@ -105,6 +106,9 @@ enum Command {
         /// The MSI or Debian package
         file: PathBuf,
     },
+    /// Which of several sites with one practice's identifier is the one to use
+    #[command(subcommand)]
+    Authority(authority::Authority),
     /// List sites and whether they can be reached, one JSON object a line
     Sites {
         #[command(flatten)]
@@ -157,6 +161,7 @@ fn main() -> ExitCode {
             };
             operator::publish_update(&config, &environment, &what)
         }),
+        Command::Authority(asked) => asked.run(),
         Command::Sites { config } => config.load().and_then(|config| operator::sites(&config)),
     };
     match result {

@@ -83,7 +83,7 @@ pub(crate) fn open(config: &Config) -> Result<Directory> {
         .with_context(|| format!("data: can't open {}", path.display()))
 }
 
-fn print(lines: &[serde_json::Value]) -> Result<()> {
+pub(crate) fn print(lines: &[serde_json::Value]) -> Result<()> {
     let mut out = std::io::stdout().lock();
     for line in lines {
         writeln!(out, "{line}")?;

@@ -3,7 +3,10 @@
 use crate::{Claim, Departure, Directory, Refused, Site};
 use model::{IntegratorId, LinkId, Pms, SiteId};
 use relay::{Fault, JoinRefused, Registry};
-use tunnel::{CloseKind, head::SiteRecord};
+use tunnel::{
+    CloseKind,
+    head::{AuthorityChange, SiteRecord},
+};
 
 impl Registry for Directory {
     fn admit_gateway(&self, integrator: IntegratorId) -> Result<bool, Fault> {
@@ -17,7 +20,12 @@ impl Registry for Directory {
         let claim = |c: &relay::Claim| Claim { site: c.site, epoch: c.epoch, facts: c.facts.clone() };
         let claims: Vec<_> = claims.iter().map(claim).collect();
         self.join(link, &claims).map_err(|refused| match &refused {
-            Refused::Doubled { .. } => JoinRefused::Doubled(refused.to_string()),
+            Refused::Doubled { epoch, .. } => {
+                JoinRefused::Doubled { epoch: *epoch, why: refused.to_string() }
+            }
+            Refused::OlderEpoch { stored, .. } => {
+                JoinRefused::Older { epoch: *stored, why: refused.to_string() }
+            }
             Refused::Failed(error) => {
                 tracing::error!(%error, %link, "the directory can't take a Link's claims");
                 JoinRefused::Failed
@@ -41,7 +49,7 @@ impl Registry for Directory {
             tracing::error!(%error, "the directory can't find sites");
             Fault
         })?;
-        Ok(found.into_iter().map(record).collect())
+        found.into_iter().map(|site| self.record(site)).collect()
     }
 
     fn look(&self, site: SiteId) -> Result<Option<SiteRecord>, Fault> {
@@ -49,12 +57,25 @@ impl Registry for Directory {
             tracing::error!(%error, %site, "the directory can't look a site up");
             Fault
         })?;
-        Ok(found.map(record))
+        found.map(|site| self.record(site)).transpose()
+    }
+}
+
+impl Directory {
+    fn record(&self, site: Site) -> Result<SiteRecord, Fault> {
+        let change = self.change_of(&site).map_err(|error| {
+            tracing::error!(%error, site = %site.site, "the directory can't tell what is to change");
+            Fault
+        })?;
+        let change =
+            change.map(|change| AuthorityChange { to: change.to, ready_at: change.ready_at.to_rfc3339() });
+        Ok(SiteRecord { authority_change: change, ..record(site) })
     }
 }
 
 fn record(site: Site) -> SiteRecord {
     SiteRecord {
+        authority_change: None,
         site: site.site,
         link: Some(site.link),
         facts: site.facts,

@@ -32,6 +32,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("control", control),
     ("event", event),
     ("firebird_wire", firebird_wire),
+    ("hand_over", hand_over),
     ("head", head),
     ("http_body", http_body),
     ("offer", offer),
@@ -43,6 +44,14 @@ pub const BODIES: &[(&str, Body)] = &[
     ("tds_packet", tds_packet),
     ("tsql", tsql),
 ];
+
+/// A site's statement that another one is to be used: from a file that anybody may have written.
+pub fn hand_over(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(said) = trust::HandOver::read(text) {
+        assert!(said.pms_id.len() <= 128 && text.len() <= trust::MAX_HAND_OVER_BYTES + 64);
+    }
+}
 
 /// Relay addresses and proxy URLs: from configuration files, which people type.
 pub fn address(data: &[u8]) {

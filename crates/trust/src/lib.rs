@@ -9,6 +9,7 @@
 //! `tests/vectors/` the values that bind text and code together.
 
 mod error;
+mod hand_over;
 mod key;
 mod kind;
 mod operational;
@@ -20,6 +21,7 @@ pub mod outer;
 pub mod pairing;
 
 pub use error::TrustError;
+pub use hand_over::{HandOver, MAX_HAND_OVER_BYTES};
 pub use key::is_p256_spki;
 pub use kind::{Kind, guid};
 pub use operational::Operational;
