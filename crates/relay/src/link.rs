@@ -57,10 +57,11 @@ pub(crate) async fn admit(
             Ok(admission) => return Ok(admission),
             Err(JoinRefused::Failed) => break Denied::Busy(Fault.to_string()),
             Err(JoinRefused::Refused(why)) => break Denied::NotAdmitted(why),
-            Err(JoinRefused::Doubled(why)) => {
+            Err(JoinRefused::Older { epoch, why }) => break Denied::Fenced { doubled: false, epoch, why },
+            Err(JoinRefused::Doubled { epoch, why }) => {
                 tries += 1;
                 if tries >= TRIES || older_lives(shared, &claims).await {
-                    break Denied::NotAdmitted(why);
+                    break Denied::Fenced { doubled: true, epoch, why };
                 }
             }
         }

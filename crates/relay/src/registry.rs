@@ -20,7 +20,19 @@ pub struct Claim {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JoinRefused {
     /// A connection with the same epoch is counted as open. The relay looks whether it is, and may ask again.
-    Doubled(String),
+    Doubled {
+        /// That both have.
+        epoch: u64,
+        /// For the Link.
+        why: String,
+    },
+    /// A higher epoch was seen: the Link is fenced.
+    Older {
+        /// The highest that was seen.
+        epoch: u64,
+        /// For the Link.
+        why: String,
+    },
     /// No.
     Refused(String),
     /// The registry could not decide: the Link may try again soon.

@@ -101,6 +101,9 @@ pub struct Refused {
     pub reason: RefusedReason,
     /// For people; at most 512 bytes.
     pub message: String,
+    /// With `older_epoch` and `doubled_epoch`: the highest that the relay has seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u64>,
 }
 
 /// Reasons of [`Refused`].
@@ -121,6 +124,10 @@ pub enum RefusedReason {
     Signature,
     /// Proven, but not let in.
     NotAdmitted,
+    /// A Link with a higher epoch has served one of its sites: this one is a copy, or the other is. It must not serve.
+    OlderEpoch,
+    /// Another connection with the same epoch serves one of its sites. It must not serve.
+    DoubledEpoch,
     /// More sites than the relay takes from one Link, or one site twice.
     Sites,
     /// The relay is full or shutting down: try again soon.

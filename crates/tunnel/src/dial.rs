@@ -96,6 +96,8 @@ pub enum Status {
         reason: RefusedReason,
         /// For people: the relay's words.
         why: String,
+        /// The highest epoch that the relay has seen, where it refuses this client's.
+        epoch: Option<u64>,
     },
     /// [`Dialer::close`] was called.
     Closed,
@@ -136,7 +138,7 @@ impl Dialer {
             front: front.clone(),
             report,
             stage: Stage::None,
-            refused: RefusedReason::Other,
+            refused: (RefusedReason::Other, None),
             waiting: Vec::new(),
             lingering: JoinSet::new(),
         };
@@ -288,7 +290,7 @@ struct Driver {
     report: watch::Sender<Status>,
     stage: Stage,
     /// Why the relay said no last.
-    refused: RefusedReason,
+    refused: (RefusedReason, Option<u64>),
     /// Those who asked for a stream while an attempt runs.
     waiting: Vec<Opening>,
     /// Connections that finish their streams after a drain.
@@ -367,7 +369,7 @@ impl Driver {
             StageEvent::Proved(Err(Rejected::Broken(why))) => Some(DialerEvent::Lost(id, why)),
             StageEvent::Proved(Err(Rejected::Refused(refused))) => {
                 let passing = refused.reason.is_passing();
-                self.refused = refused.reason;
+                self.refused = (refused.reason, refused.epoch);
                 Some(DialerEvent::Refused(id, refused.message, passing))
             }
             StageEvent::Session(SessionEvent::Inbound(stream)) => {
@@ -470,7 +472,8 @@ impl Driver {
             Report::Refused(wait, why) => {
                 let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 tracing::error!(relay, retry_in_ms, why, "the relay refused this client");
-                Status::Refused { reason: self.refused, why }
+                let (reason, epoch) = self.refused;
+                Status::Refused { reason, why, epoch }
             }
             Report::Closed => Status::Closed,
         };

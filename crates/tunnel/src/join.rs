@@ -127,6 +127,15 @@ pub enum Denied {
     Busy(String),
     /// Somebody has to change something first: the client comes back, but seldom.
     NotAdmitted(String),
+    /// Another server has served one of the Link's sites, with this epoch or (`doubled`) serves it with the Link's own.
+    Fenced {
+        /// With the Link's own epoch.
+        doubled: bool,
+        /// The highest epoch seen.
+        epoch: u64,
+        /// For people.
+        why: String,
+    },
 }
 
 impl From<Denied> for Fault {
@@ -134,6 +143,12 @@ impl From<Denied> for Fault {
         match denied {
             Denied::Busy(message) => Fault::Refuse(RefusedReason::Busy, message),
             Denied::NotAdmitted(message) => Fault::Refuse(RefusedReason::NotAdmitted, message),
+            Denied::Fenced { doubled: true, epoch, why } => {
+                Fault::Fence(RefusedReason::DoubledEpoch, why, epoch)
+            }
+            Denied::Fenced { doubled: false, epoch, why } => {
+                Fault::Fence(RefusedReason::OlderEpoch, why, epoch)
+            }
         }
     }
 }
@@ -288,7 +303,11 @@ async fn authenticate(
             Ok((party, WebSocketStream::from_raw_socket(socket.into_inner(), Role::Server, config).await))
         }
         Err(Fault::Refuse(reason, message)) => {
-            hello::tell_refusal(&mut socket, reason, &message).await;
+            hello::tell_refusal(&mut socket, reason, &message, None).await;
+            Err(JoinError::Refused { reason, message })
+        }
+        Err(Fault::Fence(reason, message, epoch)) => {
+            hello::tell_refusal(&mut socket, reason, &message, Some(epoch)).await;
             Err(JoinError::Refused { reason, message })
         }
         Err(Fault::Gone(error)) => Err(JoinError::Io(error)),
