@@ -451,6 +451,12 @@ pub(crate) fn no_session(gateway: &Gateway, site: model::SiteId, error: &OpenErr
             tracing::error!(%site, why, "whoever answered for a site could not prove to be it");
             not_ready("whoever answered could not prove to be the site, so nothing was sent to it", 60)
         }
+        OpenError::Stale => {
+            tracing::error!(%site, "a site's key answered from a server with an older epoch than one before: a clone or an old backup");
+            let what = "an older copy of the practice's server answered in its place, so nothing was sent to it. The practice must run \
+                        `HaloLinkUtility status` at its server";
+            ApiError { code: Some("site-older-copy"), ..not_ready(what, 60) }
+        }
         OpenError::Version(version) => {
             tracing::error!(%site, version, "a site's Link speaks another version of the contract");
             not_ready("the site's Halo Link speaks another version of the contract and needs an update", 60)

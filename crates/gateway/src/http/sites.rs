@@ -57,6 +57,9 @@ pub(super) async fn one(gateway: &Gateway, site: SiteId) -> Result<Response, Api
         }
     }
     gateway.prove_availability(&mut record).await;
+    if let Some(change) = &record.authority_change {
+        tracing::warn!(%site, to = %change.to, ready_at = change.ready_at, "the platform's operator is about to make another site authoritative");
+    }
     // The site's own word, where there is one, over the platform's.
     record.facts = gateway.sessions.facts(site).unwrap_or(record.facts);
     // By the site's own clock, which may be ahead.
@@ -149,6 +152,9 @@ pub(super) fn site_object(record: &SiteRecord) -> Value {
     add("practiceManagementVersion", facts.pms_version.as_str().into());
     add("createdAt", time(&record.created_at));
     add("authoritative", record.authoritative.into());
+    if let Some(change) = &record.authority_change {
+        add("authorityChange", json!({ "to": change.to.to_string(), "readyAt": time(&change.ready_at) }));
+    }
     add("clientTimestampUTC", time(&record.last_seen_at));
     add("heartbeatTimestampUTC", time(&record.last_seen_at));
     Value::Object(site)

@@ -31,6 +31,9 @@ pub enum OpenError {
     /// The site's Link speaks another version of the inner contract.
     #[error("the site's Link speaks version {0} of the contract")]
     Version(u32),
+    /// A server answered with the site's key, and a newer one has answered before: it is a copy or an old backup.
+    #[error("whoever answered is an older copy of the site")]
+    Stale,
     /// This integrator is not paired with the site.
     #[error("not paired")]
     NotPaired,
@@ -131,9 +134,21 @@ impl Opener {
         if hello.version != link_api::VERSION {
             return Err(OpenError::Version(hello.version));
         }
+        self.check_epoch(site, hello.epoch).await?;
         (session.paired, session.refusal) = (hello.paired, hello.refusal);
         session.facts = hello.facts.and_then(|facts| convert::facts_from_proto(facts).ok());
         Ok(session)
+    }
+
+    /// The key alone does not tell a practice's server from a clone of it, whatever the platform says which one it is.
+    async fn check_epoch(&self, site: SiteId, epoch: u64) -> Result<(), OpenError> {
+        let store = Arc::clone(&self.store);
+        match tokio::task::spawn_blocking(move || store.accept_epoch(site, epoch)).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(OpenError::Stale),
+            Ok(Err(e)) => Err(OpenError::Internal(e.to_string())),
+            Err(_) => Err(OpenError::Internal("the gateway's database task failed".into())),
+        }
     }
 
     /// A lower serial number than one seen before is a certificate that the site has retired.

@@ -12,6 +12,7 @@ mod bad_input;
 mod beyond;
 mod consent;
 mod contract;
+mod copies;
 mod desktop;
 mod events;
 mod faults;

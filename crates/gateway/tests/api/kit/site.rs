@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -58,6 +58,8 @@ pub(crate) struct FakeSite {
     pub(crate) unpaired: AtomicBool,
     /// Why not, when it is not.
     pub(crate) refusal: AtomicI32,
+    /// Of its server; 0: one that does not say it.
+    pub(crate) epoch: AtomicU64,
     pub(crate) pairing: Mutex<Pairing>,
     /// What arrived.
     pub(crate) runs: Mutex<Vec<proto::RunRequest>>,
@@ -105,6 +107,7 @@ impl FakeSite {
             created_at: time.clone(),
             enriched_at: time.clone(),
             last_seen_at: time,
+            authority_change: None,
         };
         let own = root.issue(practice, 10, SystemClock.now(), Duration::from_secs(3600)).unwrap();
         Arc::new(FakeSite {
@@ -114,6 +117,7 @@ impl FakeSite {
             paired: AtomicBool::new(true),
             unpaired: AtomicBool::new(false),
             refusal: AtomicI32::new(0),
+            epoch: AtomicU64::new(0),
             pairing: Mutex::new(Pairing::Refuses(proto::PairRefusal::UnknownCode)),
             runs: Mutex::default(),
             proofs: AtomicUsize::new(0),
@@ -255,7 +259,13 @@ impl Link for FakeLink {
         let paired = self.site.paired.load(Ordering::SeqCst);
         let facts = paired.then(|| convert::facts_to_proto(&self.site.record().facts));
         let refusal = if paired { 0 } else { self.site.refusal.load(Ordering::SeqCst) };
-        Ok(Response::new(proto::HelloReply { version: 1, paired, facts, refusal }))
+        Ok(Response::new(proto::HelloReply {
+            version: 1,
+            paired,
+            facts,
+            refusal,
+            epoch: self.site.epoch.load(Ordering::SeqCst),
+        }))
     }
 
     async fn unpair(&self, _: Request<proto::UnpairRequest>) -> Result<Response<proto::UnpairReply>, Status> {
