@@ -14,6 +14,7 @@ mod reach;
 mod refused;
 mod rights;
 mod site;
+mod standing;
 mod switch;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,8 @@ pub use refused::Refused;
 use refused::{not_paired, repeated};
 pub(crate) use rights::writes_to_proto;
 pub use site::{LastLook, Looked, SiteDoor, Words};
+pub use standing::Held;
+pub(crate) use standing::words;
 use switch::site_off;
 use time::LocalTime;
 pub(crate) use watching::{Stage, Watch};
@@ -113,6 +116,8 @@ pub struct Door {
     off: RwLock<HashSet<SiteId>>,
     /// Whether the practice has stopped everything.
     halted: AtomicBool,
+    /// Whether this server is the one that serves.
+    standing: standing::Standing,
     /// Pairings that were ended.
     unpaired: RwLock<HashSet<Who>>,
     /// What integrators have used up.
@@ -169,6 +174,7 @@ impl Door {
             journal: Journal::start(store.clone())?,
             off: RwLock::new(store.sites_off()?),
             halted: AtomicBool::new(store.is_halted()?),
+            standing: standing::Standing::default(),
             unpaired: RwLock::new(store.unpaired()?.into_iter().collect()),
             meters: Mutex::default(),
             used_before: store.used()?,
@@ -480,6 +486,12 @@ impl Door {
 
     /// Whether anybody is let into a site.
     fn is_open(&self, site: SiteId) -> Result<(), Refused> {
+        self.serves()?;
+        self.is_allowed(site)
+    }
+
+    /// Whether the practice lets anybody into a site.
+    fn is_allowed(&self, site: SiteId) -> Result<(), Refused> {
         if self.halted.load(Ordering::Relaxed) {
             return Err(Refused::by_practice(Refusal::Halted));
         }

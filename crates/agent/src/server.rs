@@ -1,7 +1,7 @@
 //! The inner contract, answered: each call finds who is at the other end of its session.
 
 use crate::{
-    door::{Door, Reach, Refused, Replaced, Request as DoorRequest, writes_to_proto},
+    door::{self, Door, Reach, Refused, Replaced, Request as DoorRequest, writes_to_proto},
     executor::{Executor, Order},
     health::{Lane, LaneHealth},
     jobs::{self, Jobs, Read},
@@ -66,13 +66,18 @@ impl Link for Server {
             return Err(Status::failed_precondition("this gateway is too old for this site: update it"));
         }
         let door = self.door.clone();
+        if let Some(held) = door.held() {
+            // No answer that says who is paired: a gateway must not conclude from a copy that it is not.
+            return Err(Status::unavailable(door::words(held)));
+        }
         // The first sight of a new certificate is written down.
         blocking(move || {
             let checked = door.check(&caller.peer, caller.site);
             let facts = checked.is_ok().then(|| door.facts(caller.site)).flatten();
             let facts = facts.map(|facts| convert::facts_to_proto(&facts));
             let refusal = checked.as_ref().err().map_or(0, |refused| refused.refusal.into());
-            Ok(Response::new(HelloReply { version: VERSION, paired: checked.is_ok(), facts, refusal }))
+            let epoch = door.epoch();
+            Ok(Response::new(HelloReply { version: VERSION, paired: checked.is_ok(), facts, refusal, epoch }))
         })
         .await
     }

@@ -1,12 +1,15 @@
 //! What the site keeps: one SQLite file, `link.db`. Every commit is on disk before it returns.
 
+mod carried;
 mod codes;
 mod consents;
 mod events;
 mod forgotten;
 mod jobs;
+mod kit;
 mod ledger;
 mod pairings;
+mod reseal;
 mod said;
 mod schedules;
 mod schema;
@@ -14,8 +17,12 @@ mod seal;
 #[cfg(test)]
 mod seal_tests;
 mod sites;
+mod standing;
+#[cfg(test)]
+mod standing_sim;
 mod trail;
 
+pub(crate) use carried::{Marks, Table, changed, put as put_carried};
 pub use codes::{CodeRecord, NewCode};
 pub(crate) use codes::{CodeState, TRIES as CODE_TRIES};
 pub(crate) use consents::{Kept as KeptUse, Who};
@@ -24,13 +31,17 @@ pub use forgotten::Forgotten;
 pub(crate) use forgotten::forget;
 #[cfg(test)]
 pub(crate) use jobs::event_of;
-pub(crate) use jobs::{Cancelled, Job, JobLimits, NewJob, Page, Submitted, View, unkept};
+pub(crate) use jobs::{Cancelled, Job, JobLimits, NewJob, Page, Submitted, View, forget_results, unkept};
+pub(crate) use kit::KitRecord;
 pub(crate) use ledger::{Finished, Known, LedgerKey, Started};
 pub(crate) use pairings::NewPairing;
 pub use pairings::{PairingRecord, RightsRecord};
+pub(crate) use reseal::{is_sealed_with, reseal};
 pub(crate) use said::Said;
 pub(crate) use schedules::{Kept, RunEnd, ScheduleRow};
 pub use seal::{Sealed, sealed};
+pub use standing::{StopReason, Stopped};
+pub(crate) use standing::{confirmed, largest_epoch, next_generation};
 pub use trail::AuditParameter;
 pub use trail::AuditRow;
 pub(crate) use trail::{AuditLine, Happened};
@@ -139,7 +150,6 @@ impl Store {
     /// When it can't be made durable: then the number must not be used.
     pub fn raise(&self, counter: Counter, floor: i64) -> Result<u64, StoreError> {
         let name = match counter {
-            Counter::Epoch => "epoch",
             Counter::Serial => "serial",
         };
         let value: i64 = self.transaction(|t| {
@@ -218,8 +228,6 @@ impl Store {
 /// A persisted counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
-    /// Starts of this Link.
-    Epoch,
     /// Operational certificates issued.
     Serial,
 }
@@ -249,9 +257,9 @@ pub(crate) mod tests {
     #[test]
     fn counters_rise_over_restarts() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(store(folder.path()).raise(Counter::Epoch, 0).unwrap(), 1);
+        assert_eq!(store(folder.path()).raise(Counter::Serial, 0).unwrap(), 1);
         let again = store(folder.path());
-        assert_eq!(again.raise(Counter::Epoch, 0).unwrap(), 2);
+        assert_eq!(again.raise(Counter::Serial, 0).unwrap(), 2);
         assert_eq!(again.raise(Counter::Serial, 7).unwrap(), 7);
     }
 

@@ -1,8 +1,8 @@
 //! What the service answers to each request of the Utility.
 
 use super::{
-    Answer, Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, MadeCode, Service,
-    SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer,
+    Answer, Ask, AuthorityAnswer, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, MadeCode,
+    Service, SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer, recovery,
 };
 use crate::{
     consent::{Form, Names, State},
@@ -101,6 +101,13 @@ fn at_once(
             host.door().switch_site_by(site, on, Some(by)).map_err(|error| error.to_string())?;
             Ok(serde_json::to_value(site))
         }
+        Ask::RecoveryKit { passphrase } => recovery::kit(host, &passphrase.0, by).map(serde_json::to_value),
+        Ask::MoveOut { passphrase } => recovery::move_out(host, &passphrase.0, by).map(serde_json::to_value),
+        Ask::HandOver { to, site } => {
+            let site = which_site(host, site)?;
+            recovery::hand_over(host, site, to, by).map(serde_json::to_value)
+        }
+        Ask::ConfirmServer => host.confirm(by).map(serde_json::to_value),
         Ask::SelfTest | Ask::Check => Err("asked elsewhere".to_owned()),
     }
 }
@@ -248,6 +255,11 @@ fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String
             trouble: look.trouble,
             untold: look.untold.iter().map(|(fact, why)| format!("{fact}: {why}")).collect(),
             other_pms_id: look.other_pms_id,
+            authority_change: host
+                .door()
+                .site(site)?
+                .authority_change()
+                .map(|change| AuthorityAnswer { to: change.to, ready_at: change.ready_at }),
             integrators,
             open_codes: codes
                 .iter()
@@ -275,6 +287,8 @@ fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String
         jobs: Some(jobs),
         lanes: lanes(host),
         halted: host.door().is_halted(),
+        stopped: recovery::stopped(host),
+        recovery: Some(recovery::stands(host)?),
         sites: sites.collect(),
     })
 }

@@ -1,7 +1,7 @@
 //! The words of the control socket: what the Utility may ask, and what the service answers.
 
 use crate::{consent::Form, jobs::Load};
-use model::{IntegratorId, SiteId};
+use model::{Hidden, IntegratorId, SiteId};
 use serde::{Deserialize, Serialize};
 
 /// What may be asked.
@@ -78,6 +78,26 @@ pub enum Ask {
         /// Which: true stops.
         on: bool,
     },
+    /// Make a recovery kit.
+    RecoveryKit {
+        /// Seals it.
+        passphrase: Spoken,
+    },
+    /// Stop serving for good, and make the file that the next server goes on with.
+    MoveOut {
+        /// Seals it.
+        passphrase: Spoken,
+    },
+    /// Say, signed by a site's own key, that another site is the one to use for its practice.
+    HandOver {
+        /// The site that is to be used.
+        to: SiteId,
+        /// Which site hands over; may be left out when there is one.
+        #[serde(default)]
+        site: Option<SiteId>,
+    },
+    /// This server is the practice's real one, whatever copies there are.
+    ConfirmServer,
     /// Let an integrator in, or keep it out.
     Switch {
         /// Its name or id, as status shows it.
@@ -88,6 +108,50 @@ pub enum Ask {
         #[serde(default)]
         site: Option<SiteId>,
     },
+}
+
+impl Ask {
+    /// Whether it takes longer than a question: a passphrase is worked with, a whole file is packed.
+    pub(super) fn is_long(&self) -> bool {
+        matches!(self, Ask::RecoveryKit { .. } | Ask::MoveOut { .. })
+    }
+}
+
+/// A secret on its way over the socket. Not printed; wiped when it is dropped.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Spoken(pub Hidden<String>);
+
+impl Serialize for Spoken {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.reveal())
+    }
+}
+
+/// What is ready for the day on which this server is lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveryAnswer {
+    /// When the newest kit was made, RFC 3339; `None` when none was.
+    pub made_at: Option<String>,
+    /// The operating system's user who had it made.
+    pub made_by: Option<String>,
+    /// What has changed since, in words; the backup has it.
+    pub changed: Vec<String>,
+    /// The newest backup: where it lies.
+    pub backup: Option<String>,
+    /// RFC 3339.
+    pub backup_at: Option<String>,
+}
+
+/// Why a server serves nobody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoppedAnswer {
+    /// `older-epoch`, `doubled-epoch`, `other-machine`, `moved-out`.
+    pub why: String,
+    /// What it is, and what to do: sentences.
+    pub text: String,
 }
 
 /// A code just made.
@@ -137,6 +201,12 @@ pub struct StatusAnswer {
     /// Whether the practice has stopped everything.
     #[serde(default)]
     pub halted: bool,
+    /// Why this server serves nobody, when it does not.
+    #[serde(default)]
+    pub stopped: Option<StoppedAnswer>,
+    /// Recovery kit and backup; absent from a service that has none.
+    #[serde(default)]
+    pub recovery: Option<RecoveryAnswer>,
     /// Its sites.
     pub sites: Vec<SiteAnswer>,
 }
@@ -207,10 +277,23 @@ pub struct SiteAnswer {
     /// The practice that the database says it belongs to, when that is another than this site's: nothing is run then.
     #[serde(default)]
     pub other_pms_id: Option<String>,
+    /// Another Halo ID is about to be the one to use for this practice.
+    #[serde(default)]
+    pub authority_change: Option<AuthorityAnswer>,
     /// Who is paired.
     pub integrators: Vec<IntegratorAnswer>,
     /// Codes that could still be used.
     pub open_codes: Vec<CodeAnswer>,
+}
+
+/// A change that Halo Cloud's operator has begun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthorityAnswer {
+    /// The Halo ID that is to be used.
+    pub to: SiteId,
+    /// Not before, RFC 3339.
+    pub ready_at: String,
 }
 
 /// How one lane of work stands.

@@ -105,6 +105,24 @@ const ADDED: &str = "
         parameters BLOB                  -- sealed
     ) STRICT;
 
+    CREATE TABLE IF NOT EXISTS recovery_kit (  -- the newest that was made
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        made_at INTEGER NOT NULL, made_by TEXT,
+        public BLOB NOT NULL,            -- backups are sealed to it; its other half is in the kit alone
+        marks TEXT NOT NULL,             -- JSON: hashes of what is in the kit
+        backed_marks TEXT, backed_at INTEGER  -- of the newest backup
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS stopped ( -- another server may be the real one: nothing is served
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        why TEXT NOT NULL,               -- older-epoch, doubled-epoch, other-machine
+        epoch INTEGER NOT NULL,          -- with which it was stopped; starts do not raise it any more
+        stored INTEGER,                  -- that Halo Cloud has seen
+        at INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS machine ( -- a hash of what tells this server from others
+        one INTEGER PRIMARY KEY CHECK (one = 1), print BLOB NOT NULL
+    ) STRICT;
+
     CREATE TABLE IF NOT EXISTS job (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         site BLOB NOT NULL, integrator BLOB NOT NULL, query BLOB NOT NULL,

@@ -53,6 +53,24 @@ pub(crate) enum Happened {
     Halted,
     /// It goes on.
     Unhalted,
+    /// A recovery kit was made.
+    KitMade,
+    /// This server goes on where another one was lost.
+    Restored,
+    /// This server goes on where another one has stopped on purpose.
+    MovedIn,
+    /// This server has stopped on purpose: another one goes on.
+    MovedOut,
+    /// That was taken back.
+    MoveUndone,
+    /// Another server may be the real one: nothing is served.
+    Stopped,
+    /// Halo Cloud took this server again.
+    TakenAgain,
+    /// Somebody said that this server is the real one.
+    Confirmed,
+    /// Somebody had it signed that another site is the one to use.
+    HandedOver,
     /// Somebody read the audit.
     AuditRead,
     /// Somebody had the databases and all logins tried.
@@ -84,6 +102,15 @@ impl Happened {
             Happened::LoginRefused => "login-refused",
             Happened::Halted => "halted",
             Happened::Unhalted => "unhalted",
+            Happened::KitMade => "recovery-kit-made",
+            Happened::Restored => "restored",
+            Happened::MovedIn => "moved-in",
+            Happened::MovedOut => "moved-out",
+            Happened::MoveUndone => "move-undone",
+            Happened::Stopped => "server-stopped",
+            Happened::TakenAgain => "server-taken-again",
+            Happened::Confirmed => "server-confirmed",
+            Happened::HandedOver => "handed-over",
             Happened::AuditRead => "audit-read",
             Happened::Checked => "checked",
         }
@@ -350,7 +377,7 @@ impl Store {
     }
 }
 
-fn parameters_purpose(site: SiteId) -> String {
+pub(super) fn parameters_purpose(site: SiteId) -> String {
     format!("audit parameters {site}")
 }
 
