@@ -1,6 +1,6 @@
 //! How the service and its sites stand, in words for the practice.
 
-use agent::control::{IntegratorAnswer, LaneAnswer, SiteAnswer, StatusAnswer};
+use agent::control::{IntegratorAnswer, LaneAnswer, RecoveryAnswer, SiteAnswer, StatusAnswer};
 
 /// The whole answer to `HaloLinkUtility status`.
 pub(crate) fn text(status: &StatusAnswer) -> String {
@@ -16,6 +16,12 @@ pub(crate) fn text(status: &StatusAnswer) -> String {
         status.at_once,
         status.waiting
     );
+    if let Some(stopped) = &status.stopped {
+        text += &format!("\nNOBODY IS SERVED: {}", stopped.text);
+    }
+    if let Some(recovery) = &status.recovery {
+        text += &format!("\n{}", recovery_text(recovery));
+    }
     if status.halted {
         text += "\nSTOPPED: nobody is let into any database; `HaloLinkUtility unhalt` goes on";
     }
@@ -54,6 +60,30 @@ pub(crate) fn text(status: &StatusAnswer) -> String {
     text
 }
 
+/// Kit and backup, one line each.
+fn recovery_text(recovery: &RecoveryAnswer) -> String {
+    let Some(made_at) = &recovery.made_at else {
+        return "Recovery kit: NONE; make one with `HaloLinkUtility recovery kit --out FILE`".to_owned();
+    };
+    let by = recovery.made_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    let mut text = format!("Recovery kit: made {made_at}{by}; ");
+    match (recovery.changed.is_empty(), &recovery.backup) {
+        (true, None) => text += "nothing has changed since",
+        (true, Some(backup)) => text += &format!("nothing differs from it now; {backup} is for it"),
+        (false, Some(backup)) => {
+            text += &format!(
+                "changed since: {}; they are in {backup}: take it into your backup",
+                recovery.changed.join(", ")
+            );
+        }
+        (false, None) => {
+            text +=
+                &format!("changed since: {}; the backup is written in a moment", recovery.changed.join(", "))
+        }
+    }
+    text
+}
+
 /// What the site is, and what is wrong with its database.
 fn site_text(site: &SiteAnswer) -> String {
     let mut text = format!(
@@ -76,6 +106,13 @@ fn site_text(site: &SiteAnswer) -> String {
              restart\
              \n    the service. That makes a new site with a new GUID, and every integrator pairs with it anew.",
             site.pms_id
+        );
+    }
+    if let Some(change) = &site.authority_change {
+        text += &format!(
+            "\n  ANOTHER HALO ID IS ABOUT TO REPLACE THIS ONE: {} from {} on. If the practice did not ask for it, tell Halo Cloud's operator \
+             now,\n    and leave this server running: that it answers counts as an objection.",
+            change.to, change.ready_at
         );
     }
     match &site.enriched_at {
@@ -204,6 +241,23 @@ mod tests {
         let stuck = lane_text(&lane(None, false, 2));
         assert!(stuck.contains("DOES NOT ANSWER since 71 s") && stuck.contains("HL-0524"), "{stuck}");
         assert!(stuck.contains("2 statements do not end"), "{stuck}");
+    }
+
+    #[test]
+    fn kit_and_backup_are_told_with_what_to_do() {
+        let told = |made_at: Option<&str>, changed: &[&str], backup: Option<&str>| {
+            recovery_text(&RecoveryAnswer {
+                made_at: made_at.map(str::to_owned),
+                made_by: Some("0:root".to_owned()),
+                changed: changed.iter().map(|&word| word.to_owned()).collect(),
+                backup: backup.map(str::to_owned),
+                backup_at: None,
+            })
+        };
+        assert!(told(None, &[], None).contains("NONE; make one"));
+        assert!(told(Some("2026"), &[], None).ends_with("made 2026 by 0:root; nothing has changed since"));
+        let changed = told(Some("2026"), &["2 pairings"], Some("/x/backup.halo"));
+        assert!(changed.contains("2 pairings") && changed.contains("/x/backup.halo: take it"), "{changed}");
     }
 
     #[test]

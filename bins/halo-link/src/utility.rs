@@ -5,6 +5,7 @@ mod consent;
 mod diagnose;
 mod forgetting;
 mod kinds;
+mod recovery;
 mod setup;
 mod status;
 mod switching;
@@ -38,6 +39,8 @@ To keep it out:      HaloLinkUtility consent suspend --integrator \"Acme Recalls
 For good:            HaloLinkUtility consent revoke --integrator \"Acme Recalls\"        (its login is erased)
 To stop everything:  HaloLinkUtility halt                                              (unhalt goes on)
 To see what it ran:  HaloLinkUtility audit show --last 20
+For the day on which this server is lost:  HaloLinkUtility recovery kit --out FILE      (new server: recovery restore)
+To move to a new server:  HaloLinkUtility move out --out FILE      and there:  HaloLinkUtility move in FILE
 When something is wrong:  HaloLinkUtility doctor                 says what, and the next step
                           HaloLinkUtility support-bundle         packs what support needs, without secrets
 
@@ -142,6 +145,31 @@ enum Command {
         /// Keep it out, at once
         #[arg(long)]
         off: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Recovery kits: make one, look into one, restore from one
+    #[command(subcommand)]
+    Recovery(recovery::Recovery),
+    /// Move to a new server: out of the old one, in at the new one
+    #[command(subcommand)]
+    Move(recovery::Move),
+    /// Sign that another Halo ID of this practice is the one to use; Halo Cloud's operator takes the file
+    HandOver {
+        /// The Halo ID that is to be used
+        #[arg(long, value_name = "GUID")]
+        to: SiteId,
+        /// Where the statement goes; never over another file
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Say that this server is the practice's real one, after Halo Link has found a copy of it
+    ConfirmServer {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         common: Common,
     },
@@ -250,6 +278,10 @@ async fn run(command: Command) -> Result<(String, bool)> {
             let done: bool = common.ask(&ask).await?;
             common.show(&done, |_| format!("{integrator} is switched {}.", if on { "on" } else { "off" }))
         }
+        Command::Recovery(asked) => asked.run().await,
+        Command::Move(asked) => asked.run().await,
+        Command::HandOver { to, out, common } => recovery::hand_over(to, &out, &common).await,
+        Command::ConfirmServer { yes, common } => recovery::confirm_server(yes, &common).await,
         Command::ForgetPairings { yes, config } => forgetting::pairings(&config::path(config), yes),
         Command::Setup(setup) => (*setup).run(),
         Command::Audit(Audit::Show { last, common }) => {

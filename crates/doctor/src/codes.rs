@@ -37,6 +37,12 @@ pub const ALL: &[(&str, &str)] = &[
     ("HL-0225", "the sealing key is gone"),
     ("HL-0226", "the sealing key is another one"),
     ("HL-0227", "something that is obeyed is not an administrator's"),
+    ("HL-0240", "this server has stopped serving"),
+    ("HL-0241", "this server was moved out"),
+    ("HL-0242", "a recovery kit was made"),
+    ("HL-0243", "there is no recovery kit yet"),
+    ("HL-0244", "changed since the recovery kit was made"),
+    ("HL-0245", "another Halo ID is about to replace this one"),
     ("HL-0300", "the requirements are met"),
     ("HL-0301", "not a 64-bit system"),
     ("HL-0302", "the system is not supported"),
@@ -140,6 +146,7 @@ mod tests {
             include_str!("checks/sites.rs"),
             include_str!("checks/lanes.rs"),
             include_str!("checks/protection.rs"),
+            include_str!("checks/recovery.rs"),
             include_str!("look.rs"),
         ];
         assert_eq!(codes(&sources.concat()), listed());
