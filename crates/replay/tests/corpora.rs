@@ -68,6 +68,8 @@ fn the_corpora_reach_behind_the_first_check() {
     assert!(tunnel::head::parse::<tunnel::head::Answer>(&read("head/sites")).is_ok());
     assert!(gateway::body::parse(&read("http_body/full")).is_ok());
     assert!(trust::pairing::Code::parse(&text("pairing_code/typed")).is_ok());
+    // Made by another implementation, from the normative text alone.
+    assert_eq!(trust::HandOver::read(&text("hand_over/good")).unwrap().pms_id, "1001");
     assert!(tunnel::RelayAddress::parse(&text("address/relay")).is_ok());
     assert!(tunnel::proxy::parse_response(&read("proxy_response/established")).is_ok());
     let chain = read("certificate/site");
