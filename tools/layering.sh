@@ -19,7 +19,7 @@ forbid() {
     done
 }
 
-rooms="model crash machine trust tunnel link-api relay database directory practice mssql firebird update spool agent doctor webhook gateway"
+rooms="model crash machine trust audit tunnel link-api relay database directory practice mssql firebird update spool agent doctor webhook gateway"
 forbid relay link-api gateway agent database practice directory
 forbid halo-cloud link-api gateway agent database practice
 forbid tunnel link-api relay database agent gateway directory
@@ -36,6 +36,9 @@ forbid doctor gateway relay directory practice mssql firebird
 forbid gateway agent relay directory database practice mssql
 forbid webhook trust tunnel link-api relay database practice agent gateway directory
 forbid trust tunnel link-api relay database agent gateway directory webhook
+# What a receipt is, anybody may check who has it; nothing of rows and jobs is in it.
+forbid audit tunnel link-api relay database agent gateway directory machine webhook
+forbid trust audit
 forbid relay webhook
 forbid agent webhook
 for room in $rooms; do
@@ -52,6 +55,10 @@ done
 # Engines stay at the site: whoever can't have a database login needs no driver.
 for program in halo-cloud halo-gateway; do
     forbid "$program" spool mssql firebird practice mssql-tds native-tls
+done
+# Keys in hardware are a vendor's: only `halo` loads a library of somebody else's.
+for program in halo-cloud halo-link halo-gateway; do
+    forbid "$program" cryptoki rpassword
 done
 forbid mssql trust tunnel link-api relay agent gateway directory practice tds
 forbid firebird trust tunnel link-api relay agent gateway directory practice tds

@@ -14,6 +14,7 @@ mod report;
 mod rows;
 mod site;
 mod system;
+mod trail;
 mod uplink;
 
 use anyhow::Result;
@@ -31,8 +32,8 @@ struct Arguments {
     quick: bool,
     /// Only these: a (latency), b (a million rows), c (bytes on the uplink), d (memory per idle Link),
     /// e (the demo practice alone), f (each engine beside its database's own driver), g (immediate queries beside an extract),
-    /// h (one integrator that floods a site, beside others), j (what consent, budgets and audit cost a read), k (a thousand
-    /// integrators at one site).
+    /// h (one integrator that floods a site, beside others), i (the audit of a busy practice), j (what consent, budgets and
+    /// audit cost a read), k (a thousand integrators at one site).
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
     /// Also write the figures to bench/last.json.
@@ -55,6 +56,7 @@ enum Part {
     F,
     G,
     H,
+    I,
     J,
     K,
 }
@@ -142,6 +144,9 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     if wanted(Part::H) {
         flood::measure(&data, pick(quick, 20, 6), pick(quick, 30, 4), &mut report).await?;
+    }
+    if wanted(Part::I) {
+        trail::measure(&data, pick(quick, 5_000_000, 200_000), &mut report)?;
     }
     if wanted(Part::J) {
         choke::measure(&data, (pick(quick, 5_000, 500), 5_000), pick(quick, 1_000, 50), &mut report).await?;

@@ -142,6 +142,7 @@ impl Site {
                 environment: "demo".to_owned(),
                 code_name: code.name().to_owned(),
                 integrator_name: name.to_owned(),
+                ..proto::PairBegin::default()
             }),
             Step::Proof(proto::PairProof { mac }),
             Step::Login(proto::DatabaseLogin {

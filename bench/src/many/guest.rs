@@ -133,7 +133,9 @@ impl Guest {
         let (mut client, _, connection) = link_api::client::open(tls, tuning).await?;
         let driver = tokio::spawn(async move { drop(connection.await) });
         let mut session = Session { client: client.clone(), exporter, site_root, driver };
-        client.hello(proto::HelloRequest { version: link_api::VERSION }).await?;
+        client
+            .hello(proto::HelloRequest { version: link_api::VERSION, ..proto::HelloRequest::default() })
+            .await?;
         session.client = client;
         Ok(session)
     }
@@ -161,6 +163,7 @@ impl Guest {
             environment: "demo".to_owned(),
             code_name: code.name().to_owned(),
             integrator_name: self.name.clone(),
+            ..proto::PairBegin::default()
         }))
         .await?;
         let outgoing = stream::unfold(said, async |mut said| said.recv().await.map(|step| (step, said)));

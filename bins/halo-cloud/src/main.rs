@@ -1,5 +1,6 @@
 //! `halo-cloud`: the relay and the directory as one process, and the operator's commands.
 
+mod authority;
 mod config;
 mod operator;
 mod publish;
@@ -105,10 +106,22 @@ enum Command {
         /// The MSI or Debian package
         file: PathBuf,
     },
+    /// Which of several sites with one practice's identifier is the one to use
+    #[command(subcommand)]
+    Authority(authority::Authority),
     /// List sites and whether they can be reached, one JSON object a line
     Sites {
         #[command(flatten)]
         config: ConfigArgument,
+    },
+    /// List where the sites' audits ended, one JSON object a line: `HaloLinkUtility audit verify --witness FILE` holds an audit
+    /// against them. `backAt` stands where an audit did not go on from an end that was told before
+    Witnesses {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// Of this site alone
+        #[arg(long, value_name = "GUID")]
+        site: Option<model::SiteId>,
     },
 }
 
@@ -158,7 +171,11 @@ fn main() -> ExitCode {
             };
             operator::publish_update(&config, &environment, &what)
         }),
+        Command::Authority(asked) => asked.run(),
         Command::Sites { config } => config.load().and_then(|config| operator::sites(&config)),
+        Command::Witnesses { config, site } => {
+            config.load().and_then(|config| operator::witnesses(&config, site))
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,8 +7,9 @@ use crate::{
 };
 use anyhow::{Context, Result, ensure};
 use directory::Directory;
-use model::{Clock, IntegratorId, SystemClock};
+use model::{Clock, IntegratorId, SiteId, SystemClock};
 use std::{io::Write, sync::Arc};
+use tunnel::control::Fixed32;
 
 pub(crate) fn admit(config: &Config, integrator: IntegratorId, name: &str) -> Result<()> {
     ensure!(!directory::clean(name, 200).is_empty(), "--name: say what you call this integrator");
@@ -59,6 +60,22 @@ pub(crate) fn sites(config: &Config) -> Result<()> {
     print(&directory.sites()?.into_iter().map(line).collect::<Vec<_>>())
 }
 
+pub(crate) fn witnesses(config: &Config, site: Option<SiteId>) -> Result<()> {
+    let line = |w: directory::Witness| {
+        let mut line = serde_json::json!({
+            "site": w.site,
+            "number": w.number,
+            "chain": Fixed32(w.chain),
+            "at": w.at.to_rfc3339(),
+        });
+        if let Some(back_at) = w.back_at {
+            line["backAt"] = back_at.to_rfc3339().into();
+        }
+        line
+    };
+    print(&open(config)?.witnesses(site)?.into_iter().map(line).collect::<Vec<_>>())
+}
+
 pub(crate) fn publish_update(config: &Config, environment: &str, what: &Publication<'_>) -> Result<()> {
     ensure!(
         environment == config.environment,
@@ -83,7 +100,7 @@ pub(crate) fn open(config: &Config) -> Result<Directory> {
         .with_context(|| format!("data: can't open {}", path.display()))
 }
 
-fn print(lines: &[serde_json::Value]) -> Result<()> {
+pub(crate) fn print(lines: &[serde_json::Value]) -> Result<()> {
     let mut out = std::io::stdout().lock();
     for line in lines {
         writeln!(out, "{line}")?;

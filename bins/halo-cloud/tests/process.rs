@@ -13,7 +13,8 @@ use std::{
 use tokio::time::{Instant, timeout};
 use trust::{Kind, Root};
 use tunnel::{
-    Credentials, DialOptions, Dialer, RelayAddress, Roots, Status, Tuning,
+    AuditHead, Credentials, DialOptions, Dialer, RelayAddress, Roots, SiteIdentity, Status, Tuning,
+    control::Fixed32,
     head::{self, Answer, Ask, Reason},
 };
 
@@ -170,6 +171,56 @@ async fn an_integrator_is_admitted_while_the_cloud_runs_and_sigterm_ends_it_in_f
         assert!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
     }
     assert!(place.log().contains("halo-cloud has stopped"));
+}
+
+#[tokio::test]
+async fn what_links_say_of_their_audits_is_there_for_the_practice_to_be_held_against() {
+    let place = Place::new();
+    let cloud = place.run();
+    let (link, site) = (Root::generate(Kind::Link).unwrap(), Root::generate(Kind::Site).unwrap());
+    let now = model::Clock::now(&SystemClock);
+    let issue = |root: &Root| root.issue("one", 1, now, Duration::from_secs(3600)).unwrap();
+    let facts = model::SiteFacts {
+        enriched_at: None,
+        pms: Pms::BestPractice,
+        pms_id: "1".to_owned(),
+        practice_name: "Harbour Family Practice".to_owned(),
+        pms_version: "1.12".to_owned(),
+        link_version: "26.1123.1".to_owned(),
+        catalogues: Vec::new(),
+    };
+    let sites = vec![SiteIdentity { operational: issue(&site), facts, epoch: 1 }];
+    let dialer = Dialer::start(DialOptions {
+        relay: RelayAddress::parse(&format!("wss://localhost:{}/tunnel/v1", cloud.port)).unwrap(),
+        tls: tunnel::outer_client_tls(Roots::Pem(place.ca.as_bytes())).unwrap(),
+        proxy: None,
+        environment: "stage".to_owned(),
+        credentials: Credentials::Link { operational: issue(&link), epoch: 1, sites },
+        tuning: Tuning::default(),
+        clock: Arc::new(SystemClock),
+        seed: 1,
+    });
+    let id = model::SiteId(site.id());
+    dialer.teller().tell(&[AuditHead { site: id, number: 1207, chain: Fixed32([7; 32]) }]);
+    let told = async {
+        loop {
+            let listed = place.output(&["witnesses", "--site", &id.to_string()]);
+            assert!(listed.status.success(), "{}", text(&listed.stderr));
+            if !listed.stdout.is_empty() {
+                return text(&listed.stdout).to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let told = timeout(PATIENCE, told).await.expect("it is kept");
+    let line: serde_json::Value = serde_json::from_str(told.trim()).unwrap();
+    assert_eq!((&line["site"], &line["number"]), (&id.to_string().into(), &1207.into()));
+    assert_eq!(line["chain"], "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=");
+    assert!(line["at"].is_string() && line.get("backAt").is_none(), "{line}");
+    let other = model::SiteId(link.id()).to_string();
+    assert!(place.output(&["witnesses", "--site", &other]).stdout.is_empty());
+    cloud.signal("TERM");
+    assert_eq!(cloud.end().await.0, Some(0));
 }
 
 #[tokio::test]

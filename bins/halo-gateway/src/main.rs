@@ -1,12 +1,15 @@
 //! `halo-gateway`: the public HTTP API of one integrator, on its own machine.
 
 mod desktop;
+mod issue;
 mod key;
+mod pin;
+mod receipt;
 mod run;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
-use gateway::{config::Config, identity};
+use gateway::config::Config;
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 /// Streams come and go: mimalloc gives freed pages back, where the C library's allocator keeps them.
@@ -24,6 +27,8 @@ A first start:
        data            = \"/var/lib/halo-gateway\"   # identity and gateway.db are made here
        integrator_name = \"Acme Recalls\"            # practices make pairing codes for this name
        environment     = \"stage\"
+       approvals       = [\"approvals\"]              # the PMS vendors' approvals of you: files, or a folder of *.approval
+       # certificate   = \"gateway-2.pem\"            # from `halo-gateway issue`, where the root is not on this machine
        # hosted        = true                       # when somebody else than the integrator runs it: practices must allow it
        [cloud]
        url = \"wss://relay.example.com/tunnel/v1\"
@@ -55,17 +60,57 @@ enum Command {
         #[command(flatten)]
         config: ConfigArgument,
     },
-    /// Print the integrator's id as JSON, making the identity on first use
+    /// Print the integrator's id, its root's public key and its name as JSON, making the identity on first use
     Identity {
         #[command(flatten)]
         config: ConfigArgument,
     },
+    /// Where the root is: issue a key and certificate to a gateway on another machine, which then needs no root
+    Issue {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// The gateway's name, the integrator's own; sites tell its gateways apart by it
+        #[arg(long, value_name = "NAME")]
+        instance: String,
+        /// Somebody else runs that gateway: practices must allow it
+        #[arg(long)]
+        hosted: bool,
+        /// How long it is valid
+        #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=397))]
+        days: u32,
+        /// Where to; never over another file. It holds the key: move it, don't copy it
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Where the root is: revoke the certificates that a gateway has so far. Sites learn it from any running gateway that has
+    /// the file which this writes (`revocations` in gateway.toml)
+    Revoke {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// The gateway's name: as issued, or as its log and the practice's status show it
+        #[arg(long, value_name = "NAME")]
+        instance: String,
+    },
     /// Subscription keys: what your applications send as `Ocp-Apim-Subscription-Key`
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Which site was asked first for a practice, where pairing needs no code
+    #[command(subcommand)]
+    Pin(pin::PinCommand),
     /// Desktop applications: take back what devices were given, change the key that signs their tokens
     #[command(subcommand)]
     Desktop(desktop::DesktopCommand),
+    /// Print where sites' audits ended, as they signed it, one JSON object a line: at a practice, `HaloLinkUtility audit verify --witness FILE`
+    /// holds its audit against them. `backAt` stands where a site showed another audit than before
+    Witnesses {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// Of this site alone
+        #[arg(long, value_name = "GUID")]
+        site: Option<model::SiteId>,
+    },
+    /// Check receipts, and say what they prove and what they do not. Needs neither configuration nor network
+    VerifyReceipt(receipt::VerifyReceipt),
 }
 
 #[derive(Args)]
@@ -90,12 +135,22 @@ fn main() -> ExitCode {
     crash::guard();
     let done = match Arguments::parse().command {
         Command::Run { config } => config.read().and_then(run::run),
-        Command::Identity { config } => config.read().and_then(|config| {
-            let root = identity::load_or_make(&config.data)?;
-            say(&serde_json::json!({ "integrator": identity::integrator(&root) }).to_string())
-        }),
+        Command::Identity { config } => {
+            config.read().and_then(|config| say(&issue::identity(&config)?.to_string()))
+        }
+        Command::Issue { config, instance, hosted, days, out } => config
+            .read()
+            .and_then(|config| say(&issue::issue(&config, &instance, hosted, days, &out)?.to_string())),
+        Command::Revoke { config, instance } => {
+            config.read().and_then(|config| say(&issue::revoke(&config, &instance)?.to_string()))
+        }
         Command::Key(command) => key::run(command),
+        Command::Pin(command) => pin::run(command),
         Command::Desktop(command) => desktop::run(command),
+        Command::Witnesses { config, site } => {
+            config.read().and_then(|config| receipt::witnesses(&config.data, site))
+        }
+        Command::VerifyReceipt(command) => receipt::verify(&command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,13 +1,13 @@
 //! `halo-gateway run`: puts the parts together, serves, and stops in good order.
 
-use crate::say;
+use crate::{issue, say};
 use anyhow::{Context, Result, anyhow, bail};
 use gateway::{
     Gateway, Options,
     cloud::{Cloud, Relay},
     config::Config,
-    identity, serve,
-    store::Store,
+    papers::Papers,
+    serve,
     webhooks::WebhookSettings,
 };
 use model::{Clock, SystemClock};
@@ -51,7 +51,15 @@ fn raise_file_limit() {
 async fn serve_all(config: Config) -> Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let stop = stopped()?;
-    let (own, epoch) = certificate(&config, clock.as_ref())?;
+    let (own, epoch) = issue::certificate(&config, clock.as_ref())?;
+    let papers = Papers::read(own.peer(), config.approvals.clone(), config.revocations.clone());
+    if papers.revoke_us() {
+        bail!(
+            "the integrator has revoked this gateway's certificate ({}): use another gateway, or give this one a new certificate",
+            config.revocations.display()
+        );
+    }
+    tracing::info!(instance = own.peer().name, serial = own.peer().serial, "this gateway's certificate");
     let dial = DialOptions {
         relay: RelayAddress::parse(&config.cloud_url).context("`cloud.url`")?,
         tls: outer_tls(&config)?,
@@ -74,6 +82,7 @@ async fn serve_all(config: Config) -> Result<()> {
     let address = listener.local_addr()?;
     let relay = Arc::new(Relay::new(Dialer::start(dial)));
     let options = Options {
+        papers,
         own,
         integrator_name: config.integrator_name,
         environment: config.environment,
@@ -97,6 +106,9 @@ async fn serve_all(config: Config) -> Result<()> {
         tokio::spawn(
             async move { gateway::keep_on("presence", || Arc::clone(&watcher).watch_sites()).await },
         );
+    let showing = Arc::clone(&gateway);
+    let showing =
+        tokio::spawn(async move { gateway::keep_on("papers", || Arc::clone(&showing).watch_papers()).await });
     let notifying =
         tokio::spawn(
             async move { gateway::keep_on("notifications", || Arc::clone(&notifier).notify()).await },
@@ -116,6 +128,7 @@ async fn serve_all(config: Config) -> Result<()> {
     housekeeping.abort();
     presence.abort();
     hinting.abort();
+    showing.abort();
     let left = gateway.drain(GRACE).await;
     gateway.stop();
     if left > 0 {
@@ -129,18 +142,6 @@ async fn serve_all(config: Config) -> Result<()> {
     }
     tracing::info!("stopped");
     Ok(())
-}
-
-/// This start's certificate under the integrator's root, and its epoch.
-fn certificate(config: &Config, clock: &dyn Clock) -> Result<(trust::Operational, u64)> {
-    let root = identity::load_or_make(&config.data)?;
-    let store = Store::open(&config.data)?;
-    let epoch = store.raise("epoch", 0)?;
-    // From the clock, so that a restored data folder does not go back to serial numbers in use before.
-    let serial = store.raise("serial", u64::try_from(clock.now().0).unwrap_or(0))?;
-    let random = OsRng.try_next_u32().map_err(|e| anyhow!("no randomness: {e}"))?;
-    let name = identity::instance_name(&config.integrator_name, store.keep("instance", random)?);
-    Ok((identity::certify(&root, &name, config.hosted, serial, clock)?, epoch))
 }
 
 fn outer_tls(config: &Config) -> Result<Arc<rustls::ClientConfig>> {

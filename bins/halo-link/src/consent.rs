@@ -250,12 +250,17 @@ pub(crate) async fn unpair(integrator: String, yes: bool, common: &Common) -> Re
 
 /// Whether the person at the terminal says yes.
 fn confirmed(integrator: &str, how: &str, yes: bool) -> Result<()> {
-    if yes {
-        return Ok(());
+    match yes {
+        true => Ok(()),
+        false => said_yes(&format!("{integrator}: {how}. It can't be undone.")),
     }
+}
+
+/// The same, with all of the question.
+pub(crate) fn said_yes(question: &str) -> Result<()> {
     let mut line = String::new();
     if io::stdin().is_terminal() {
-        write!(io::stderr(), "{integrator}: {how}. It can't be undone.\nType yes to go on: ")?;
+        write!(io::stderr(), "{question}\nType yes to go on: ")?;
         io::stderr().flush()?;
         io::stdin().read_line(&mut line)?;
     }
@@ -298,6 +303,7 @@ fn standing(state: &str) -> &str {
         "granted" => "let in",
         "suspended" => "SUSPENDED",
         "expired" => "EXPIRED",
+        "unapproved" => "NOT APPROVED ANY MORE",
         "revoked" => "REVOKED",
         other => other,
     }
@@ -320,6 +326,9 @@ fn text(one: &ConsentAnswer) -> String {
                 "granted" => "yes".to_owned(),
                 "suspended" => "NO, suspended: `HaloLinkUtility consent resume` lets it in again".to_owned(),
                 "expired" => "NO, expired: `HaloLinkUtility consent set --expires` renews it".to_owned(),
+                "unapproved" => {
+                    "NO, the PMS vendor's approval is over: the integrator must show a new one".to_owned()
+                }
                 "revoked" => {
                     "NO, revoked, its login is erased: a new pairing code lets it in again".to_owned()
                 }
@@ -327,6 +336,7 @@ fn text(one: &ConsentAnswer) -> String {
             },
         ),
         ("until", word(&terms.expires)),
+        ("vendor", crate::status::approval_text(one.approval.as_ref())),
         (
             "may",
             if terms.access.as_deref() == Some("read-only") { "only read" } else { "read and write" }

@@ -1,6 +1,6 @@
 //! The key under which the service seals what it keeps: from systemd, from DPAPI, or from a file of its own.
 
-use agent::{forget::KEYS, protect::KeyFile, store};
+use agent::{forget::KEYS, protect::KeyFile, recovery::TRANSFER_KEY, store};
 use anyhow::{Context, Result, bail};
 use model::Hidden;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,9 @@ pub(crate) fn key(data: &Path) -> Result<KeyFile> {
 
 /// Refuses to go on without the key while something is sealed with it.
 fn not_lost(data: &Path, folder: &Path) -> Result<()> {
-    if KEYS.iter().any(|name| folder.join(name).exists()) {
+    // What came from another server is sealed with a key that came with it, until this start has a key of its own.
+    let there = |name: &str| folder.join(name).exists();
+    if KEYS.iter().any(|name| there(name)) || there(TRANSFER_KEY) {
         return Ok(());
     }
     let sealed = store::sealed(data)?;

@@ -151,7 +151,7 @@ async fn start(config: Config) -> Result<(PathBuf, Link)> {
     let files = PmsFiles::load(config.pms.folder.as_deref()).map_err(|wrong| anyhow!(wrong))?;
     let sites =
         config.sites.iter().map(|site| open_site(site, &config, &files)).collect::<Result<Vec<_>>>()?;
-    let limits = config.limits();
+    let (limits, keep_audit) = (config.limits(), config.audit.keep());
     let (data, environment) = (config.data, config.environment);
     let host = {
         let (data, clock) = (data.clone(), clock.clone());
@@ -161,6 +161,7 @@ async fn start(config: Config) -> Result<(PathBuf, Link)> {
         };
         tokio::task::spawn_blocking(open).await??
     };
+    host.door().keep_audit(keep_audit);
     Ok((data, Link::start(host, outer, clock).await?))
 }
 

@@ -31,6 +31,9 @@ use std::{
 const REFUSED: u32 = 10;
 /// The same of what an installer notes.
 const NOTED: u32 = 11;
+/// What whoever installs it does next; the doctor says it until it is done.
+const NO_KIT: &str = "There is no recovery kit yet. Once the service runs: `HaloLinkUtility recovery kit --out FILE`, and away with it from this server. \
+                      Without one a lost server means a new Halo ID, and every integrator pairs again.";
 /// A server that listens answers within this time.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The hourly task, as Windows lists it.
@@ -179,6 +182,7 @@ impl Setup {
                 }
                 write(&self.config, written.reveal())?;
                 said.push(format!("Halo Link's configuration was written: {}", self.config.display()));
+                said.push(NO_KIT.to_owned());
             }
         }
         said.extend(unreachable);

@@ -1,6 +1,8 @@
 //! How the service and its sites stand, in words for the practice.
 
-use agent::control::{IntegratorAnswer, LaneAnswer, SiteAnswer, StatusAnswer};
+use agent::control::{
+    ApprovalAnswer, IntegratorAnswer, LaneAnswer, RecoveryAnswer, SiteAnswer, StatusAnswer,
+};
 
 /// The whole answer to `HaloLinkUtility status`.
 pub(crate) fn text(status: &StatusAnswer) -> String {
@@ -16,6 +18,12 @@ pub(crate) fn text(status: &StatusAnswer) -> String {
         status.at_once,
         status.waiting
     );
+    if let Some(stopped) = &status.stopped {
+        text += &format!("\nNOBODY IS SERVED: {}", stopped.text);
+    }
+    if let Some(recovery) = &status.recovery {
+        text += &format!("\n{}", recovery_text(recovery));
+    }
     if status.halted {
         text += "\nSTOPPED: nobody is let into any database; `HaloLinkUtility unhalt` goes on";
     }
@@ -41,14 +49,53 @@ pub(crate) fn text(status: &StatusAnswer) -> String {
         if site.integrators.is_empty() {
             text += "\n  nobody is paired: make a code with `HaloLinkUtility pairing-code --integrator NAME`";
         }
+        if site.vendor_keys == Some(0) && status.environment == "production" {
+            text += &format!(
+                "\n  nobody vouches for integrators here: the PMS file for {} has no key of its vendor's (docs/approval.md)",
+                site.pms
+            );
+        }
         for integrator in &site.integrators {
             text += &integrator_text(integrator);
+            if site.vendor_keys.is_some_and(|keys| keys > 0) || integrator.approval.is_some() {
+                text += &format!("\n    vendor's approval: {}", approval_text(integrator.approval.as_ref()));
+            }
+        }
+        for request in site.requests.iter().filter(|request| request.state == "waiting") {
+            text += &format!(
+                "\n  {} ASKS TO BE LET IN, since {}: `HaloLinkUtility pairing list` shows it, `pairing approve` or `pairing deny` decides",
+                request.name, request.asked_at
+            );
         }
         for code in &site.open_codes {
             text += &format!(
                 "\n  open code {}-… for {}, until {}, {} of 5 tries used",
                 code.name, code.integrator, code.expires_at, code.tries
             );
+        }
+    }
+    text
+}
+
+/// Kit and backup, one line each.
+fn recovery_text(recovery: &RecoveryAnswer) -> String {
+    let Some(made_at) = &recovery.made_at else {
+        return "Recovery kit: NONE; make one with `HaloLinkUtility recovery kit --out FILE`".to_owned();
+    };
+    let by = recovery.made_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    let mut text = format!("Recovery kit: made {made_at}{by}; ");
+    match (recovery.changed.is_empty(), &recovery.backup) {
+        (true, None) => text += "nothing has changed since",
+        (true, Some(backup)) => text += &format!("nothing differs from it now; {backup} is for it"),
+        (false, Some(backup)) => {
+            text += &format!(
+                "changed since: {}; they are in {backup}: take it into your backup",
+                recovery.changed.join(", ")
+            );
+        }
+        (false, None) => {
+            text +=
+                &format!("changed since: {}; the backup is written in a moment", recovery.changed.join(", "))
         }
     }
     text
@@ -78,6 +125,13 @@ fn site_text(site: &SiteAnswer) -> String {
             site.pms_id
         );
     }
+    if let Some(change) = &site.authority_change {
+        text += &format!(
+            "\n  ANOTHER HALO ID IS ABOUT TO REPLACE THIS ONE: {} from {} on. If the practice did not ask for it, tell Halo Cloud's operator \
+             now,\n    and leave this server running: that it answers counts as an objection.",
+            change.to, change.ready_at
+        );
+    }
     match &site.enriched_at {
         Some(at) => text += &format!("\n  its database told of itself: {at}"),
         None => text += "\n  its database has not told of itself: what link.toml says counts",
@@ -93,6 +147,7 @@ fn integrator_text(i: &IntegratorAnswer) -> String {
     let on = match i.state.as_str() {
         "revoked" => "REVOKED",
         "expired" => "EXPIRED",
+        "unapproved" => "THE VENDOR'S APPROVAL IS OVER",
         _ if i.on => "on",
         _ => "SWITCHED OFF",
     };
@@ -110,6 +165,15 @@ fn integrator_text(i: &IntegratorAnswer) -> String {
                  docs/engines.md\n    says what that leaves possible";
     }
     text
+}
+
+/// What a PMS vendor's approval says, in one line.
+pub(crate) fn approval_text(approval: Option<&ApprovalAnswer>) -> String {
+    let Some(of) = approval else { return "none: it was paired without one".to_owned() };
+    let may = if of.access == "read-only" { "may only read" } else { "may read and write" };
+    let end = if of.counts { "until" } else { "COUNTS NO MORE, it was until" };
+    let note = if of.note.is_empty() { String::new() } else { format!(" ({})", of.note.replace('\n', "; ")) };
+    format!("number {} for {}, {may}, {end} {}{note}", of.serial, of.name, of.expires_at)
 }
 
 /// One lane, one line.
@@ -204,6 +268,48 @@ mod tests {
         let stuck = lane_text(&lane(None, false, 2));
         assert!(stuck.contains("DOES NOT ANSWER since 71 s") && stuck.contains("HL-0524"), "{stuck}");
         assert!(stuck.contains("2 statements do not end"), "{stuck}");
+    }
+
+    /// A practice must see who vouches for whom, and that nobody does.
+    #[test]
+    fn the_vendors_approval_is_shown_and_so_is_that_there_is_none() {
+        let none = site(|site| site["vendorKeys"] = 1.into());
+        assert!(none.contains("vendor's approval: none"), "{none}");
+        let with = |counts: bool| {
+            site(|site| {
+                site["vendorKeys"] = 1.into();
+                site["integrators"][0]["approval"] = json!({
+                    "serial": 7, "name": "Acme Pty", "access": "read-only", "expiresAt": "2027-02-03T04:05:06.007Z",
+                    "counts": counts, "note": "recalls", "since": "2026-02-03T04:05:06.007Z",
+                });
+            })
+        };
+        assert!(
+            with(true)
+                .contains("number 7 for Acme Pty, may only read, until 2027-02-03T04:05:06.007Z (recalls)")
+        );
+        assert!(with(false).contains("COUNTS NO MORE"));
+        assert!(
+            !site(|site| site["vendorKeys"] = 0.into()).contains("nobody vouches"),
+            "this is no production"
+        );
+    }
+
+    #[test]
+    fn kit_and_backup_are_told_with_what_to_do() {
+        let told = |made_at: Option<&str>, changed: &[&str], backup: Option<&str>| {
+            recovery_text(&RecoveryAnswer {
+                made_at: made_at.map(str::to_owned),
+                made_by: Some("0:root".to_owned()),
+                changed: changed.iter().map(|&word| word.to_owned()).collect(),
+                backup: backup.map(str::to_owned),
+                backup_at: None,
+            })
+        };
+        assert!(told(None, &[], None).contains("NONE; make one"));
+        assert!(told(Some("2026"), &[], None).ends_with("made 2026 by 0:root; nothing has changed since"));
+        let changed = told(Some("2026"), &["2 pairings"], Some("/x/backup.halo"));
+        assert!(changed.contains("2 pairings") && changed.contains("/x/backup.halo: take it"), "{changed}");
     }
 
     #[test]

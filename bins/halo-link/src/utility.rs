@@ -5,10 +5,13 @@ mod consent;
 mod diagnose;
 mod forgetting;
 mod kinds;
+mod pairing;
+mod recovery;
 mod setup;
 mod shown;
 mod status;
 mod switching;
+mod trail;
 
 use agent::{
     config::{self, Config},
@@ -38,7 +41,9 @@ To say what it may do:  HaloLinkUtility consent set --integrator \"Acme Recalls\
 To keep it out:      HaloLinkUtility consent suspend --integrator \"Acme Recalls\"       (resume lets it in again)
 For good:            HaloLinkUtility consent revoke --integrator \"Acme Recalls\"        (its login is erased)
 To stop everything:  HaloLinkUtility halt                                              (unhalt goes on)
-To see what it ran:  HaloLinkUtility audit show --last 20
+To see what it ran:  HaloLinkUtility audit show --last 20         (audit verify: whether it is what was written)
+For the day on which this server is lost:  HaloLinkUtility recovery kit --out FILE      (new server: recovery restore)
+To move to a new server:  HaloLinkUtility move out --out FILE      and there:  HaloLinkUtility move in FILE
 When something is wrong:  HaloLinkUtility doctor                 says what, and the next step
                           HaloLinkUtility support-bundle         packs what support needs, without secrets
 
@@ -103,6 +108,9 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Integrators that ask to be let in without a code; the gateways of those that are paired
+    #[command(subcommand)]
+    Pairing(pairing::Pairing),
     /// Show how the service and its sites stand
     Status {
         #[command(flatten)]
@@ -146,6 +154,31 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Recovery kits: make one, look into one, restore from one
+    #[command(subcommand)]
+    Recovery(recovery::Recovery),
+    /// Move to a new server: out of the old one, in at the new one
+    #[command(subcommand)]
+    Move(recovery::Move),
+    /// Sign that another Halo ID of this practice is the one to use; Halo Cloud's operator takes the file
+    HandOver {
+        /// The Halo ID that is to be used
+        #[arg(long, value_name = "GUID")]
+        to: SiteId,
+        /// Where the statement goes; never over another file
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Say that this server is the practice's real one, after Halo Link has found a copy of it
+    ConfirmServer {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Start over when the key that seals logins is lost for good: every integrator pairs again. The service must be stopped
     ForgetPairings {
         /// Do not ask
@@ -155,24 +188,12 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// The log of what was run
+    /// The log of what was run: show it, check it, export it
     #[command(subcommand)]
-    Audit(Audit),
+    Audit(trail::Audit),
     /// What installers run
     #[command(hide = true)]
     Setup(Box<setup::Setup>),
-}
-
-#[derive(Subcommand)]
-enum Audit {
-    /// Show the newest lines, oldest first
-    Show {
-        /// How many, at most 1000
-        #[arg(long, default_value_t = 20, value_name = "N")]
-        last: u32,
-        #[command(flatten)]
-        common: Common,
-    },
 }
 
 #[derive(Subcommand)]
@@ -244,6 +265,7 @@ async fn run(command: Command) -> Result<(String, bool)> {
             common.show(&status, status::text)
         }
         Command::Consent(asked) => asked.run().await,
+        Command::Pairing(asked) => asked.run().await,
         Command::Halt { common } => halt(&common, true).await,
         Command::Unhalt { common } => halt(&common, false).await,
         Command::Unpair { integrator, yes, common } => consent::unpair(integrator, yes, &common).await,
@@ -252,12 +274,13 @@ async fn run(command: Command) -> Result<(String, bool)> {
             let done: bool = common.ask(&ask).await?;
             common.show(&done, |_| format!("{integrator} is switched {}.", if on { "on" } else { "off" }))
         }
+        Command::Recovery(asked) => asked.run().await,
+        Command::Move(asked) => asked.run().await,
+        Command::HandOver { to, out, common } => recovery::hand_over(to, &out, &common).await,
+        Command::ConfirmServer { yes, common } => recovery::confirm_server(yes, &common).await,
         Command::ForgetPairings { yes, config } => forgetting::pairings(&config::path(config), yes),
         Command::Setup(setup) => (*setup).run(),
-        Command::Audit(Audit::Show { last, common }) => {
-            let rows: Vec<AuditRow> = common.ask(&Ask::Audit { last }).await?;
-            common.show(&rows, |rows| audit_text(rows))
-        }
+        Command::Audit(asked) => return asked.run().await,
     };
     Ok((said?, true))
 }

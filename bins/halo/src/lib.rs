@@ -7,3 +7,4 @@ pub mod demo;
 pub mod http;
 pub mod practice;
 pub mod system;
+pub mod vendor;

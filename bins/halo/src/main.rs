@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use halo::{
     demo, practice,
     system::{Engine, Options},
+    vendor,
 };
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -85,6 +86,9 @@ Examples:
         #[arg(long)]
         json: bool,
     },
+    /// For vendors of practice software: approve integrators, so that practices let them in. docs/approval.md
+    #[command(subcommand)]
+    Vendor(vendor::Vendor),
 }
 
 fn main() -> Result<()> {
@@ -95,6 +99,7 @@ fn main() -> Result<()> {
                 let options = practice::Options { tds, anywhere, data, patients, seed, login, json };
                 return runtime()?.block_on(practice::run(&options));
             }
+            What::Vendor(asked) => return vendor::run(asked),
             What::Demo { detach, stop, json, data, patients, engine, gateway_port, cloud_port } => {
                 (detach, stop, json, data, patients, engine, gateway_port, cloud_port)
             }

@@ -12,7 +12,13 @@ use std::{
 async fn start(folder: &tempfile::TempDir) -> Result<System> {
     let mut options = Options::new(folder.path())?;
     options.patients = 200;
-    System::start(&options, &mut |_| {}).await
+    let system = System::start(&options, &mut |_| {}).await?;
+    // Whoever has none is warned, and the warning goes away.
+    let (bad, ..) = doctor(&system)?;
+    ensure!(bad.iter().any(|code| code == "HL-0243"), "{bad:?}");
+    let kit = utility(&system, &["recovery", "kit", "--out", "kit.txt", "--make-passphrase"])?;
+    ensure!(kit.status.success(), "{kit:?}");
+    Ok(system)
 }
 
 /// As an administrator types it, in the folder of link.toml.

@@ -11,7 +11,10 @@ const GUIDES: &[(&str, &str)] = &[
     ("troubleshooting.md", include_str!("../../../docs/troubleshooting.md")),
     ("faq.md", include_str!("../../../docs/faq.md")),
     ("allow-list.md", include_str!("../../../docs/allow-list.md")),
+    ("recovery.md", include_str!("../../../docs/recovery.md")),
     ("installation.md", include_str!("../../../docs/installation.md")),
+    ("audit.md", include_str!("../../../docs/audit.md")),
+    ("approval.md", include_str!("../../../docs/approval.md")),
     // Last: at its end nobody is paired any more.
     ("consent.md", include_str!("../../../docs/consent.md")),
 ];

@@ -8,6 +8,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 /// Largest configuration file.
@@ -43,6 +44,9 @@ pub struct Config {
     /// How much of the disk results may take.
     #[serde(default)]
     pub spool: SpoolConfig,
+    /// How long the audit is kept.
+    #[serde(default)]
+    pub audit: AuditConfig,
     /// What databases are asked about themselves.
     #[serde(default)]
     pub pms: PmsConfig,
@@ -215,6 +219,36 @@ impl SpoolConfig {
     }
 }
 
+/// How long the audit is kept.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditConfig {
+    /// Days; 0: for ever.
+    pub keep_days: Option<u32>,
+}
+
+impl AuditConfig {
+    /// Seven years, as practices in Australia keep their records.
+    const USUAL: u32 = 2_555;
+    /// Fewer would be gone before anybody asks.
+    const LEAST: u32 = 30;
+
+    fn check(self) -> Result<(), String> {
+        match self.keep_days {
+            Some(1..Self::LEAST) => {
+                Err(format!("[audit]: keep_days must be at least {}, or 0 for ever", Self::LEAST))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How long; none: for ever.
+    pub fn keep(self) -> Option<Duration> {
+        let days = self.keep_days.unwrap_or(Self::USUAL);
+        (days > 0).then(|| Duration::from_secs(u64::from(days) * 24 * 60 * 60))
+    }
+}
+
 /// Overrides of [`Limits`].
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -308,6 +342,7 @@ impl Config {
         }
         config.cloud.choose(&config.environment)?;
         config.spool.check()?;
+        config.audit.check()?;
         if config.sites.len() > SITES {
             return Err(format!("more than {SITES} sites"));
         }
@@ -474,6 +509,17 @@ mod tests {
         let limits = with("sessions = 0\nsessions_each = 0");
         assert_eq!((limits.sessions, limits.sessions_each), (1, 1));
         assert!(with("sessions = 1000000").sessions < tunnel::Tuning::default().streams);
+    }
+
+    #[test]
+    fn the_audit_is_kept_for_seven_years_or_as_the_practice_says() {
+        let with =
+            |text: &str| Config::parse(&GOOD.replacen("[[site]]", &format!("[audit]\n{text}\n[[site]]"), 1));
+        let days = |text| with(text).unwrap().audit.keep().map(|span| span.as_secs() / 86_400);
+        assert_eq!(days(""), Some(2_555));
+        assert_eq!(days("keep_days = 30"), Some(30));
+        assert_eq!(days("keep_days = 0"), None);
+        assert!(with("keep_days = 29").unwrap_err().contains("keep_days must be at least 30"));
     }
 
     #[test]

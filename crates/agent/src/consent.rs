@@ -39,6 +39,26 @@ pub struct Consent {
     pub expired: bool,
     /// When and by whom the terms were changed last; `None`: they are those of the pairing.
     pub changed: Option<Changed>,
+    /// What the PMS vendor's approval bounds; `None`: the pairing stands on none.
+    pub vendor: Option<Vendor>,
+}
+
+/// The bounds of a PMS vendor's approval. Whatever the practice allows, an integrator gets no more than that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vendor {
+    /// At this moment it counts no more.
+    pub until: Timestamp,
+    /// It was seen to count no more, and stays so until there is a newer one.
+    pub over: bool,
+    /// The vendor allows no more than reading.
+    pub read_only: bool,
+}
+
+impl Vendor {
+    /// Whether its time is over.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.over || self.until <= now
+    }
 }
 
 /// Who changed something, and when.

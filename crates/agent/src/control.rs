@@ -10,12 +10,23 @@ mod transport;
 mod tests;
 
 mod answer;
+mod asking;
+mod instances;
+mod recovery;
+mod trail;
+#[cfg(test)]
+mod trail_tests;
 mod words;
 
+pub use trail::{PieceAnswer, TextsAnswer, WalkAnswer};
 pub use words::{
-    After, Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, LoginChecked, MadeCode,
-    SelfTested, SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer,
+    After, ApprovalAnswer, Ask, AuthorityAnswer, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer,
+    LaneAnswer, LoginChecked, MadeCode, RecoveryAnswer, SelfTested, SiteAnswer, SiteChecked, Spoken,
+    StatusAnswer, StoppedAnswer, UsedAnswer,
 };
+
+pub use asking::RequestAnswer;
+pub use instances::InstanceAnswer;
 
 use crate::{host::Host, self_test::SelfTest};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -25,9 +36,10 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     sync::{Semaphore, watch},
     task::JoinHandle,
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 use tunnel::Status;
+use zeroize::Zeroizing;
 
 /// Version of what is said on the socket; it is in every line, both ways.
 pub const VERSION: u32 = 1;
@@ -37,6 +49,8 @@ const REQUEST_BYTES: u64 = 256 * 1024;
 const ANSWER_BYTES: u64 = 64 * 1024 * 1024;
 /// One question and its answer take no longer.
 const WITHIN: Duration = Duration::from_secs(30);
+/// Making a kit or packing a server, and its answer, take no longer.
+const WITHIN_LONG: Duration = Duration::from_secs(30 * 60);
 /// Between two tries to have a name that somebody else has taken.
 const AGAIN: Duration = Duration::from_secs(10);
 /// Number in the event log of a name that is taken.
@@ -114,7 +128,9 @@ pub enum AskError {
 pub async fn ask<T: DeserializeOwned>(data: &Path, ask: &Ask) -> Result<T, AskError> {
     let talk = async {
         let io = transport::connect(data).await?;
-        let mut line = serde_json::to_vec(&Request { v: VERSION, ask })?;
+        // It may hold a passphrase. With its room from the start it leaves no copies behind.
+        let mut line = Zeroizing::new(Vec::with_capacity(8 * 1024));
+        serde_json::to_writer(&mut *line, &Request { v: VERSION, ask })?;
         line.push(b'\n');
         let (reading, mut writing) = tokio::io::split(io);
         writing.write_all(&line).await?;
@@ -123,8 +139,9 @@ pub async fn ask<T: DeserializeOwned>(data: &Path, ask: &Ask) -> Result<T, AskEr
         BufReader::new(reading.take(ANSWER_BYTES)).read_until(b'\n', &mut answer).await?;
         Ok(answer)
     };
-    let answer: io::Result<Vec<u8>> =
-        timeout(WITHIN, talk).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let answer: io::Result<Vec<u8>> = timeout(if ask.is_long() { WITHIN_LONG } else { WITHIN }, talk)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     match answer {
         Ok(answer) => understand(&answer),
         Err(error) => Err(match error.kind() {
@@ -218,7 +235,7 @@ async fn answer_all(mut listener: transport::Listener, service: Service) {
         tokio::spawn(async move {
             let _place = place;
             // Whoever asks finds out for itself that its connection broke.
-            let _ = timeout(WITHIN, converse(io, service)).await;
+            let _ = timeout(WITHIN_LONG, converse(io, service)).await;
         });
     }
 }
@@ -226,16 +243,20 @@ async fn answer_all(mut listener: transport::Listener, service: Service) {
 async fn converse(io: transport::Stream, service: Service) -> io::Result<()> {
     let mut io = BufReader::new(io);
     let mut who: Option<Arc<str>> = None;
+    let began = Instant::now();
     loop {
-        let mut line = Vec::new();
-        let length = (&mut io).take(REQUEST_BYTES).read_until(b'\n', &mut line).await?;
+        // Wiped: a line may hold a passphrase. What the reader has buffered is gone with the next line.
+        let mut line = Zeroizing::new(Vec::with_capacity(8 * 1024));
+        let reading = async { (&mut io).take(REQUEST_BYTES).read_until(b'\n', &mut line).await };
+        let length = timeout_at(began + WITHIN, reading).await??;
         if length == 0 {
             return Ok(());
         }
         // Only now: Windows does not say who asks before something was read.
         let by = who.get_or_insert_with(|| transport::who(io.get_ref()).into()).clone();
         let answer = match read(&line) {
-            Ok(ask) => answer::answer(&service, ask, by).await,
+            Ok(ask) if ask.is_long() => answer::answer(&service, ask, by).await,
+            Ok(ask) => timeout_at(began + WITHIN, answer::answer(&service, ask, by)).await?,
             Err(why) => Answer::Error(why),
         };
         let mut answer = serde_json::to_vec(&Reply { v: VERSION, answer })?;

@@ -4,18 +4,25 @@
 //! [`Permit`] (its intent is written down), and only a permit connects. Each of them, dropped, writes down how it ended.
 
 mod admission;
+mod approved;
+mod asking;
 mod budget;
 mod change;
 #[cfg(test)]
 mod consent_tests;
 mod credentials;
+mod instances;
 mod known;
 mod places;
+mod proof;
+#[cfg(test)]
+mod proof_tests;
 mod reach;
 mod refused;
 mod reload;
 mod rights;
 mod site;
+mod standing;
 mod switch;
 #[cfg(test)]
 mod tests;
@@ -26,9 +33,12 @@ mod watching;
 use admission::unwritten;
 pub use admission::{Admission, Permit};
 pub(crate) use admission::{SessionKey, Witness};
+pub(crate) use approved::Unapproved;
 pub(crate) use budget::Purse;
 pub use change::ChangeError;
 pub(crate) use credentials::Replaced;
+pub use instances::Instance;
+use instances::Instances;
 pub(crate) use places::Freed;
 use places::Place;
 pub use reach::Reach;
@@ -36,6 +46,8 @@ pub use refused::Refused;
 use refused::{not_paired, repeated};
 pub(crate) use rights::writes_to_proto;
 pub use site::{LastLook, Looked, SiteDoor, Words};
+pub use standing::Held;
+pub(crate) use standing::words;
 use switch::site_off;
 use time::LocalTime;
 pub(crate) use watching::{Stage, Watch};
@@ -44,7 +56,8 @@ use crate::{
     consent::{Approval, Meter, Origin, State, Takes, Used, Wants},
     journal::{Entry, Journal},
     store::{
-        AuditLine, AuditRow, Happened, Known, LedgerKey, NewPairing, PairingRecord, Store, StoreError, Who,
+        AuditLine, AuditRow, Happened, Known, LedgerKey, NewPairing, PairingRecord, Store, StoreError,
+        Ticket, Who,
     },
 };
 use link_api::proto::{self, Refusal};
@@ -53,11 +66,12 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
+    time::Duration,
 };
 use tokio::sync::watch;
-use trust::Peer;
+use trust::{Operational, Peer};
 
 /// A command that wants in.
 #[derive(Clone, Debug)]
@@ -116,6 +130,8 @@ pub struct Door {
     off: RwLock<HashSet<SiteId>>,
     /// Whether the practice has stopped everything.
     halted: AtomicBool,
+    /// Whether this server is the one that serves.
+    standing: standing::Standing,
     /// Pairings that were ended.
     unpaired: RwLock<HashSet<Who>>,
     /// What integrators have used up.
@@ -133,7 +149,15 @@ pub struct Door {
     /// Logins that were offered by integrators.
     tries: Mutex<HashMap<Who, credentials::Tries>>,
     serials: Mutex<HashMap<(SiteId, IntegratorId), Serials>>,
+    /// Single gateways that are out.
+    instances: Instances,
     running: Mutex<HashSet<LedgerKey>>,
+    /// What the sites sign the audit's heads with.
+    signers: RwLock<HashMap<SiteId, Operational>>,
+    /// How long lines of the audit are kept; 0: for ever.
+    keep_audit_ms: AtomicI64,
+    /// Who walks over which site's audit, and when they last asked.
+    walks: Mutex<HashMap<(SiteId, String), Duration>>,
 }
 
 impl std::fmt::Debug for Door {
@@ -160,6 +184,7 @@ impl Door {
             );
         }
         store.forget_outcomes(clock.now())?;
+        store.chain_older_lines(store.latest(clock.now())?)?;
         let pairings = store
             .pairings()?
             .into_iter()
@@ -170,10 +195,11 @@ impl Door {
             serials.entry((site, integrator)).or_default().insert(name.into(), serial);
         }
         let time = LocalTime::from(store.latest(clock.now())?, &*clock);
-        Ok(Arc::new(Door {
+        let door = Arc::new(Door {
             journal: Journal::start(store.clone())?,
             off: RwLock::new(store.sites_off()?),
             halted: AtomicBool::new(store.is_halted()?),
+            standing: standing::Standing::default(),
             unpaired: RwLock::new(store.unpaired()?.into_iter().collect()),
             meters: Mutex::default(),
             used_before: Mutex::new(store.used()?),
@@ -182,6 +208,7 @@ impl Door {
             consents: watch::Sender::new(0),
             changing: Mutex::default(),
             tries: Mutex::default(),
+            instances: Instances::load(&store)?,
             store,
             clock,
             sites: sites.into_iter().map(|site| (site.id, Arc::new(site))).collect(),
@@ -189,7 +216,12 @@ impl Door {
             pairings: RwLock::new(pairings),
             serials: Mutex::new(serials),
             running: Mutex::default(),
-        }))
+            signers: RwLock::default(),
+            keep_audit_ms: AtomicI64::new(0),
+            walks: Mutex::default(),
+        });
+        door.check_approvals()?;
+        Ok(door)
     }
 
     /// Asks everything that must be asked before a command may wait for its turn. Does not touch the disk.
@@ -371,19 +403,24 @@ impl Door {
         self.sites.get(&site).map_or(Ok(()), |site| self.make_sure(site, false))
     }
 
-    /// Stores a pairing and lets it in. `false` when the code was used meanwhile. Blocks on the disk.
-    pub(crate) fn pair(&self, new: &NewPairing<'_>, code_name: &str) -> Result<bool, StoreError> {
-        let now = self.clock.now();
+    /// Stores a pairing and lets it in. `false` when its ticket was used meanwhile. Blocks on the disk.
+    pub(crate) fn pair<'a>(
+        &self,
+        new: &NewPairing<'_>,
+        ticket: impl Into<Ticket<'a>>,
+    ) -> Result<bool, StoreError> {
+        let (ticket, now) = (ticket.into(), self.clock.now());
         let line = AuditLine {
             integrator: Some(new.integrator),
             access: Some(new.access),
             status: Some(writes_to_proto(new.rights.writes).as_str_name()),
+            detail: ticket.approval.map(approved::detail),
             ..AuditLine::new(now, Happened::Paired, new.site)
         };
         // Not while its consent is looked at: a new pairing makes one good again whose time was over.
         let _one = lock(&self.changing);
         self.journal.flush()?;
-        let stored = self.store.pair(new, code_name, now, &line)?;
+        let stored = self.store.pair(new, ticket, now, &line)?;
         if stored {
             write(&self.unpaired).remove(&(new.site, new.integrator));
         }
@@ -495,6 +532,12 @@ impl Door {
 
     /// Whether anybody is let into a site.
     fn is_open(&self, site: SiteId) -> Result<(), Refused> {
+        self.serves()?;
+        self.is_allowed(site)
+    }
+
+    /// Whether the practice lets anybody into a site.
+    fn is_allowed(&self, site: SiteId) -> Result<(), Refused> {
         if self.halted.load(Ordering::Relaxed) {
             return Err(Refused::by_practice(Refusal::Halted));
         }

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod practice_tests;
 mod sessions;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use crate::{
     pairing::{Caller, Presence},
     pms::PmsFile,
     protect::Protector,
+    recovery,
     server::Server,
     store::{CodeRecord, Counter, Moment, NewCode, Store, StoreError},
 };
@@ -25,7 +27,7 @@ use sessions::{Guest, HANDSHAKES, Sessions};
 use std::{
     collections::HashMap,
     io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -50,6 +52,7 @@ const UNPAIRED: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(8);
 
 pub use crate::version::VERSION;
+pub(crate) use standing::sentence;
 
 /// One practice database to serve.
 pub struct SiteSetup {
@@ -90,6 +93,26 @@ pub enum StartError {
     /// An identity.
     #[error("identity: {0}")]
     Trust(#[from] TrustError),
+    /// A restore was cut off.
+    #[error(
+        "a restore of {folder} was begun and did not come to its end: run it again (`HaloLinkUtility recovery restore` or `HaloLinkUtility \
+         move in`), then start the service"
+    )]
+    HalfRestored {
+        /// The folder.
+        folder: String,
+    },
+    /// This server was moved out.
+    #[error(
+        "this server was moved out at {at} by {by}, and serves nobody any more: the practice goes on at its new server. If there is none, \
+         and the file was brought in nowhere: `HaloLinkUtility move undo`, then start the service"
+    )]
+    MovedOut {
+        /// RFC 3339.
+        at: String,
+        /// The operating system's user.
+        by: String,
+    },
     /// Another service has this data folder.
     #[error("another HaloLinkService runs on this data folder; stop it first")]
     Running,
@@ -140,7 +163,7 @@ pub struct Host {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     environment: String,
-    epoch: u64,
+    data: PathBuf,
     root: Root,
     sites: Vec<(SiteId, Root)>,
     tls: RwLock<HashMap<SiteId, Arc<ServerConfig>>>,
@@ -152,7 +175,7 @@ pub struct Host {
 
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Host").field("epoch", &self.epoch).finish_non_exhaustive()
+        f.debug_struct("Host").field("epoch", &self.epoch()).finish_non_exhaustive()
     }
 }
 
@@ -176,8 +199,15 @@ impl Host {
             let folder = data.display().to_string();
             return Err(StartError::OtherEnvironment { folder, environment: environment.to_owned() });
         }
+        if recovery::is_half_done(data) {
+            return Err(StartError::HalfRestored { folder: data.display().to_string() });
+        }
+        if let Some(recovery::Moved { at, by }) = recovery::moved(data)? {
+            return Err(StartError::MovedOut { at, by });
+        }
+        recovery::settle(data, &*protector)?;
         let store = Arc::new(Store::open(data, protector)?);
-        let epoch = store.raise(Counter::Epoch, 0)?;
+        let (epoch, stopped) = store.start(standing::print().as_deref(), clock.now())?;
         let folder = data.join("identity");
         let root = identity::load_or_make(&folder, Kind::Link, "link")?;
         let (mut doors, mut sites, mut presences) = (Vec::new(), Vec::new(), HashMap::new());
@@ -206,6 +236,7 @@ impl Host {
         }
         let door = Door::new(store.clone(), doors, clock.clone())?;
         crate::environment::noted::into_audit(data, environment, &door);
+        door.stand(epoch, stopped);
         let executor = Executor::new(&door, limits);
         let folder = data.join("spool");
         crate::files::private_folder(&folder)?;
@@ -220,7 +251,7 @@ impl Host {
             store,
             clock,
             environment: environment.to_owned(),
-            epoch,
+            data: data.to_owned(),
             root,
             sites,
             tls: RwLock::default(),
@@ -242,16 +273,21 @@ impl Host {
             Ok(root.issue(name, serial, now, CERTIFICATE)?)
         };
         let mut configs = HashMap::new();
-        let mut sites = Vec::new();
+        let (mut sites, epoch) = (Vec::new(), self.epoch());
+        // Halo Cloud must not hear of sites that this server has no business with.
+        let claims = !self.is_held_back();
         for (id, root) in &self.sites {
             let operational = issue(root, "Halo Link site")?;
             configs.insert(*id, inner::server(&operational, self.clock.clone())?);
             self.jobs.sign_with(*id, operational.clone());
+            self.door.sign_with(*id, operational.clone());
             let facts = self.door.facts(*id).expect("the door was made with these sites");
-            sites.push(SiteIdentity { operational, facts: (*facts).clone(), epoch: self.epoch });
+            if claims {
+                sites.push(SiteIdentity { operational, facts: (*facts).clone(), epoch });
+            }
         }
         *self.tls.write().unwrap_or_else(PoisonError::into_inner) = configs;
-        Ok(Credentials::Link { operational: issue(&self.root, "Halo Link")?, epoch: self.epoch, sites })
+        Ok(Credentials::Link { operational: issue(&self.root, "Halo Link")?, epoch, sites })
     }
 
     /// The Link GUID.
@@ -294,9 +330,9 @@ impl Host {
         held.expect("the store was sound");
     }
 
-    /// How often this Link was started.
+    /// Generation (upper part) and starts (lower 32 bits) of this Link.
     pub fn epoch(&self) -> u64 {
-        self.epoch
+        self.door.epoch()
     }
 
     /// Makes a pairing code; the text is for the person at the site and is not kept in clear. Blocks on the disk.
@@ -409,8 +445,19 @@ impl Host {
                 _ = stop.wait_for(|stop| *stop) => {}
             }
         };
+        // Whoever is out already comes as a stranger does: it is told why when it says hello.
+        let out = async {
+            match paired {
+                true => self.door.until_out(&peer, site).await,
+                false => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = &mut serving => return,
+            // At once, and without grace: somebody else may hold its key.
+            refused = out => {
+                return tracing::warn!(%site, integrator = %peer.id, instance = %peer.name, why = refused.message, "a session was cut off");
+            }
             () = over => drop(tell),
         }
         let _ = timeout(GRACE, serving).await;

@@ -3,6 +3,7 @@
 //! `store` remembers, `door` decides, `executor` runs, `jobs` is what runs without its caller, `server` answers gateways, `host` is all of it for the sites of
 //! one Link, `link` connects it to Halo Cloud, `control` is how the Utility at the same server talks to it.
 
+mod authority;
 pub mod config;
 pub mod consent;
 pub mod control;
@@ -22,6 +23,8 @@ mod pace;
 pub mod pairing;
 pub mod pms;
 pub mod protect;
+mod receipts;
+pub mod recovery;
 pub mod self_test;
 pub mod server;
 pub mod store;

@@ -4,10 +4,12 @@
 mod tests;
 
 use crate::{
+    authority,
     control::Service,
     door::Looked,
     host::{Host, RENEW, StartError},
     self_test::SelfTest,
+    store::StopReason,
 };
 use model::{Clock, SiteId};
 use rand::{RngCore, SeedableRng, rngs::StdRng};
@@ -18,7 +20,7 @@ use tokio::{
     time::{Instant, interval, sleep, timeout, timeout_at},
 };
 use tokio_rustls::rustls;
-use tunnel::{DialOptions, Dialer, Opener, Proxy, RelayAddress, Status, Tuning};
+use tunnel::{DialOptions, Dialer, Opener, Proxy, RelayAddress, Status, Tuning, control::RefusedReason};
 
 /// Everything that is under way has this long to end.
 const STOP: Duration = Duration::from_secs(7);
@@ -79,6 +81,7 @@ impl Link {
             looking.spawn(keep_looking(host.clone(), site, seed, told));
             looks.push(tells);
         }
+        host.tell_standing();
         let _ = timeout(FIRST_LOOK, futures::future::join_all(looks)).await;
         // From before the credentials are made: what changes later is not in them.
         let changes = host.door().changes();
@@ -86,6 +89,8 @@ impl Link {
         let (report, status) = watch::channel(Status::Connecting);
         let (stop, stopping) = watch::channel(false);
         let (opens, opener) = watch::channel(first.opener());
+        looking.spawn(authority::keep_asking(host.clone(), opener.clone()));
+        looking.spawn(stand(host.clone(), status.clone()));
         let self_test = SelfTest { host: host.clone(), opener, clock: clock.clone() };
         let tells = Tells { report, opens };
         let running = tokio::spawn(run(host.clone(), outer, clock, (first, changes), tells, stopping));
@@ -167,6 +172,9 @@ async fn run(
     let mut news = host.jobs().news();
     loop {
         let hinter = dialer.hinter();
+        // Ends with this connection.
+        let mut telling = JoinSet::new();
+        telling.spawn(crate::receipts::tell_platform(host.clone(), dialer.teller()));
         let (end, ending) = watch::channel(false);
         let mut sessions = JoinSet::new();
         let mut status = dialer.status();
@@ -232,6 +240,28 @@ async fn run(
     }
 }
 
+/// Halo Cloud says whether this server is the one that serves: does what follows, one word after the other. The latest is what counts.
+async fn stand(host: Arc<Host>, mut status: watch::Receiver<Status>) {
+    while status.changed().await.is_ok() {
+        let now = status.borrow_and_update().clone();
+        let host = host.clone();
+        let told = match now {
+            Status::Refused { reason: RefusedReason::OlderEpoch, epoch, .. } => {
+                tokio::task::spawn_blocking(move || host.fence(StopReason::Older, epoch))
+            }
+            Status::Refused { reason: RefusedReason::DoubledEpoch, epoch, .. } => {
+                tokio::task::spawn_blocking(move || host.fence(StopReason::Doubled, epoch))
+            }
+            // With the epoch that it was refused with before: Halo Cloud knows of no other server now.
+            Status::Online if host.door().held().is_some() => {
+                tokio::task::spawn_blocking(move || host.taken_again())
+            }
+            _ => continue,
+        };
+        let _ = told.await;
+    }
+}
+
 fn log(host: &Host, status: &Status) {
     let link = host.id();
     match status {
@@ -280,8 +310,14 @@ async fn tidy(host: Arc<Host>) {
             if let Err(error) = host.door().tend() {
                 tracing::error!(%error, "what was used up, or has expired, can't be written down; tried again");
             }
+            if let Err(error) = crate::recovery::keep_backup(&host) {
+                tracing::error!(%error, "the backup for the recovery kit can't be written; tried again");
+            }
             if forget && let Err(error) = host.door().forget_outcomes() {
                 tracing::error!(%error, "old outcomes can't be forgotten");
+            }
+            if forget && let Err(error) = host.door().cut_audit() {
+                tracing::error!(%error, "old lines of the audit can't be removed; tried again");
             }
         });
         let _ = done.await;

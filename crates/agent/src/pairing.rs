@@ -6,13 +6,18 @@
 //! practice loses a try only when its connection breaks within the one round trip between the two proofs; a break
 //! before or after (also during the login) costs nothing, and a login that the database refuses costs nothing.
 
+mod agreed;
+#[cfg(test)]
+mod approval_tests;
 #[cfg(test)]
 mod tests;
+mod without_code;
 
 use crate::{
     door::{Door, writes_to_proto},
     store::{AuditLine, CODE_TRIES, CodeState, Happened, NewPairing},
 };
+use agreed::{Agreed, Grounds};
 use database::Login;
 use link_api::proto::{self, PairRefusal, pair_reply, pair_request};
 use model::{Access, Hidden, IntegratorId, SiteId};
@@ -85,7 +90,7 @@ pub struct Exchange {
 enum State {
     Begin,
     Proof(Named),
-    Login(Named),
+    Login(Agreed),
     Over,
 }
 
@@ -96,6 +101,8 @@ struct Named {
     access: Access,
     /// Tries left, this one counted.
     left: u32,
+    /// The vendor's approval as it came. Looked at once the code is proved: a stranger has no signatures checked.
+    approval: Vec<u8>,
 }
 
 impl std::fmt::Debug for Exchange {
@@ -141,7 +148,7 @@ impl Exchange {
         match (std::mem::replace(&mut self.state, State::Over), request.step) {
             (State::Begin, Some(pair_request::Step::Begin(begin))) => self.begin(begin),
             (State::Proof(named), Some(pair_request::Step::Proof(proof))) => self.proof(named, &proof),
-            (State::Login(named), Some(pair_request::Step::Login(login))) => self.login(&named, login),
+            (State::Login(agreed), Some(pair_request::Step::Login(login))) => self.login(&agreed, login),
             _ => Err(protocol("The gateway sent a pairing step out of order; it needs an update.")),
         }
     }
@@ -164,7 +171,16 @@ impl Exchange {
         if name.len() > NAME_BYTES || begin.code_name.len() > NAME_BYTES {
             return Err(protocol("A name in the pairing request is longer than 256 bytes."));
         }
+        if begin.approval.len() > trust::approval::MAX_BYTES {
+            return Err(protocol("The approval in the pairing request is longer than 4,096 bytes."));
+        }
+        if let Err(out) = self.door.instance(&self.caller.peer, self.caller.site) {
+            return refuse(PairRefusal::RevokedInstance, out.message);
+        }
         self.own_practice()?;
+        if begin.without_code {
+            return self.without_code(&proto::PairBegin { integrator_name: name, ..begin });
+        }
         let names_it = |made_for: &str| made_for.trim().to_lowercase() == name.trim().to_lowercase();
         let (site, now) = (self.caller.site, self.door.clock().now());
         let state = self.door.store().code(site, &begin.code_name, now, |record| {
@@ -175,7 +191,7 @@ impl Exchange {
             CodeState::Open { code, record } if names_it(&record.made_for.integrator_name) => {
                 let access = if record.made_for.read_only { Access::ReadOnly } else { Access::ReadWrite };
                 let left = CODE_TRIES.saturating_sub(record.tries);
-                let named = Named { code, integrator_name: name, access, left };
+                let named = Named { code, integrator_name: name, access, left, approval: begin.approval };
                 let mac = prove(&named.code, Role::Site, &self.transcript(&named)).to_vec();
                 self.state = State::Proof(named);
                 return Ok(pair_reply::Step::Proof(proto::PairProof { mac }));
@@ -221,15 +237,18 @@ impl Exchange {
             return refuse(PairRefusal::WrongProof, how);
         }
         self.door.store().give_try_back(self.caller.site, named.code.name()).map_err(unwritten)?;
-        self.state = State::Login(named);
+        let approval = self.approved(&named.approval, "; the code is still good")?;
+        let name = named.integrator_name.trim().to_owned();
+        let grounds = Grounds::Code(named.code.name().to_owned());
+        self.state = State::Login(Agreed::new(grounds, name, named.access, approval));
         Ok(pair_reply::Step::LoginWanted(proto::LoginWanted {}))
     }
 
-    fn login(&mut self, named: &Named, login: proto::DatabaseLogin) -> Result<pair_reply::Step, Refused> {
+    fn login(&mut self, agreed: &Agreed, login: proto::DatabaseLogin) -> Result<pair_reply::Step, Refused> {
         let login = self::login(login).map_err(protocol)?;
         let site = self.caller.site;
         self.own_practice()?;
-        let rights = self.door.try_login(site, &login, named.access).map_err(|failure| {
+        let rights = self.door.try_login(site, &login, agreed.access).map_err(|failure| {
             tracing::info!(%site, %failure, "a login offered at pairing does not work");
             Refused {
                 reason: PairRefusal::LoginFailed,
@@ -243,19 +262,18 @@ impl Exchange {
         let new = NewPairing {
             site,
             integrator: IntegratorId(self.caller.peer.id),
-            name: named.integrator_name.trim(),
+            name: &agreed.integrator_name,
             root_spki: &self.caller.peer.root_spki,
-            access: named.access,
+            access: agreed.access,
             login: &login,
             rights: &rights,
         };
-        if !self.door.pair(&new, named.code.name()).map_err(unwritten)? {
-            let how = "The code was used before. Each code pairs once: ask the practice for a new one.";
-            return refuse(PairRefusal::UsedCode, how);
+        if !self.door.pair(&new, agreed.ticket()).map_err(unwritten)? {
+            return Err(agreed.used());
         }
         Ok(pair_reply::Step::Done(proto::PairDone {
             facts: self.door.facts(site).map(|facts| link_api::convert::facts_to_proto(&facts)),
-            read_only: named.access == Access::ReadOnly,
+            read_only: agreed.access == Access::ReadOnly,
             writes: writes_to_proto(rights.writes).into(),
         }))
     }

@@ -102,7 +102,7 @@ async fn hello(
     let opened = link_api::client::open(tls, Tuning::for_strangers()).await;
     let (mut client, _channel, connection) = opened.map_err(|error| broke("the inner session", &error))?;
     tokio::select! {
-        answered = client.hello(HelloRequest { version: VERSION }) => match answered {
+        answered = client.hello(HelloRequest { version: VERSION, ..HelloRequest::default() }) => match answered {
             Ok(answer) if answer.get_ref().paired => Err("a stranger was let in".to_owned()),
             Ok(_) => Ok(()),
             Err(status) => Err(format!("the site refused the session ({:?})", status.code())),

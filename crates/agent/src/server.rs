@@ -1,11 +1,12 @@
 //! The inner contract, answered: each call finds who is at the other end of its session.
 
 use crate::{
-    door::{Door, Reach, Refused, Replaced, Request as DoorRequest, writes_to_proto},
+    door::{self, Door, Reach, Refused, Replaced, Request as DoorRequest, writes_to_proto},
     executor::{Executor, Order},
     health::{Lane, LaneHealth},
     jobs::{self, Jobs, Read},
     pairing::{self, Exchange, Presence},
+    receipts::{self, Wanted},
     store::StoreError,
     untold::{bare, strip},
 };
@@ -65,27 +66,63 @@ impl Link for Server {
         if request.get_ref().version < VERSION {
             return Err(Status::failed_precondition("this gateway is too old for this site: update it"));
         }
-        let door = self.door.clone();
-        // The first sight of a new certificate is written down.
-        blocking(move || {
+        if let Some(held) = self.door.held() {
+            // No answer that says who is paired: a gateway must not conclude from a copy that it is not.
+            return Err(Status::unavailable(door::words(held)));
+        }
+        let (door, site) = (self.door.clone(), caller.site);
+        let environment = self.sites.get(&caller.site).map(|own| own.environment.clone()).unwrap_or_default();
+        let papers = request.into_inner();
+        // The first sight of a new certificate is written down, and so are papers that are news.
+        let mut reply = blocking(move || {
+            let taken = [
+                door.take_approvals(&caller.peer, caller.site, &environment, &papers.approvals),
+                door.take_revocations(&caller.peer, caller.site, &papers.revocations),
+            ];
+            // It is shown again in the next session.
+            for error in taken.into_iter().filter_map(Result::err) {
+                tracing::error!(%error, "what a gateway showed can't be kept");
+            }
             let checked = door.check(&caller.peer, caller.site);
             let facts = checked.is_ok().then(|| door.facts(caller.site)).flatten();
             let facts = facts.map(|facts| convert::facts_to_proto(&facts));
             let refusal = checked.as_ref().err().map_or(0, |refused| refused.refusal.into());
-            Ok(Response::new(HelloReply { version: VERSION, paired: checked.is_ok(), facts, refusal }))
+            Ok(HelloReply {
+                version: VERSION,
+                paired: checked.is_ok(),
+                facts,
+                refusal,
+                epoch: door.epoch(),
+                ..HelloReply::default()
+            })
         })
-        .await
+        .await?;
+        if reply.paired {
+            reply.audit = receipts::head(self.door.clone(), site).await;
+        }
+        Ok(Response::new(reply))
     }
 
     async fn run(&self, request: Request<RunRequest>) -> Result<Response<Events>, Status> {
         let caller = caller(&request)?;
+        let asks = request.get_ref().receipt;
         let (wanted, order) = read(request.into_inner())?;
-        let mut rest = match self.door.enter(&caller.peer, caller.site, wanted) {
+        let receipt =
+            asks.then(|| Wanted { door: self.door.clone(), caller: caller.clone(), query: wanted.query });
+        let rest = match self.door.enter(&caller.peer, caller.site, wanted) {
             Ok(admission) => self.executor.start(admission, order),
             Err(refused) => {
-                let only = RunEvent { ended: Some(refused.ended()), ..RunEvent::default() };
+                let mut ended = refused.ended();
+                if let Some(receipt) = &receipt {
+                    receipt.add_to(&mut ended).await;
+                }
+                let only = RunEvent { ended: Some(ended), ..RunEvent::default() };
                 return Ok(Response::new(Events { first: Some(only), rest: None }));
             }
+        };
+        let mut rest = match receipt {
+            Some(receipt) => receipt.follow(rest),
+            None => rest,
         };
         // With the first message at hand, head, rows and trailers of a small answer leave together.
         let first = rest.recv().await;
@@ -106,6 +143,16 @@ impl Link for Server {
             Ok(Response::new(OutcomeReply { ended }))
         })
         .await
+    }
+
+    async fn receipt(
+        &self,
+        request: Request<proto::ReceiptRequest>,
+    ) -> Result<Response<proto::ReceiptReply>, Status> {
+        let caller = caller(&request)?;
+        let query = convert::query_id(&request.get_ref().query_id).map_err(invalid)?;
+        let door = self.door.clone();
+        blocking(move || receipts::answer(&door, &caller, query).map(Response::new)).await
     }
 
     async fn pair(

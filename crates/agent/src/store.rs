@@ -1,12 +1,21 @@
 //! What the site keeps: one SQLite file, `link.db`. Every commit is on disk before it returns.
 
+mod approvals;
+mod carried;
+mod chain;
 mod codes;
 mod consents;
+mod cut;
 mod events;
 mod forgotten;
+mod instances;
 mod jobs;
+mod kit;
 mod ledger;
+mod measured;
 mod pairings;
+mod requests;
+mod reseal;
 mod said;
 mod schedules;
 mod schema;
@@ -14,25 +23,38 @@ mod seal;
 #[cfg(test)]
 mod seal_tests;
 mod sites;
+mod standing;
+#[cfg(test)]
+mod standing_sim;
 mod trail;
 
+pub use approvals::ApprovalRecord;
+pub(crate) use carried::{Marks, Table, changed, put as put_carried};
+pub(crate) use chain::{End, Entry as ChainEntry, Place};
 pub use codes::{CodeRecord, NewCode};
 pub(crate) use codes::{CodeState, TRIES as CODE_TRIES};
 pub(crate) use consents::{Kept as KeptUse, Who};
+pub(crate) use cut::{CutRecord, Texts, Walk};
 pub(crate) use events::{EventRow, JournalHead, Moment, NewEvent};
 pub use forgotten::Forgotten;
 pub(crate) use forgotten::forget;
+pub(crate) use instances::KeptWord;
 #[cfg(test)]
 pub(crate) use jobs::event_of;
-pub(crate) use jobs::{Cancelled, Job, JobLimits, NewJob, Page, Submitted, View, unkept};
+pub(crate) use jobs::{Cancelled, Job, JobLimits, NewJob, Page, Submitted, View, forget_results, unkept};
+pub(crate) use kit::KitRecord;
 pub(crate) use ledger::{Finished, Known, LedgerKey, Started};
-pub(crate) use pairings::NewPairing;
+pub(crate) use pairings::{By, NewPairing, Ticket};
 pub use pairings::{PairingRecord, RightsRecord};
+pub(crate) use requests::AskedToPair;
+pub use requests::{PairingRequest, RequestState};
+pub(crate) use reseal::{is_sealed_with, reseal};
 pub(crate) use said::Said;
 pub(crate) use schedules::{Kept, RunEnd, ScheduleRow};
 pub use seal::{Sealed, sealed};
-pub use trail::AuditParameter;
-pub use trail::AuditRow;
+pub use standing::{StopReason, Stopped};
+pub(crate) use standing::{confirmed, largest_epoch, next_generation};
+pub use trail::{AuditFilter, AuditParameter, AuditRow};
 pub(crate) use trail::{AuditLine, Happened};
 
 use crate::protect::{Protector, SealError, Whence};
@@ -148,7 +170,6 @@ impl Store {
     /// When it can't be made durable: then the number must not be used.
     pub fn raise(&self, counter: Counter, floor: i64) -> Result<u64, StoreError> {
         let name = match counter {
-            Counter::Epoch => "epoch",
             Counter::Serial => "serial",
         };
         let value: i64 = self.transaction(|t| {
@@ -172,6 +193,14 @@ impl Store {
         let answer = work(&transaction)?;
         transaction.commit()?;
         Ok(answer)
+    }
+
+    /// Runs `work` on the file as it is at one moment, and changes nothing.
+    pub(crate) fn reading<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        work(&self.lock().transaction_with_behavior(TransactionBehavior::Deferred)?)
     }
 
     /// Takes what was just erased out of the write-ahead log and out of the file below it. Where somebody else reads the file it
@@ -227,8 +256,6 @@ impl Store {
 /// A persisted counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
-    /// Starts of this Link.
-    Epoch,
     /// Operational certificates issued.
     Serial,
 }
@@ -258,9 +285,9 @@ pub(crate) mod tests {
     #[test]
     fn counters_rise_over_restarts() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(store(folder.path()).raise(Counter::Epoch, 0).unwrap(), 1);
+        assert_eq!(store(folder.path()).raise(Counter::Serial, 0).unwrap(), 1);
         let again = store(folder.path());
-        assert_eq!(again.raise(Counter::Epoch, 0).unwrap(), 2);
+        assert_eq!(again.raise(Counter::Serial, 0).unwrap(), 2);
         assert_eq!(again.raise(Counter::Serial, 7).unwrap(), 7);
     }
 

@@ -89,6 +89,10 @@ pub(crate) struct FakeEngine {
     pub(crate) value: AtomicI64,
     /// What reached the database, by text, with its access; shared by all that stand for one database.
     pub(crate) log: Arc<Mutex<Vec<(String, Access)>>>,
+    /// Keys of the vendor in the site's PMS file; count from the next start on.
+    pub(crate) vendor_keys: Mutex<Vec<Vec<u8>>>,
+    /// Which software it is of; none: Best Practice.
+    pub(crate) pms: Mutex<Option<Pms>>,
     /// Its process has been killed: what still runs reaches nothing.
     pub(crate) dead: AtomicBool,
     gate: Arc<Gate>,
@@ -516,13 +520,15 @@ pub(crate) fn open(
 }
 
 pub(crate) fn setup(engine: &Arc<FakeEngine>, pms_id: Option<&str>) -> SiteSetup {
+    let mut file = PmsFile::parse("test.toml", PMS).unwrap();
+    file.approval_keys.clone_from(&engine.vendor_keys.lock().unwrap());
     SiteSetup {
         key: Some("BestPractice".to_owned()),
-        pms: Pms::BestPractice,
+        pms: engine.pms.lock().unwrap().unwrap_or(Pms::BestPractice),
         pms_id: pms_id.map(str::to_owned),
         practice_name: Some("Test Clinic".to_owned()),
         pms_version: Some("1".to_owned()),
-        file: Arc::new(PmsFile::parse("test.toml", PMS).unwrap()),
+        file: Arc::new(file),
         engine: Arc::new(Shared(engine.clone())),
         patience: Duration::ZERO,
     }

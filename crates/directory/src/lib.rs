@@ -15,6 +15,9 @@
 //! A start of the cloud finds no site online: those that were are counted as broken at the last moment at which the
 //! previous run is known to have been alive.
 
+mod authority;
+#[cfg(test)]
+mod authority_tests;
 mod claim;
 mod integrators;
 mod presence;
@@ -22,15 +25,18 @@ mod registry;
 mod schema;
 mod sites;
 mod text;
+mod witnesses;
 
 #[cfg(test)]
 mod tests;
 
+pub use authority::{Act, Authority, AuthorityError, Change};
 pub use claim::{Claim, Refused};
 pub use integrators::Integrator;
 pub use presence::Departure;
 pub use sites::Site;
 pub use text::clean;
+pub use witnesses::{Witness, Witnessed};
 
 use model::{Clock, IntegratorId};
 use rusqlite::Connection;

@@ -1,9 +1,12 @@
 //! The relay's questions, answered from the directory. Faults are logged here and are told from every answer.
 
-use crate::{Claim, Departure, Directory, Refused, Site};
+use crate::{Claim, Departure, Directory, Refused, Site, Witnessed};
 use model::{IntegratorId, LinkId, Pms, SiteId};
 use relay::{Fault, JoinRefused, Registry};
-use tunnel::{CloseKind, head::SiteRecord};
+use tunnel::{
+    AuditHead, CloseKind,
+    head::{AuthorityChange, SiteRecord},
+};
 
 impl Registry for Directory {
     fn admit_gateway(&self, integrator: IntegratorId) -> Result<bool, Fault> {
@@ -17,7 +20,12 @@ impl Registry for Directory {
         let claim = |c: &relay::Claim| Claim { site: c.site, epoch: c.epoch, facts: c.facts.clone() };
         let claims: Vec<_> = claims.iter().map(claim).collect();
         self.join(link, &claims).map_err(|refused| match &refused {
-            Refused::Doubled { .. } => JoinRefused::Doubled(refused.to_string()),
+            Refused::Doubled { epoch, .. } => {
+                JoinRefused::Doubled { epoch: *epoch, why: refused.to_string() }
+            }
+            Refused::OlderEpoch { stored, .. } => {
+                JoinRefused::Older { epoch: *stored, why: refused.to_string() }
+            }
             Refused::Failed(error) => {
                 tracing::error!(%error, %link, "the directory can't take a Link's claims");
                 JoinRefused::Failed
@@ -36,12 +44,26 @@ impl Registry for Directory {
         }
     }
 
+    fn witnessed(&self, AuditHead { site, number, chain }: AuditHead) {
+        match self.witness(site, number, &chain.0) {
+            Ok(Witnessed::New | Witnessed::Known) => {}
+            Ok(Witnessed::Contradicts(before)) => tracing::error!(
+                %site, number, before = before.number, told_at = %before.at.to_rfc3339(),
+                "a site's audit does not go on from where it ended before: it was restored, cut or rewritten. Both ends are kept: see \
+                 `halo-cloud witnesses`, and tell the practice"
+            ),
+            Err(error) => {
+                tracing::error!(%error, %site, "the directory can't note where a site's audit ends")
+            }
+        }
+    }
+
     fn find(&self, pms: Pms, pms_id: &str) -> Result<Vec<SiteRecord>, Fault> {
         let found = Directory::find(self, pms, pms_id).map_err(|error| {
             tracing::error!(%error, "the directory can't find sites");
             Fault
         })?;
-        Ok(found.into_iter().map(record).collect())
+        found.into_iter().map(|site| self.record(site)).collect()
     }
 
     fn look(&self, site: SiteId) -> Result<Option<SiteRecord>, Fault> {
@@ -49,12 +71,25 @@ impl Registry for Directory {
             tracing::error!(%error, %site, "the directory can't look a site up");
             Fault
         })?;
-        Ok(found.map(record))
+        found.map(|site| self.record(site)).transpose()
+    }
+}
+
+impl Directory {
+    fn record(&self, site: Site) -> Result<SiteRecord, Fault> {
+        let change = self.change_of(&site).map_err(|error| {
+            tracing::error!(%error, site = %site.site, "the directory can't tell what is to change");
+            Fault
+        })?;
+        let change =
+            change.map(|change| AuthorityChange { to: change.to, ready_at: change.ready_at.to_rfc3339() });
+        Ok(SiteRecord { authority_change: change, ..record(site) })
     }
 }
 
 fn record(site: Site) -> SiteRecord {
     SiteRecord {
+        authority_change: None,
         site: site.site,
         link: Some(site.link),
         facts: site.facts,

@@ -6,7 +6,8 @@ use std::{path::Path, time::Duration};
 
 /// Step `n` takes the file from version `n` to `n + 1`. Steps are only ever added, and each leaves a file that the
 /// previous program can still use.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 3] = [
+    "
     CREATE TABLE integrators (
         id          BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
         name        TEXT    NOT NULL,
@@ -37,7 +38,47 @@ const STEPS: [&str; 1] = ["
         one      INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
         alive_at INTEGER NOT NULL
     ) STRICT;
-"];
+",
+    "
+    -- Where audits ended. `kept`: it contradicts another one, and stays.
+    CREATE TABLE witnesses (
+        site    BLOB    NOT NULL CHECK (length(site) = 16),
+        number  INTEGER NOT NULL,
+        chain   BLOB    NOT NULL CHECK (length(chain) = 32),
+        at      INTEGER NOT NULL,
+        back_at INTEGER,
+        kept    INTEGER NOT NULL,
+        PRIMARY KEY (site, number, chain)
+    ) STRICT, WITHOUT ROWID;
+",
+    "
+    -- Another site is to be authoritative for a practice; nobody could prove that the present one wants it.
+    CREATE TABLE IF NOT EXISTS authority_change (
+        pms      TEXT    NOT NULL,
+        pms_id   TEXT    NOT NULL,
+        to_site  BLOB    NOT NULL CHECK (length(to_site) = 16),
+        begun_at INTEGER NOT NULL,
+        ready_at INTEGER NOT NULL,
+        PRIMARY KEY (pms, pms_id)
+    ) STRICT, WITHOUT ROWID;
+    -- Every act, for good.
+    CREATE TABLE IF NOT EXISTS authority_act (
+        id        INTEGER PRIMARY KEY,
+        at        INTEGER NOT NULL,
+        what      TEXT    NOT NULL,
+        pms       TEXT    NOT NULL,
+        pms_id    TEXT    NOT NULL,
+        from_site BLOB,
+        to_site   BLOB    NOT NULL
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS authority_act_by_practice ON authority_act (pms, pms_id);
+    -- The newest statement of each site that was taken: none is taken twice.
+    CREATE TABLE IF NOT EXISTS authority_statement (
+        site BLOB    NOT NULL PRIMARY KEY CHECK (length(site) = 16),
+        at   INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// How long to wait for another process's write.
 const BUSY: Duration = Duration::from_secs(2);

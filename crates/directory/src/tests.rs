@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 const START: i64 = 1_770_000_000_000;
 
 #[derive(Default)]
-struct Hands(AtomicI64);
+pub(crate) struct Hands(AtomicI64);
 
 impl Hands {
-    fn forward(&self, seconds: i64) {
+    pub(crate) fn forward(&self, seconds: i64) {
         self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 }
@@ -24,14 +24,14 @@ impl Clock for Hands {
     }
 }
 
-struct World {
-    clock: Arc<Hands>,
+pub(crate) struct World {
+    pub(crate) clock: Arc<Hands>,
     folder: tempfile::TempDir,
-    directory: Directory,
+    pub(crate) directory: Directory,
 }
 
 impl World {
-    fn new() -> World {
+    pub(crate) fn new() -> World {
         let clock = Arc::new(Hands::default());
         let folder = tempfile::tempdir().unwrap();
         let directory = Directory::open(&folder.path().join("directory.db"), clock.clone()).unwrap();
@@ -40,7 +40,7 @@ impl World {
     }
 
     /// A second process with the same file.
-    fn beside(&self) -> Directory {
+    pub(crate) fn beside(&self) -> Directory {
         Directory::open(&self.folder.path().join("directory.db"), self.clock.clone()).unwrap()
     }
 
@@ -53,7 +53,7 @@ impl World {
     }
 }
 
-fn site(n: u128) -> SiteId {
+pub(crate) fn site(n: u128) -> SiteId {
     SiteId(uuid::Uuid::from_u128(n))
 }
 
@@ -65,7 +65,7 @@ fn integrator() -> IntegratorId {
     IntegratorId(uuid::Uuid::from_u128(7))
 }
 
-fn claim(site: SiteId, epoch: u64, pms_id: &str) -> Claim {
+pub(crate) fn claim(site: SiteId, epoch: u64, pms_id: &str) -> Claim {
     let facts = SiteFacts {
         enriched_at: None,
         pms: Pms::BestPractice,
@@ -307,7 +307,7 @@ fn a_fault_of_the_database_is_told_to_the_relay_as_a_fault_and_as_nothing_else()
 #[test]
 fn a_file_written_by_a_newer_program_is_left_alone() {
     let w = World::new();
-    w.directory.writer().pragma_update(None, "user_version", 2).unwrap();
+    w.directory.writer().pragma_update(None, "user_version", 4).unwrap();
     let again = Directory::open(&w.folder.path().join("directory.db"), w.clock.clone());
-    assert!(matches!(again, Err(DirectoryError::Newer { found: 2, known: 1 })));
+    assert!(matches!(again, Err(DirectoryError::Newer { found: 4, known: 3 })));
 }

@@ -4,6 +4,7 @@ mod config;
 mod lanes;
 mod network;
 mod protection;
+mod recovery;
 mod requirements;
 mod service;
 mod sites;
@@ -18,10 +19,13 @@ pub(crate) type Check = fn(&Seen) -> Vec<Finding>;
 
 /// All of them, grouped; the practice's own three first.
 pub(crate) const ALL: &[(&str, &[Check])] = &[
-    ("The three checks", &[service::runs, service::up_to_date, service::has_its_id]),
-    ("Settings and files", &[config::reads, config::environment, config::files]),
+    ("The three checks", &[service::runs, recovery::serves, service::up_to_date, service::has_its_id]),
+    ("Settings and files", &[config::reads, config::environment, config::files, recovery::kit]),
     ("This server", &[requirements::met, service::signed, protection::exclusions]),
-    ("Halo Cloud", &[network::reached, network::inspected, network::clock, network::joined]),
+    (
+        "Halo Cloud",
+        &[network::reached, network::inspected, network::clock, network::joined, recovery::replaced],
+    ),
     ("Databases", &[sites::whole_way, lanes::answer, sites::databases]),
 ];
 

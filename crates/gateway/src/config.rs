@@ -6,6 +6,7 @@ mod limits;
 use crate::{
     desktop::DesktopSettings,
     gateway::{Limits, Login},
+    papers::REVOCATIONS,
 };
 use model::{Hidden, Pms};
 use serde::Deserialize;
@@ -52,6 +53,12 @@ pub struct Config {
     pub limits: Limits,
     /// What desktop applications may.
     pub desktop: DesktopSettings,
+    /// The PMS vendors' approvals of this integrator: files, or folders whose `*.approval` are.
+    pub approvals: Vec<PathBuf>,
+    /// The integrator's word about gateways that count no more. Default: in the data folder.
+    pub revocations: PathBuf,
+    /// This gateway's key and certificate, where the integrator's root is not on this machine: PEM, from `halo-gateway issue`.
+    pub certificate: Option<PathBuf>,
     /// Which addresses notifications may go to, beside public ones over HTTPS.
     pub webhook_policy: Policy,
     /// Certificates to trust for them beside the system's, PEM.
@@ -71,6 +78,10 @@ struct File {
     environment: String,
     #[serde(default)]
     hosted: bool,
+    #[serde(default)]
+    approvals: Vec<PathBuf>,
+    revocations: Option<PathBuf>,
+    certificate: Option<PathBuf>,
     cloud: Cloud,
     #[serde(default)]
     logins: HashMap<String, FileLogin>,
@@ -151,10 +162,14 @@ impl Config {
         };
         let desktop = file.desktop.read()?;
         let limits = file.limits.read(file.desktop.rate()?)?;
+        let data = folder.join(file.data);
         Ok(Config {
+            approvals: file.approvals.iter().map(|path| folder.join(path)).collect(),
+            revocations: file.revocations.map_or_else(|| data.join(REVOCATIONS), |path| folder.join(path)),
+            certificate: file.certificate.map(|path| folder.join(path)),
             listen: file.listen,
             allow_plain_http: file.allow_plain_http,
-            data: folder.join(file.data),
+            data,
             integrator_name: file.integrator_name,
             environment: file.environment,
             hosted: file.hosted,
@@ -209,6 +224,20 @@ mod tests {
         assert_eq!(config.data, folder.path().join("data"));
         assert_eq!(config.logins[&Pms::BestPractice].password.reveal(), "secret word");
         assert!(!format!("{config:?}").contains("secret word"));
+    }
+
+    #[test]
+    fn papers_are_looked_for_beside_the_file() {
+        let small = SMALL.replace("password_file = \"pw\"", "password = \"x\"");
+        let folder = Path::new("/etc/halo");
+        let plain = Config::parse(&small, folder).unwrap();
+        assert!(plain.approvals.is_empty() && plain.certificate.is_none());
+        assert_eq!(plain.revocations, plain.data.join(REVOCATIONS));
+        let all = "approvals = ['mine', '/srv/b.approval']\ncertificate = 'two.pem'\nrevocations = 'shared/revoked'\n";
+        let config = Config::parse(&format!("{all}{small}"), folder).unwrap();
+        assert_eq!(config.approvals, [Path::new("/etc/halo/mine"), Path::new("/srv/b.approval")]);
+        assert_eq!(config.certificate.as_deref(), Some(Path::new("/etc/halo/two.pem")));
+        assert_eq!(config.revocations, Path::new("/etc/halo/shared/revoked"));
     }
 
     #[test]

@@ -8,10 +8,12 @@ use crate::{
     keys::Keys,
     liveness::Liveness,
     mirror::Mirror,
+    papers::Papers,
     rate::{Limiter, Rate},
-    session::{Lane, Sessions},
+    session::{Lane, Sessions, Showing},
     store::{Store, StoreError},
     webhooks::{self, WebhookSettings},
+    witness::{self, Witnesses},
 };
 use link_api::Tuning;
 use model::{Clock, Hidden, IntegratorId, Pms, SiteId, limit};
@@ -132,6 +134,8 @@ pub struct Options {
     pub webhooks: WebhookSettings,
     /// What desktop applications may.
     pub desktop: DesktopSettings,
+    /// What sites are shown.
+    pub papers: Papers,
 }
 
 /// One gateway. Handlers share it.
@@ -149,7 +153,9 @@ pub struct Gateway {
     pub(crate) mirror: Mirror,
     pub(crate) jobs: Jobs,
     pub(crate) sessions: Sessions,
+    pub(crate) papers: Arc<Papers>,
     pub(crate) liveness: Liveness,
+    pub(crate) witnesses: Arc<Witnesses>,
     pub(crate) budget: Budget,
     pub(crate) under_way: UnderWay,
     pub(crate) webhooks: Arc<Webhooks>,
@@ -179,10 +185,15 @@ impl Gateway {
             cloud,
             webhooks,
             desktop,
+            papers,
         } = options;
+        let papers = Arc::new(papers);
         let store = Arc::new(Store::open(data)?);
         let peer = own.peer().clone();
-        let sessions = Sessions::new(Arc::clone(&cloud), own, Arc::clone(&store), Arc::clone(&clock), tuning);
+        let witnesses = Witnesses::open(Arc::clone(&store), Arc::clone(&clock))?;
+        let kept = (Arc::clone(&store), Arc::clone(&witnesses));
+        let showing = Showing { papers: Arc::clone(&papers), environment: environment.clone() };
+        let sessions = Sessions::new(Arc::clone(&cloud), own, kept, Arc::clone(&clock), tuning, showing);
         let jobs = Jobs::open(data, Arc::clone(&clock))?;
         let [fresh, within] = [limits.proof_ms, limits.probe_ms].map(Duration::from_millis);
         let liveness = Liveness::new(sessions.clone(), Arc::clone(&clock), fresh, within);
@@ -199,7 +210,9 @@ impl Gateway {
             mirror: Mirror::open(data, Arc::clone(&clock))?,
             jobs,
             sessions,
+            papers,
             liveness,
+            witnesses,
             budget: Budget::new(limits.answer_memory_bytes),
             under_way: UnderWay::default(),
             webhooks: Arc::new(webhooks::open(data, webhooks, Arc::clone(&clock))?),
@@ -283,8 +296,14 @@ impl Gateway {
                     self.liveness.prove_soon(site);
                 }
             }
+            let witnesses = Arc::clone(&self.witnesses);
+            let _ = tokio::task::spawn_blocking(move || witnesses.flush()).await;
             if round % 20 == 0 {
                 self.jobs.sweep().await;
+            }
+            if round % 20 == 10 {
+                let gateway = Arc::clone(&self);
+                tokio::spawn(async move { witness::ask_around(&gateway).await });
             }
             if round % 120 == 119 {
                 // Of many sites it takes minutes, one after the other; nothing else waits for that.
@@ -297,6 +316,7 @@ impl Gateway {
     /// Ends what runs in the background: nothing is handed over or asked for any longer. What was under way is taken up by
     /// the next life of this process.
     pub fn stop(&self) {
+        self.witnesses.flush();
         self.stopping.send_replace(true);
     }
 

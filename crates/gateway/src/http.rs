@@ -13,8 +13,10 @@ mod newest;
 mod once;
 mod page;
 mod pair_site;
+mod pair_without_code;
 mod pairing;
 mod query;
+mod receipt;
 mod registered;
 mod request;
 mod revocations;
@@ -75,6 +77,7 @@ fn queries() -> Router<Arc<Gateway>> {
         .route("/registered/{queryId}", get(registered::look).delete(registered::cancel))
         .route("/registered/{queryId}/results", get(newest::handle))
         .route("/{queryId}", get(query::handle).delete(cancel::handle))
+        .route("/{queryId}/receipt", get(receipt::handle))
         .route("/{queryId}/results", get(whole::handle))
         .route("/{queryId}/results/{pageNumber}", get(page::handle))
         .route("/{queryId}/results/{pageNumber}/stream", get(page::stream))

@@ -2,7 +2,7 @@
 //!
 //! `query` first, `columns`, `row` per row, `end` last. A stream without `end` was cut.
 
-use crate::{answer, mirror::Record, verdict::Verdict};
+use crate::{answer, mirror::Record, receipts::Told, verdict::Verdict};
 use bytes::Bytes;
 use futures::{Stream, stream};
 use link_api::proto;
@@ -56,8 +56,8 @@ pub(crate) fn columns(columns: &proto::Columns) -> String {
     format!("{}\n", json!({ "columns": list }))
 }
 
-/// `{"end":{…}}`: how it ended, in the words of the published answer, and what is known of its effect.
-pub(crate) fn end(record: &Record, verdict: &Verdict, outputs: &[proto::Parameter]) -> Bytes {
+/// `{"end":{…}}`: how it ended, in the words of the published answer, what is known of its effect, and the site's receipt.
+pub(crate) fn end(record: &Record, verdict: &Verdict, outputs: &[proto::Parameter], receipt: &Told) -> Bytes {
     let mut end = Map::new();
     end.insert("status".into(), record.status.name().into());
     match record.mode {
@@ -82,5 +82,6 @@ pub(crate) fn end(record: &Record, verdict: &Verdict, outputs: &[proto::Paramete
     }
     end.insert("effect".into(), json!(record.effect));
     end.insert("completedAt".into(), answer::time(record.updated));
+    receipt.add_to(&mut end);
     format!("{}\n", json!({ "end": end })).into()
 }

@@ -174,6 +174,7 @@ fn unopened(error: &OpenError) -> Proof {
         OpenError::Cloud(CloudError::Unreachable | CloudError::UnknownSite | CloudError::NotEntitled)
         | OpenError::NoAnswer(_)
         | OpenError::NotTheSite(_)
+        | OpenError::Stale
         | OpenError::Version(_) => Proof::Unusable,
     }
 }

@@ -1,5 +1,7 @@
 //! Pairing, the gateway's side: the site proves first that it knows the code; the login goes last.
 
+pub(crate) mod without_code;
+
 use crate::{
     gateway::{Gateway, Login},
     session::{OpenError, Session, call},
@@ -7,7 +9,7 @@ use crate::{
 };
 use futures::stream;
 use link_api::{Streaming, convert, proto};
-use model::{SiteFacts, SiteId};
+use model::{Pms, SiteFacts, SiteId};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use trust::pairing::{self, Code, Role, Transcript};
@@ -51,6 +53,40 @@ pub(crate) enum PairError {
         "Login failed: the practice's database refused this integrator's login, or could not be asked. The code was not used up."
     )]
     LoginFailed,
+    #[error(
+        "The practice lets in only integrators that the vendor of its practice software has approved, and this gateway has no approval for \
+         that software. Ask the vendor for one, have whoever runs the gateway put its file where `approvals` says, and pair again."
+    )]
+    NoApproval,
+    #[error(
+        "The practice did not take the PMS vendor's approval that this gateway has: it has expired, was replaced by a newer one, is for \
+         another environment, or another vendor signed it. `halo vendor show` prints what it says. Ask the vendor for another one, and pair \
+         again."
+    )]
+    ApprovalRefused,
+    #[error(
+        "The integrator has revoked this gateway's certificate, or the practice has shut this gateway out. Pair with another of the \
+         integrator's gateways, or issue this one a new certificate."
+    )]
+    RevokedInstance,
+    #[error("The practice has to let this integrator in first.")]
+    Waiting,
+    #[error(
+        "The practice has said no to this integrator. Ask it why: it can change its mind with `HaloLinkUtility pairing approve` at its server, \
+         or make a pairing code."
+    )]
+    Denied,
+    #[error(
+        "As many integrators ask this practice to be let in as its site keeps, and it has decided on none of them yet. Ask the practice to look at \
+         `HaloLinkUtility pairing list`, or for a pairing code."
+    )]
+    TooManyRequests,
+    #[error("This site pairs with a code only. Ask the practice for one and send it as `pairingCode`.")]
+    CodeNeeded,
+    #[error(
+        "The site's Halo Link is from before there was pairing without a code. The practice must update it, or make a pairing code."
+    )]
+    OldSite,
     #[error("The site could not be reached. The code was not used up: try again when the site is online.")]
     Unreachable,
     #[error(
@@ -81,6 +117,14 @@ impl PairError {
     }
 }
 
+/// What the caller is told of a refused approval: whether there was one.
+pub(crate) fn told(gateway: &Gateway, pms: Pms, error: PairError) -> PairError {
+    match error {
+        PairError::ApprovalRefused if approval(gateway, pms).is_empty() => PairError::NoApproval,
+        error => error,
+    }
+}
+
 /// A site that has proved to know the code.
 pub(crate) struct Proven {
     site: SiteId,
@@ -90,7 +134,12 @@ pub(crate) struct Proven {
 
 /// Opens a session and has the site prove that it knows the code. Nothing that fails here says anything of the code:
 /// whoever answered may be anybody.
-pub(crate) async fn meet(gateway: &Gateway, site: SiteId, code: &Code) -> Result<Proven, PairError> {
+pub(crate) async fn meet(
+    gateway: &Gateway,
+    site: SiteId,
+    pms: Pms,
+    code: &Code,
+) -> Result<Proven, PairError> {
     let session = gateway.sessions.open_apart(site).await.map_err(|error| {
         tracing::info!(%site, %error, "a site could not be reached for pairing");
         match error {
@@ -104,12 +153,22 @@ pub(crate) async fn meet(gateway: &Gateway, site: SiteId, code: &Code) -> Result
         environment: gateway.environment.clone(),
         code_name: code.name().to_owned(),
         integrator_name: gateway.integrator_name.clone(),
+        approval: approval(gateway, pms),
+        without_code: false,
     }))
     .await?;
     let proof = match talk.hear().await {
         Ok(proto::pair_reply::Step::Proof(proof)) => proof,
-        // A login that it was never given.
-        Ok(_) | Err(PairError::LoginFailed) => return Err(PairError::Protocol),
+        // A login that it was never given, an approval that it looks at once the code is proved, what belongs to pairing without one.
+        Ok(_)
+        | Err(
+            PairError::LoginFailed
+            | PairError::ApprovalRefused
+            | PairError::Waiting
+            | PairError::Denied
+            | PairError::TooManyRequests
+            | PairError::CodeNeeded,
+        ) => return Err(PairError::Protocol),
         Err(error) => return Err(error),
     };
     if !pairing::check(code, Role::Site, &transcript(gateway, &session, code), &proof.mac) {
@@ -137,6 +196,11 @@ pub(crate) async fn finish(
     }))
     .await?;
     let proto::pair_reply::Step::Done(done) = talk.hear().await? else { return Err(PairError::Protocol) };
+    stored(gateway, site, done)
+}
+
+/// The site has let us in.
+fn stored(gateway: &Gateway, site: SiteId, done: proto::PairDone) -> Result<Option<SiteFacts>, PairError> {
     gateway.sessions.forget(site);
     let paired = Paired { read_only: done.read_only };
     gateway.store.set_paired(site, paired, gateway.clock.now()).map_err(|error| {
@@ -145,6 +209,12 @@ pub(crate) async fn finish(
     })?;
     tracing::info!(%site, read_only = done.read_only, "paired");
     Ok(done.facts.and_then(|facts| convert::facts_from_proto(facts).ok()))
+}
+
+/// The PMS vendor's, for a software; empty when there is none.
+fn approval(gateway: &Gateway, pms: Pms) -> Vec<u8> {
+    let held = gateway.papers.approval(pms, &gateway.environment, gateway.clock.now());
+    held.map(|signed| signed.to_bytes()).unwrap_or_default()
 }
 
 fn transcript<'a>(gateway: &'a Gateway, session: &'a Session, code: &'a Code) -> Transcript<'a> {
@@ -213,6 +283,12 @@ fn refusal(reason: i32) -> PairError {
         Ok(R::OtherEnvironment) => PairError::OtherEnvironment,
         Ok(R::UnsupportedVersion) => PairError::OtherVersion,
         Ok(R::LoginFailed) => PairError::LoginFailed,
+        Ok(R::NotApproved) => PairError::ApprovalRefused,
+        Ok(R::RevokedInstance) => PairError::RevokedInstance,
+        Ok(R::Waiting) => PairError::Waiting,
+        Ok(R::Denied) => PairError::Denied,
+        Ok(R::TooManyRequests) => PairError::TooManyRequests,
+        Ok(R::CodeNeeded) => PairError::CodeNeeded,
         Ok(R::Protocol | R::Unspecified) | Err(_) => PairError::Protocol,
     }
 }

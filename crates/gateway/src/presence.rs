@@ -2,8 +2,10 @@
 
 use crate::gateway::Gateway;
 use futures::StreamExt;
-use model::{Availability, SiteId};
+use model::{Availability, SiteId, Timestamp};
 use std::{sync::Arc, time::Duration};
+use tunnel::head::AuthorityChange;
+use webhook::Event;
 
 /// Between two rounds. A site that is gone twice in a row is told of.
 const EVERY: Duration = Duration::from_secs(60);
@@ -31,11 +33,28 @@ impl Gateway {
 
     async fn look_at(&self, site: SiteId) {
         let Ok(Some(record)) = self.cloud.look(site).await else { return };
+        if let Some(change) = &record.authority_change {
+            self.tell_of_change(site, change).await;
+        }
         let Some(found) = self.found(&record).await else { return };
         let online = found == Availability::Online;
         match self.webhooks.saw_site(site, online).await {
             Ok(true) => tracing::info!(%site, online, "a site came or went"),
             Ok(false) => {}
+            Err(error) => tracing::error!(%site, %error, "what was seen of a site can't be written"),
+        }
+    }
+
+    /// Once for each change, whatever the platform makes of it later: the event's identifier is the change's.
+    async fn tell_of_change(&self, site: SiteId, change: &AuthorityChange) {
+        // A time that is none is the platform's fault; the change is told all the same.
+        let ready_at = Timestamp::parse(&change.ready_at).unwrap_or(Timestamp(0));
+        let event = Event::of_authority(site, change.to, ready_at, self.clock.now());
+        match self.webhooks.tell(event).await {
+            Ok(0) => {}
+            Ok(_) => {
+                tracing::warn!(%site, to = %change.to, ready_at = change.ready_at, "another site is about to become authoritative");
+            }
             Err(error) => tracing::error!(%site, %error, "what was seen of a site can't be written"),
         }
     }

@@ -8,6 +8,7 @@ use crate::{
     error::ApiError,
     gateway::{Gateway, OneMore},
     mirror::{QueryStatus, Record, Running, Span},
+    receipts::{About, Told},
     session::{CallError, Lane, OpenError, Session, call},
     store::Paired,
     verdict::{End, judge},
@@ -70,6 +71,7 @@ struct Runner<'a> {
     /// When the command was handed to the session, and how long it waited at the site.
     sent: Option<Duration>,
     queued_ms: u32,
+    receipt: Told,
 }
 
 /// What to do after a failed attempt.
@@ -83,8 +85,9 @@ impl<'a> Runner<'a> {
     async fn run(gateway: &'a Gateway, job: Job, tell: oneshot::Sender<Response>) {
         let Job { command, record, running, form, read_only, room, began } = job;
         let output = Output::new(gateway, form, tell, &record);
+        let (sent, queued_ms, receipt) = (None, 0, Told::lost());
         let mut runner =
-            Runner { gateway, command, record, read_only, began, output, sent: None, queued_ms: 0 };
+            Runner { gateway, command, record, read_only, began, output, sent, queued_ms, receipt };
         let end = runner.attempts().await;
         drop(room);
         runner.finish(running, end).await;
@@ -106,6 +109,7 @@ impl<'a> Runner<'a> {
                     // The site may have seen this id: a name is used once.
                     if self.sent.is_some() {
                         id = QueryId(Uuid::new_v4());
+                        self.record.sent_as = Some(id);
                     }
                     failed = Some(over_both(failed, end));
                 }
@@ -164,6 +168,8 @@ impl<'a> Runner<'a> {
             },
             all_sets: self.output.row_form() == proto::RowForm::Lines,
             device: self.record.device.clone().map(String::from),
+            // It waits for the site's disk, which an answer that may be one row does not.
+            receipt: self.output.row_form() == proto::RowForm::Lines,
         }
     }
 
@@ -238,11 +244,22 @@ impl<'a> Runner<'a> {
             let cut = crate::cut(&error.message, MESSAGE_BYTES).len();
             error.message.truncate(cut);
         }
+        self.keep_receipt(&mut ended);
         match self.gateway.budget.reserve(answer::outputs_room(&ended.outputs)) {
             Ok(room) => self.output.keep(room),
             Err(_) => return End::NoRoom,
         }
         End::Site(Box::new(ended))
+    }
+
+    /// Checks the receipt that came with the end, where one was asked for.
+    fn keep_receipt(&mut self, ended: &mut proto::Ended) {
+        if self.output.row_form() == proto::RowForm::Lines {
+            let Record { id, site, sent_as, .. } = self.record;
+            let about = About { site, integrator: self.gateway.integrator, query: sent_as.unwrap_or(id) };
+            self.receipt = Told::of_end(self.gateway, &about, ended);
+        }
+        ended.receipt = Vec::new();
     }
 
     /// A gRPC status from which nothing follows for the command.
@@ -317,7 +334,7 @@ impl<'a> Runner<'a> {
         let phases = Phases { sent: self.sent, over, queued_ms: self.queued_ms, run_ms, sql_ms };
         phases.write(record);
         running.end(record.clone());
-        self.output.end(self.gateway, &self.record, verdict, outputs).await;
+        self.output.end(self.gateway, &self.record, verdict, outputs, &self.receipt).await;
     }
 
     /// Keeps what the site's answer says about pairing: it may have been made, changed or ended elsewhere.
@@ -450,6 +467,12 @@ pub(crate) fn no_session(gateway: &Gateway, site: model::SiteId, error: &OpenErr
         OpenError::NotTheSite(why) => {
             tracing::error!(%site, why, "whoever answered for a site could not prove to be it");
             not_ready("whoever answered could not prove to be the site, so nothing was sent to it", 60)
+        }
+        OpenError::Stale => {
+            tracing::error!(%site, "a site's key answered from a server with an older epoch than one before: a clone or an old backup");
+            let what = "an older copy of the practice's server answered in its place, so nothing was sent to it. The practice must run \
+                        `HaloLinkUtility status` at its server";
+            ApiError { code: Some("site-older-copy"), ..not_ready(what, 60) }
         }
         OpenError::Version(version) => {
             tracing::error!(%site, version, "a site's Link speaks another version of the contract");

@@ -5,5 +5,5 @@ mod open;
 mod pool;
 
 pub use call::{CallError, call};
-pub use open::{OpenError, Session};
+pub use open::{OpenError, Session, Showing};
 pub use pool::{Lane, Sessions};

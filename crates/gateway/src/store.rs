@@ -60,6 +60,11 @@ CREATE TABLE rereadings (site BLOB PRIMARY KEY, until INTEGER NOT NULL) STRICT, 
 CREATE TABLE desktop_devices (device TEXT PRIMARY KEY, revoked INTEGER NOT NULL, times INTEGER NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE kept_answers (name BLOB PRIMARY KEY, sealed BLOB NOT NULL, created INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX kept_answers_by_age ON kept_answers (created);
+", "
+CREATE TABLE audit_heads (site BLOB NOT NULL, number INTEGER NOT NULL, chain BLOB NOT NULL, head BLOB NOT NULL, seen INTEGER NOT NULL, back INTEGER,
+    kept INTEGER NOT NULL, UNIQUE (site, number, chain)) STRICT;
+CREATE TABLE pinned_sites (pms TEXT NOT NULL, pms_id TEXT NOT NULL, site BLOB NOT NULL, since INTEGER NOT NULL, PRIMARY KEY (pms, pms_id)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS site_epochs (site BLOB PRIMARY KEY, epoch INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 "];
 
 /// Opens the file with the settings that every connection needs, and brings its tables up to date.
@@ -179,6 +184,32 @@ impl Store {
         Ok(true)
     }
 
+    /// Whether a server of this epoch may be the site's present one: a lower epoch than the highest seen is a copy's. 0 is one that does not say it.
+    pub fn accept_epoch(&self, site: SiteId, epoch: u64) -> Result<bool, StoreError> {
+        if epoch == 0 {
+            return Ok(true);
+        }
+        let epoch = i64::try_from(epoch).unwrap_or(i64::MAX);
+        let connection = self.lock();
+        let kept: Option<i64> = connection
+            .query_row(
+                "INSERT INTO site_epochs VALUES (?1, ?2)
+                 ON CONFLICT (site) DO UPDATE SET epoch = ?2 WHERE epoch < ?2 RETURNING epoch",
+                params![site.as_bytes(), epoch],
+                |row| row.get(0),
+            )
+            .optional()?;
+        if kept.is_some() {
+            return Ok(true);
+        }
+        let highest: i64 = connection.query_row(
+            "SELECT epoch FROM site_epochs WHERE site = ?1",
+            params![site.as_bytes()],
+            |row| row.get(0),
+        )?;
+        Ok(epoch >= highest)
+    }
+
     /// Raises a named counter by one, or to `at_least` if that is higher, and gives the new value.
     pub fn raise(&self, counter: &str, at_least: u64) -> Result<u64, StoreError> {
         let at_least = i64::try_from(at_least).unwrap_or(i64::MAX);
@@ -229,6 +260,11 @@ mod tests {
         assert_eq!(store.raise("epoch", 100).unwrap(), 100);
         assert!(!store.accept_serial(site, 4).unwrap(), "a retired certificate");
         assert!(store.accept_serial(site, 5).unwrap());
+        assert!(store.accept_epoch(site, 7).unwrap() && store.accept_epoch(site, 7).unwrap());
+        assert!(store.accept_epoch(site, 1 << 32).unwrap(), "a new generation");
+        assert!(!store.accept_epoch(site, 8).unwrap(), "a copy from before");
+        assert!(store.accept_epoch(site, 0).unwrap(), "a site from before epochs were told");
+        assert!(store.accept_epoch(SiteId(Uuid::from_u128(8)), 1).unwrap(), "each site has its own");
         store.set_unpaired(site).unwrap();
         assert_eq!(store.paired(site), None);
     }

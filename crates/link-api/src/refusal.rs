@@ -18,7 +18,7 @@ pub struct Words {
 }
 
 /// All refusals that are the practice's own decision. The codes are part of the contract: none is ever renamed.
-pub const ALL: [(Refusal, Words); 16] = [
+pub const ALL: [(Refusal, Words); 19] = [
     (
         Refusal::SwitchedOff,
         Words {
@@ -62,6 +62,33 @@ pub const ALL: [(Refusal, Words); 16] = [
             status: 403,
             why: "The practice's consent to this integrator has expired.",
             next: "Ask the practice to renew it.",
+        },
+    ),
+    (
+        Refusal::ApprovalExpired,
+        Words {
+            code: "approval-expired",
+            status: 403,
+            why: "The PMS vendor's approval of this integrator has expired.",
+            next: "Ask the vendor for a new one and put its file where this gateway's `approvals` are: the site takes it at once.",
+        },
+    ),
+    (
+        Refusal::InstanceRevoked,
+        Words {
+            code: "instance-revoked",
+            status: 403,
+            why: "The integrator has revoked the certificate of this gateway.",
+            next: "Use another of the integrator's gateways, or issue this one a new certificate.",
+        },
+    ),
+    (
+        Refusal::InstanceShutOut,
+        Words {
+            code: "instance-shut-out",
+            status: 403,
+            why: "The practice has shut this gateway out, not the integrator's others.",
+            next: "Use another of the integrator's gateways, or ask the practice to let this one in again.",
         },
     ),
     (

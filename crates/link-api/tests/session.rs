@@ -56,6 +56,13 @@ impl Link for Rows {
         Err(Status::unimplemented("not offered yet"))
     }
 
+    async fn receipt(
+        &self,
+        _: Request<proto::ReceiptRequest>,
+    ) -> Result<Response<proto::ReceiptReply>, Status> {
+        Err(Status::unimplemented("not offered yet"))
+    }
+
     type PagesStream = Boxed<proto::PagesPiece>;
     type EventsStream = Boxed<proto::EventsReply>;
 
@@ -99,7 +106,13 @@ async fn a_caller_that_stops_reading_does_not_stop_the_others() {
         pieces += usize::from(event.expect("rows").rows.is_some());
     }
     assert_eq!(pieces, 400);
-    assert!(link.hello(proto::HelloRequest { version: 1 }).await.expect("still serving").into_inner().paired);
+    assert!(
+        link.hello(proto::HelloRequest { version: 1, ..proto::HelloRequest::default() })
+            .await
+            .expect("still serving")
+            .into_inner()
+            .paired
+    );
 }
 
 #[tokio::test]

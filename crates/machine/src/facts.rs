@@ -53,6 +53,16 @@ pub fn is_administrator() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// What the system itself tells this computer by: `/etc/machine-id`, on Windows `MachineGuid`. A copy of the whole disk has the same. `None`
+/// where there is none, as in some containers.
+pub fn machine_id() -> Option<String> {
+    #[cfg(windows)]
+    let id = crate::windows::facts::machine_id();
+    #[cfg(not(windows))]
+    let id = std::fs::read_to_string("/etc/machine-id").ok();
+    id.map(|id| id.trim().to_owned()).filter(|id| id.len() >= 16)
+}
+
 #[cfg(not(windows))]
 mod linux {
     use super::Facts;

@@ -14,6 +14,7 @@ mod own;
 mod presence;
 mod registry;
 mod splice;
+mod witness;
 
 pub use doorman::DoorLimits;
 pub use guests::{Begun, Guests, Session};

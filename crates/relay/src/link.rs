@@ -4,6 +4,7 @@ use crate::{
     Counted, DRAIN, Shared, hints, own,
     presence::LinkConnection,
     registry::{Claim, Desk, Fault, JoinRefused},
+    witness,
 };
 use model::{LinkId, SiteId};
 use std::{sync::Arc, time::Duration};
@@ -57,10 +58,11 @@ pub(crate) async fn admit(
             Ok(admission) => return Ok(admission),
             Err(JoinRefused::Failed) => break Denied::Busy(Fault.to_string()),
             Err(JoinRefused::Refused(why)) => break Denied::NotAdmitted(why),
-            Err(JoinRefused::Doubled(why)) => {
+            Err(JoinRefused::Older { epoch, why }) => break Denied::Fenced { doubled: false, epoch, why },
+            Err(JoinRefused::Doubled { epoch, why }) => {
                 tries += 1;
                 if tries >= TRIES || older_lives(shared, &claims).await {
-                    break Denied::NotAdmitted(why);
+                    break Denied::Fenced { doubled: true, epoch, why };
                 }
             }
         }
@@ -156,6 +158,7 @@ async fn until_closed(shared: &Arc<Shared>, connection: &Arc<LinkConnection>) ->
                 how = joined.closed() => return how,
                 Some(_) = own.join_next() => {}
                 Some(news) = joined.hints() => hints::pass_on(shared, connection, &news),
+                Some(heads) = joined.audit_heads() => witness::keep(shared, connection, heads),
                 stream = joined.accept() => match stream {
                     Some(stream) if own.len() < own::STREAMS => {
                         own.spawn(own::answer(shared.clone(), connection.clone(), stream));

@@ -1,4 +1,5 @@
-//! What a Link may ask: a stream to a site that this very connection holds, so that it can try the whole way. Nothing else.
+//! What a Link may ask: a stream to a site that this very connection holds, so that it can try the whole way, and what the directory knows
+//! of such a site, so that its practice sees what is about to change. Nothing else.
 //!
 //! It is for a test and stays small: few streams, a short life, few bytes. So nobody carries anything else on it.
 
@@ -29,6 +30,17 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(crate) async fn answer(shared: Arc<Shared>, connection: Arc<LinkConnection>, mut stream: Stream) {
     let limits = &shared.options.limits;
     let Ok(Ok(ask)) = timeout(limits.head, head::read::<Ask>(&mut stream)).await else { return };
+    if let Ask::Look { site } = ask
+        && connection.sites.iter().any(|(own, _)| *own == site)
+    {
+        let found = shared.desk.ask(move |registry| registry.look(site)).await;
+        let answer = match found {
+            Ok(found) => Answer::Sites { sites: found.into_iter().collect() },
+            Err(fault) => Answer::Refused { reason: Reason::Busy, message: fault.to_string() },
+        };
+        let _ = timeout(limits.head, say(stream, &answer)).await;
+        return;
+    }
     let back = match ask {
         Ask::Connect { site } if connection.sites.iter().any(|(own, _)| *own == site) => {
             let opening = async {

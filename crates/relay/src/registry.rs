@@ -3,7 +3,7 @@
 use model::{IntegratorId, LinkId, Pms, SiteFacts, SiteId};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
-use tunnel::{CloseKind, head::SiteRecord};
+use tunnel::{AuditHead, CloseKind, head::SiteRecord};
 
 /// "I serve this site", said by a Link that has proved it holds the site's key.
 #[derive(Clone, Debug)]
@@ -20,7 +20,19 @@ pub struct Claim {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JoinRefused {
     /// A connection with the same epoch is counted as open. The relay looks whether it is, and may ask again.
-    Doubled(String),
+    Doubled {
+        /// That both have.
+        epoch: u64,
+        /// For the Link.
+        why: String,
+    },
+    /// A higher epoch was seen: the Link is fenced.
+    Older {
+        /// The highest that was seen.
+        epoch: u64,
+        /// For the Link.
+        why: String,
+    },
     /// No.
     Refused(String),
     /// The registry could not decide: the Link may try again soon.
@@ -46,6 +58,8 @@ pub trait Registry: Send + Sync + 'static {
     fn link_joined(&self, link: LinkId, claims: &[Claim]) -> Result<(), JoinRefused>;
     /// The connection that served the site with this epoch has ended; nothing changes when a newer one took over.
     fn site_left(&self, site: SiteId, epoch: u64, how: CloseKind);
+    /// A site's Link says where its audit ends. A registry that keeps none of it is no witness.
+    fn witnessed(&self, _head: AuditHead) {}
     /// All sites with a vendor's identifier, the authoritative one first.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use link_api::{
 };
 use model::{Timestamp, limit};
 use prost::Message;
-use trust::{Kind, pairing::Code};
+use trust::{Kind, approval::Signed, pairing::Code};
 use tunnel::{
     Proxy, RelayAddress,
     control::{self, Message as Control},
@@ -27,22 +27,35 @@ pub type Body = fn(&[u8]);
 /// All bodies by the names of their fuzz targets and corpus folders.
 pub const BODIES: &[(&str, Body)] = &[
     ("address", address),
+    ("audit_line", audit_line),
+    ("audit_receipt", audit_receipt),
+    ("approval", approval),
     ("certificate", certificate),
     ("command", command),
     ("control", control),
     ("event", event),
     ("firebird_wire", firebird_wire),
+    ("hand_over", hand_over),
     ("head", head),
     ("http_body", http_body),
     ("offer", offer),
     ("pairing_code", pairing_code),
     ("proxy_response", proxy_response),
+    ("revocation", revocation),
     ("rows", rows),
     ("signature", signature),
     ("spool_page", spool_page),
     ("tds_packet", tds_packet),
     ("tsql", tsql),
 ];
+
+/// A site's statement that another one is to be used: from a file that anybody may have written.
+pub fn hand_over(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(said) = trust::HandOver::read(text) {
+        assert!(said.pms_id.len() <= 128 && text.len() <= trust::MAX_HAND_OVER_BYTES + 64);
+    }
+}
 
 /// Relay addresses and proxy URLs: from configuration files, which people type.
 pub fn address(data: &[u8]) {
@@ -52,6 +65,54 @@ pub fn address(data: &[u8]) {
     }
     if let Ok(proxy) = Proxy::parse(text) {
         assert!(proxy.port > 0 && !proxy.host.is_empty());
+    }
+}
+
+/// The bytes of an audit line, out of a receipt that somebody hands over or a file that somebody changed.
+pub fn audit_line(data: &[u8]) {
+    if let Ok(line) = audit::Line::decode(data) {
+        assert_eq!(line.encode(), data, "a line has one form");
+    }
+}
+
+/// A receipt or a head, as bytes and as JSON, and a line of an exported file.
+pub fn audit_receipt(data: &[u8]) {
+    if let Ok(receipt) = audit::Receipt::decode(data) {
+        assert_eq!(receipt.encode(), data, "a receipt has one form");
+        assert_eq!(audit::Receipt::from_json(receipt.to_json().as_bytes()).as_ref(), Ok(&receipt));
+        let _ = receipt.check();
+    }
+    if let Ok(head) = audit::SignedHead::decode(data) {
+        assert_eq!(head.encode(), data, "a head has one form");
+    }
+    if let Ok(witness) = audit::Witness::from_json(data) {
+        assert_eq!(audit::Witness::from_json(witness.to_json().as_bytes()).as_ref(), Ok(&witness));
+        let _ = witness.check();
+    }
+    let mut file = audit::FileChecker::new(Vec::new());
+    for line in data.split(|byte| *byte == b'\n') {
+        if file.feed(line).is_err() {
+            break;
+        }
+    }
+    let _ = file.finish();
+}
+
+/// A PMS vendor's approval, as a gateway sends it, or as it stands in a file.
+pub fn approval(data: &[u8]) {
+    let text = std::str::from_utf8(data).ok().and_then(|text| Signed::from_text(text).ok());
+    for signed in [Signed::parse(data).ok(), text].into_iter().flatten() {
+        assert_eq!(Signed::parse(&signed.to_bytes()).as_ref(), Ok(&signed));
+        assert_eq!(Signed::from_text(&signed.to_text()).as_ref(), Ok(&signed));
+        assert!(!signed.is_by(&signed.approval().integrator_root), "nobody's key made it");
+    }
+}
+
+/// An integrator's word about its own gateways.
+pub fn revocation(data: &[u8]) {
+    if let Ok(word) = trust::revocation::peek(data) {
+        assert!(word.number > 0 && word.instances.len() <= trust::revocation::MAX_INSTANCES);
+        assert!(trust::revocation::verify(&[0; 91], data).is_err(), "nobody's root signed it");
     }
 }
 

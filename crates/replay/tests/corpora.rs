@@ -68,8 +68,17 @@ fn the_corpora_reach_behind_the_first_check() {
     assert!(tunnel::head::parse::<tunnel::head::Answer>(&read("head/sites")).is_ok());
     assert!(gateway::body::parse(&read("http_body/full")).is_ok());
     assert!(trust::pairing::Code::parse(&text("pairing_code/typed")).is_ok());
+    // Made by another implementation, from the normative text alone.
+    assert_eq!(trust::HandOver::read(&text("hand_over/good")).unwrap().pms_id, "1001");
     assert!(tunnel::RelayAddress::parse(&text("address/relay")).is_ok());
     assert!(tunnel::proxy::parse_response(&read("proxy_response/established")).is_ok());
+    assert!(audit::Line::decode(&read("audit_line/full")).is_ok());
+    let receipt = audit::Receipt::decode(&read("audit_receipt/bytes")).unwrap();
+    assert!(receipt.check().is_ok(), "see the vectors in crates/audit");
+    assert!(audit::Witness::from_json(&read("audit_receipt/noted")).is_ok());
+    let approval = trust::approval::Signed::parse(&read("approval/sent")).unwrap();
+    assert_eq!(trust::approval::Signed::from_text(&text("approval/file")), Ok(approval));
+    assert_eq!(trust::revocation::peek(&read("revocation/two")).unwrap().instances.len(), 2);
     let chain = read("certificate/site");
     let length = usize::from(u16::from_be_bytes([chain[0], chain[1]]));
     let chain = [chain[2..2 + length].to_vec().into(), chain[2 + length..].to_vec().into()];

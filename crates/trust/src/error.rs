@@ -54,6 +54,9 @@ pub enum TrustError {
     /// Not a private key with its certificates, as [`crate::Operational::to_pem`] writes them.
     #[error("not a private key with its two certificates: {0}")]
     Pem(&'static str),
+    /// Not a statement of the form in `docs/protocol/identity.md`: which field.
+    #[error("not a statement that this version can read: {0}")]
+    Statement(&'static str),
     /// The TLS session has not finished its handshake.
     #[error("the handshake has not finished")]
     Unfinished,

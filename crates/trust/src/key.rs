@@ -4,7 +4,9 @@ use crate::TrustError;
 use aws_lc_rs::{
     encoding::AsDer as _,
     rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _},
+    signature::{
+        ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
+    },
 };
 use model::Hidden;
 use rustls::{SignatureAlgorithm, SignatureScheme, pki_types::SubjectPublicKeyInfoDer, sign};
@@ -24,6 +26,17 @@ const SPKI_BYTES: usize = 91;
 /// checked by the library when a signature is.
 pub fn is_p256_spki(spki: &[u8]) -> bool {
     spki.len() == SPKI_BYTES && spki.starts_with(&SPKI_PREFIX)
+}
+
+/// Checks an ECDSA signature (SHA-256, ASN.1) over these very bytes by the key of this public-key info.
+pub(crate) fn verify(spki: &[u8], message: &[u8], signature: &[u8]) -> Result<(), TrustError> {
+    if !is_p256_spki(spki) {
+        return Err(TrustError::NotP256);
+    }
+    // The prefix ends with the byte that says that the point is not compressed, which belongs to the point.
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &spki[SPKI_PREFIX.len() - 1..])
+        .verify(message, signature)
+        .map_err(|_| TrustError::BadSignature)
 }
 
 /// A P-256 private key and its public key. Cheap to clone; the library wipes its copy on drop.

@@ -8,18 +8,23 @@
 //! Nothing here does I/O or reads a clock of its own. `docs/protocol/` holds the normative text, and
 //! `tests/vectors/` the values that bind text and code together.
 
+mod bytes;
 mod error;
+mod hand_over;
 mod key;
 mod kind;
 mod operational;
 mod root;
 mod verify;
 
+pub mod approval;
 pub mod inner;
 pub mod outer;
 pub mod pairing;
+pub mod revocation;
 
 pub use error::TrustError;
+pub use hand_over::{HandOver, MAX_HAND_OVER_BYTES};
 pub use key::is_p256_spki;
 pub use kind::{Kind, guid};
 pub use operational::Operational;

@@ -124,7 +124,7 @@ impl fmt::Debug for Operational {
     }
 }
 
-fn push_section(pem: &mut String, label: &str, der: &[u8]) {
+pub(crate) fn push_section(pem: &mut String, label: &str, der: &[u8]) {
     let body = Hidden::new(STANDARD.encode(der));
     for part in ["-----BEGIN ", label, "-----\n"] {
         pem.push_str(part);

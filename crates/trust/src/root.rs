@@ -67,6 +67,11 @@ impl Root {
         self.key.spki()
     }
 
+    /// Signs with the root itself; `label` tells what for, and no two uses share one.
+    pub(crate) fn sign_labelled(&self, label: &[u8], message: &[u8]) -> Result<Vec<u8>, TrustError> {
+        self.key.sign(&[label, message].concat())
+    }
+
     /// Makes a new operational key and certifies it, from [`BACKDATED`] before `now` until `valid` after it.
     ///
     /// `name` is for people (1 to [`MAX_NAME_CHARS`] characters). `serial` must be higher than any this root ever

@@ -14,10 +14,12 @@ use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 use trust::{
-    Kind, Root, guid, inner,
+    Kind, Root,
+    approval::Signed,
+    guid, inner,
     outer::{self, OuterRole, Statement},
     pairing::{self, Code, Role, Transcript},
-    verify_chain, verify_signature,
+    revocation, verify_chain, verify_signature,
 };
 
 fn folder() -> PathBuf {
@@ -135,6 +137,56 @@ fn role(word: &str) -> (u8, OuterRole) {
         "site" => (2, OuterRole::Site),
         _ => (3, OuterRole::Gateway),
     }
+}
+
+/// The statements are written here from the text alone.
+#[test]
+fn approvals_and_revocations_are_as_written() {
+    let v = vectors("statements.json");
+    let sized = |bytes: &[u8]| [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat();
+    let verify = |key: &Value, signed: &[u8], signature: &[u8]| {
+        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, bytes(key)[26..].to_vec());
+        assert!(key.verify(signed, signature).is_ok());
+    };
+    let a = &v["approval"];
+    let document = bytes(&a["document"]);
+    let read = Signed::parse(&document).unwrap();
+    let seconds = |at: &Value| (model::Timestamp::parse(text(at)).unwrap().0 / 1000).to_be_bytes();
+    let statement = [
+        &[1][..],
+        &bytes(&a["integratorRoot"]),
+        &sized(text(&a["name"]).as_bytes()),
+        &[2, 0b011, 1],
+        &sized(text(&a["note"]).as_bytes()),
+        &seconds(&a["notBefore"]),
+        &seconds(&a["expires"]),
+        &a["serial"].as_u64().unwrap().to_be_bytes(),
+    ]
+    .concat();
+    let signature = bytes(&a["signature"]);
+    assert_eq!(document, [sized(&statement), sized(&signature)].concat());
+    verify(&a["vendorKey"], &[b"halo-connect vendor approval v1\0", &statement[..]].concat(), &signature);
+    assert!(read.is_by(&bytes(&a["vendorKey"])));
+    assert_eq!(
+        (read.approval().pms, read.approval().serial),
+        (model::Pms::Zedmed, a["serial"].as_u64().unwrap())
+    );
+    let environments: Vec<_> = read.approval().environments.names().collect();
+    assert_eq!(environments, ["production", "stage"]);
+
+    let r = &v["revocation"];
+    let document = bytes(&r["document"]);
+    let entry = |of: &Value| {
+        [sized(text(&of["name"]).as_bytes()), of["serial"].as_u64().unwrap().to_be_bytes().to_vec()].concat()
+    };
+    let entries: Vec<u8> = list(&r["instances"]).iter().flat_map(entry).collect();
+    let number = r["number"].as_u64().unwrap().to_be_bytes();
+    let statement = [&[1][..], &number, &[2], &entries].concat();
+    let signature = bytes(&r["signature"]);
+    assert_eq!(document, [sized(&statement), sized(&signature)].concat());
+    verify(&r["root"], &[b"halo-connect instance revocation v1\0", &statement[..]].concat(), &signature);
+    assert_eq!(revocation::verify(&bytes(&r["root"]), &document).unwrap().instances.len(), 2);
+    assert_in_text("identity", &[&a["document"], &r["document"]]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! `docs/protocol/outer-leg.md` is the normative text; `tests/vectors/control.json` holds one example of each.
 
-use crate::hint::Hint;
+use crate::{hint::Hint, witness::AuditHead};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -45,6 +45,11 @@ pub enum Message {
     Hint {
         /// The first 128 are looked at.
         news: Vec<Hint>,
+    },
+    /// Link to relay, to keep: where the audits of its sites end.
+    Witness {
+        /// The first 128 are looked at.
+        audit: Vec<AuditHead>,
     },
     /// A type that this version does not know: ignored after `welcome`, a fault before it.
     #[serde(other, skip_serializing)]
@@ -104,6 +109,9 @@ pub struct Refused {
     /// For people; at most 512 bytes. As it is read it has nothing that a terminal or a log takes for an order.
     #[serde(deserialize_with = "words_for_people")]
     pub message: String,
+    /// With `older_epoch` and `doubled_epoch`: the highest that the relay has seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u64>,
 }
 
 /// A relay's words reach logs and the screens of administrators, and a relay may lie.
@@ -138,6 +146,10 @@ pub enum RefusedReason {
     Signature,
     /// Proven, but not let in.
     NotAdmitted,
+    /// A Link with a higher epoch has served one of its sites: this one is a copy, or the other is. It must not serve.
+    OlderEpoch,
+    /// Another connection with the same epoch serves one of its sites. It must not serve.
+    DoubledEpoch,
     /// More sites than the relay takes from one Link, or one site twice.
     Sites,
     /// The relay is full or shutting down: try again soon.

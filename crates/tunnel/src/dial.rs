@@ -12,6 +12,7 @@ use crate::{
     session::{Opening, Session, SessionEvent},
     tuning::GOODBYE_WITHIN,
     wire::{WebSocket, Wire},
+    witness::{self, AuditHead},
 };
 use futures::future::BoxFuture;
 use model::{Clock, IntegratorId, SiteFacts, SiteId};
@@ -96,6 +97,8 @@ pub enum Status {
         reason: RefusedReason,
         /// For people: the relay's words.
         why: String,
+        /// The highest epoch that the relay has seen, where it refuses this client's.
+        epoch: Option<u64>,
     },
     /// [`Dialer::close`] was called.
     Closed,
@@ -114,6 +117,7 @@ struct Front {
     inbound: Inbound,
     hints: Outgoing,
     hinted: Incoming,
+    witness: witness::Outgoing,
     /// Tells connections that finish their streams after a drain to stop.
     stop: Notify,
 }
@@ -136,7 +140,7 @@ impl Dialer {
             front: front.clone(),
             report,
             stage: Stage::None,
-            refused: RefusedReason::Other,
+            refused: (RefusedReason::Other, None),
             waiting: Vec::new(),
             lingering: JoinSet::new(),
         };
@@ -159,6 +163,11 @@ impl Dialer {
     /// Tells the relay of news, for as long as this dialer lives. For a Link.
     pub fn hinter(&self) -> Hinter {
         Hinter(self.front.clone())
+    }
+
+    /// Tells the relay where the audits of its sites end, for as long as this dialer lives. For a Link.
+    pub fn teller(&self) -> Teller {
+        Teller(self.front.clone())
     }
 
     /// Hears of news from the relay, until this dialer ends. For a gateway, and for one listener.
@@ -217,6 +226,25 @@ impl Hinter {
     /// Soon, and together with others: never waits, may be lost.
     pub fn hint(&self, site: SiteId, integrator: IntegratorId) {
         self.0.hints.add(Hint { site, integrator: Some(integrator) });
+        self.0.line.work.notify_one();
+    }
+}
+
+/// Tells the relay where audits end; does not keep the connection alive.
+#[derive(Clone)]
+pub struct Teller(Arc<Front>);
+
+impl fmt::Debug for Teller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Teller")
+    }
+}
+
+impl Teller {
+    /// Soon, and no more often than every two minutes: of each site the newest. So all that there is to tell is better told at once. Never
+    /// waits; told again on every new connection.
+    pub fn tell(&self, heads: &[AuditHead]) {
+        self.0.witness.add(heads);
         self.0.line.work.notify_one();
     }
 }
@@ -288,7 +316,7 @@ struct Driver {
     report: watch::Sender<Status>,
     stage: Stage,
     /// Why the relay said no last.
-    refused: RefusedReason,
+    refused: (RefusedReason, Option<u64>),
     /// Those who asked for a stream while an attempt runs.
     waiting: Vec<Opening>,
     /// Connections that finish their streams after a drain.
@@ -361,13 +389,14 @@ impl Driver {
             }
             StageEvent::Proved(Ok(socket)) => {
                 self.stage = Stage::Live(Box::new(self.session(socket)));
+                self.front.witness.again();
                 Some(DialerEvent::Welcomed(id))
             }
             StageEvent::Dialed(Err(error)) => Some(DialerEvent::Lost(id, error.to_string())),
             StageEvent::Proved(Err(Rejected::Broken(why))) => Some(DialerEvent::Lost(id, why)),
             StageEvent::Proved(Err(Rejected::Refused(refused))) => {
                 let passing = refused.reason.is_passing();
-                self.refused = refused.reason;
+                self.refused = (refused.reason, refused.epoch);
                 Some(DialerEvent::Refused(id, refused.message, passing))
             }
             StageEvent::Session(SessionEvent::Inbound(stream)) => {
@@ -440,18 +469,25 @@ impl Driver {
     }
 
     fn send_hints(&mut self) {
-        if let (Stage::Live(session), DialerState::Online) = (&mut self.stage, self.machine.state())
-            && let Some(news) = self.front.hints.take(self.options.clock.monotonic())
-        {
-            session.send(&Message::Hint { news });
+        if let (Stage::Live(session), DialerState::Online) = (&mut self.stage, self.machine.state()) {
+            let now = self.options.clock.monotonic();
+            if let Some(news) = self.front.hints.take(now) {
+                session.send(&Message::Hint { news });
+            }
+            if let Some(audit) = self.front.witness.take(now) {
+                session.send(&Message::Witness { audit });
+            }
         }
     }
 
-    /// While there is no connection hints wait for one.
+    /// While there is no connection hints and heads wait for one.
     fn hints_wait(&self) -> Duration {
-        let online = self.machine.state() == DialerState::Online;
-        let wait = online.then(|| self.front.hints.wait(self.options.clock.monotonic()));
-        wait.flatten().unwrap_or(Duration::MAX)
+        if self.machine.state() != DialerState::Online {
+            return Duration::MAX;
+        }
+        let now = self.options.clock.monotonic();
+        let waits = [self.front.hints.wait(now), self.front.witness.wait(now)];
+        waits.into_iter().flatten().min().unwrap_or(Duration::MAX)
     }
 
     fn report(&self, report: Report) {
@@ -470,7 +506,8 @@ impl Driver {
             Report::Refused(wait, why) => {
                 let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 tracing::error!(relay, retry_in_ms, why, "the relay refused this client");
-                Status::Refused { reason: self.refused, why }
+                let (reason, epoch) = self.refused;
+                Status::Refused { reason, why, epoch }
             }
             Report::Closed => Status::Closed,
         };

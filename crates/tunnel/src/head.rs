@@ -104,6 +104,18 @@ pub struct SiteRecord {
     pub enriched_at: String,
     /// RFC 3339: when its Link was last heard.
     pub last_seen_at: String,
+    /// Another site is to be the one to use among those with its identifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority_change: Option<AuthorityChange>,
+}
+
+/// A change that the platform's operator has begun without a proof from the site: it can be objected to until it is finished.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorityChange {
+    /// The site that is to be the one to use.
+    pub to: SiteId,
+    /// RFC 3339: not before.
+    pub ready_at: String,
 }
 
 /// Why a head could not be read.

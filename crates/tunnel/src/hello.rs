@@ -35,6 +35,8 @@ pub(crate) enum Rejected {
 #[derive(Debug)]
 pub(crate) enum Fault {
     Refuse(RefusedReason, String),
+    /// Another server may be the real one; with the highest epoch seen.
+    Fence(RefusedReason, String, u64),
     Gone(io::Error),
 }
 
@@ -116,7 +118,9 @@ async fn from_relay(socket: &mut WebSocket) -> Result<Message, Rejected> {
     match next_message(socket).await {
         Ok(Message::Refused(refused)) => Err(Rejected::Refused(refused)),
         Ok(message) => Ok(message),
-        Err(Fault::Refuse(_, why)) => Err(Rejected::Broken(format!("the relay broke the protocol: {why}"))),
+        Err(Fault::Refuse(_, why) | Fault::Fence(_, why, _)) => {
+            Err(Rejected::Broken(format!("the relay broke the protocol: {why}")))
+        }
         Err(Fault::Gone(error)) => Err(Rejected::Broken(format!("the relay closed the connection: {error}"))),
     }
 }
@@ -288,14 +292,19 @@ pub(crate) async fn tell(socket: &mut WebSocket, message: &Message) -> Result<()
 }
 
 /// Tells a client why it is not let in; best effort.
-pub(crate) async fn tell_refusal(socket: &mut WebSocket, reason: RefusedReason, message: &str) {
+pub(crate) async fn tell_refusal(
+    socket: &mut WebSocket,
+    reason: RefusedReason,
+    message: &str,
+    epoch: Option<u64>,
+) {
     let cut = message
         .char_indices()
         .map(|(at, c)| at + c.len_utf8())
         .take_while(|end| *end <= REFUSAL_BYTES)
         .last();
     let message = message[..cut.unwrap_or(0)].to_owned();
-    if tell(socket, &Message::Refused(Refused { reason, message })).await.is_ok() {
+    if tell(socket, &Message::Refused(Refused { reason, message, epoch })).await.is_ok() {
         let _ = socket.close(None).await;
         // What the client had still sent is read away: see `Wire::poll_discard`.
         let rest = async { while let Some(Ok(_)) = socket.next().await {} };

@@ -31,22 +31,22 @@ pub struct Hint {
     pub integrator: Option<IntegratorId>,
 }
 
-struct Pace {
-    burst: u32,
-    every: Duration,
+pub(crate) struct Pace {
+    pub(crate) burst: u32,
+    pub(crate) every: Duration,
 }
 
 /// How much of a [`Pace`] is used up: the moment from which all of it is there again, on a clock that never goes back.
 #[derive(Default)]
-struct Used(Duration);
+pub(crate) struct Used(Duration);
 
 impl Used {
     /// How long until one more fits.
-    fn wait(&self, pace: &Pace, now: Duration) -> Duration {
+    pub(crate) fn wait(&self, pace: &Pace, now: Duration) -> Duration {
         self.0.saturating_sub(now).saturating_sub(pace.every * (pace.burst - 1))
     }
 
-    fn take(&mut self, pace: &Pace, now: Duration) -> bool {
+    pub(crate) fn take(&mut self, pace: &Pace, now: Duration) -> bool {
         let fits = self.wait(pace, now).is_zero();
         if fits {
             self.0 = self.0.max(now) + pace.every;
@@ -155,7 +155,7 @@ impl Incoming {
 }
 
 /// A panic while one of these was held leaves plain data behind.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

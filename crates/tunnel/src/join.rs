@@ -11,6 +11,7 @@ use crate::{
     machine::{Acceptor, AcceptorAction, AcceptorEvent, AcceptorState},
     session::{Session, SessionEvent},
     wire::{Heard, WebSocket, Wire, websocket_config},
+    witness::{self, AuditHead},
 };
 use model::{Clock, SiteFacts, SiteId, Timestamp};
 use std::{
@@ -127,6 +128,15 @@ pub enum Denied {
     Busy(String),
     /// Somebody has to change something first: the client comes back, but seldom.
     NotAdmitted(String),
+    /// Another server has served one of the Link's sites, with this epoch or (`doubled`) serves it with the Link's own.
+    Fenced {
+        /// With the Link's own epoch.
+        doubled: bool,
+        /// The highest epoch seen.
+        epoch: u64,
+        /// For people.
+        why: String,
+    },
 }
 
 impl From<Denied> for Fault {
@@ -134,6 +144,12 @@ impl From<Denied> for Fault {
         match denied {
             Denied::Busy(message) => Fault::Refuse(RefusedReason::Busy, message),
             Denied::NotAdmitted(message) => Fault::Refuse(RefusedReason::NotAdmitted, message),
+            Denied::Fenced { doubled: true, epoch, why } => {
+                Fault::Fence(RefusedReason::DoubledEpoch, why, epoch)
+            }
+            Denied::Fenced { doubled: false, epoch, why } => {
+                Fault::Fence(RefusedReason::OlderEpoch, why, epoch)
+            }
         }
     }
 }
@@ -151,6 +167,7 @@ struct Shared {
     inbound: Inbound,
     hints: Outgoing,
     hinted: Incoming,
+    witnessed: witness::Incoming,
     kind: OnceLock<CloseKind>,
     closed: Notify,
 }
@@ -227,6 +244,12 @@ impl Joined {
         self.shared.hinted.next().await
     }
 
+    /// Where a Link says that audits end, since the last call: of each site the last word. Waits for one. `None` when the connection is over.
+    /// For one caller.
+    pub async fn audit_heads(&self) -> Option<Vec<AuditHead>> {
+        self.shared.witnessed.next().await
+    }
+
     /// Tells the client to finish what runs and to dial again; the connection closes when its streams are done, at the
     /// latest after [`Tuning::drain_within`].
     pub fn drain(&self) {
@@ -288,7 +311,11 @@ async fn authenticate(
             Ok((party, WebSocketStream::from_raw_socket(socket.into_inner(), Role::Server, config).await))
         }
         Err(Fault::Refuse(reason, message)) => {
-            hello::tell_refusal(&mut socket, reason, &message).await;
+            hello::tell_refusal(&mut socket, reason, &message, None).await;
+            Err(JoinError::Refused { reason, message })
+        }
+        Err(Fault::Fence(reason, message, epoch)) => {
+            hello::tell_refusal(&mut socket, reason, &message, Some(epoch)).await;
             Err(JoinError::Refused { reason, message })
         }
         Err(Fault::Gone(error)) => Err(JoinError::Io(error)),
@@ -330,6 +357,7 @@ impl Drop for Ending {
         self.0.line.end();
         self.0.inbound.end();
         self.0.hinted.end();
+        self.0.witnessed.end();
         self.0.kind.get_or_init(|| CloseKind::Lost);
         self.0.closed.notify_waiters();
     }
@@ -342,7 +370,7 @@ struct Driver {
     rng: Jitter,
     shared: Ending,
     clock: Arc<dyn Clock>,
-    /// A gateway has none to give.
+    /// A gateway has neither hints nor audit heads to give.
     takes_hints: bool,
     tuning: Tuning,
 }
@@ -398,6 +426,10 @@ impl Driver {
                 SessionEvent::Control(Message::Goodbye) => Some(AcceptorEvent::Goodbye),
                 SessionEvent::Control(Message::Hint { news }) if self.takes_hints => {
                     self.shared.0.hinted.push(news, self.clock.monotonic());
+                    None
+                }
+                SessionEvent::Control(Message::Witness { audit }) if self.takes_hints => {
+                    self.shared.0.witnessed.push(audit, self.clock.monotonic());
                     None
                 }
                 SessionEvent::Control(_) => None,

@@ -18,6 +18,7 @@ mod stream;
 mod tls;
 mod tuning;
 mod wire;
+mod witness;
 
 pub mod control;
 pub mod head;
@@ -26,7 +27,7 @@ pub mod proxy;
 
 pub use address::{AddressError, PATH, Proxy, RelayAddress, SUBPROTOCOL};
 pub use connect::{ConnectError, TlsWrong, dial_tls, tune_socket};
-pub use dial::{Credentials, DialOptions, Dialer, Hinter, Hints, Opener, SiteIdentity, Status};
+pub use dial::{Credentials, DialOptions, Dialer, Hinter, Hints, Opener, SiteIdentity, Status, Teller};
 pub use hint::Hint;
 pub use join::{AcceptOptions, CloseKind, Denied, JoinError, Joined, JoinedSite, Party, join};
 pub use line::OpenError;
@@ -34,3 +35,4 @@ pub use probe::{ProbeError, Probed, probe};
 pub use stream::Stream;
 pub use tls::{Roots, TlsSetupError, outer_client_tls, outer_server_tls};
 pub use tuning::Tuning;
+pub use witness::AuditHead;

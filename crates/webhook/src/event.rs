@@ -102,6 +102,8 @@ words! {
         SiteOffline = "siteOffline",
         /// Sent on request, to try an endpoint. Nobody can ask for these.
         Test = "test",
+        /// Another site is about to become the one to use for the practice.
+        AuthorityPending = "authorityPending",
     }
 }
 
@@ -136,7 +138,7 @@ impl Kinds {
         match source {
             Source::Async => job.and(Kinds::of(&[Successful])),
             Source::Registered => job.and(Kinds::of(&[ResultChanged, Completed])),
-            Source::Site => Kinds::of(&[Kind::SiteOnline, Kind::SiteOffline]),
+            Source::Site => Kinds::of(&[Kind::SiteOnline, Kind::SiteOffline, Kind::AuthorityPending]),
         }
     }
 }
@@ -180,6 +182,18 @@ impl Event {
         hash.update([u8::from(online)]);
         hash.update(at.0.to_be_bytes());
         Event { id: of_hash(hash), kind, source: Source::Site, site, query: None, occurred: at }
+    }
+}
+
+impl Event {
+    /// That `to` is about to become the one to use for the practice of a site, at `ready_at` at the earliest: one event, however often it is seen.
+    pub fn of_authority(site: SiteId, to: SiteId, ready_at: Timestamp, at: Timestamp) -> Event {
+        let mut hash = Sha256::new_with_prefix(b"halo-webhook-authority-v1");
+        hash.update(site.as_bytes());
+        hash.update(to.as_bytes());
+        hash.update(ready_at.0.to_be_bytes());
+        let (kind, source) = (Kind::AuthorityPending, Source::Site);
+        Event { id: of_hash(hash), kind, source, site, query: None, occurred: at }
     }
 }
 

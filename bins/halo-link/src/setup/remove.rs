@@ -9,11 +9,20 @@ use std::{
 };
 
 /// What is kept by choice: the keys behind the GUIDs, and what was agreed with integrators. The next installation goes on with it.
-const KEPT: &[&str] = &["identity", "link.db", "link.db-wal", "link.db-shm", "environments", "environment"];
+const KEPT: &[&str] = &[
+    "identity",
+    "link.db",
+    "link.db-wal",
+    "link.db-shm",
+    "environments",
+    "environment",
+    "recovery",
+    "moved.json",
+];
 
 /// What lies beside it in a data folder that `link.toml` put elsewhere: in a folder that somebody chose, only what has our names goes.
 const OURS: &[&str] =
-    &["spool", "logs", "published.json", "published.new", "control.sock", "lock", "update.json"];
+    &["spool", "logs", "published.json", "published.new", "control.sock", "lock", "update.json", "restoring"];
 
 /// Takes everything back; with `keep` all but identity, pairings and configuration.
 pub(super) fn everything(config: &Path, data: &Path, keep: bool) -> Result<String> {

@@ -63,6 +63,35 @@ pub struct Options<'a> {
     pub route_gateway: Option<Route<'a>>,
     /// More environment for the three processes.
     pub environment: Vec<(String, String)>,
+    /// What it is all about, where it is not the usual demo.
+    pub practice: Practice,
+}
+
+/// A practice and its integrator, as they are before anybody has paired.
+#[derive(Clone, Debug)]
+pub struct Practice {
+    /// `production`, `stage` or `demo`.
+    pub environment: &'static str,
+    /// The software that the practice is said to have.
+    pub pms: model::Pms,
+    /// Lines of `link.toml` before its sites.
+    pub link: String,
+    /// Lines of `gateway.toml` before its sections.
+    pub gateway: String,
+    /// Whether they are paired when the system has started.
+    pub paired: bool,
+}
+
+impl Default for Practice {
+    fn default() -> Self {
+        Practice {
+            environment: "demo",
+            pms: model::Pms::BestPractice,
+            link: String::new(),
+            gateway: String::new(),
+            paired: true,
+        }
+    }
 }
 
 impl Options<'_> {
@@ -83,6 +112,7 @@ impl Options<'_> {
             wrap_link: Vec::new(),
             route_gateway: None,
             environment: Vec::new(),
+            practice: Practice::default(),
         })
     }
 }
@@ -196,7 +226,7 @@ impl System {
                     ("tls_cert", certificates.cert.display().to_string()),
                     ("tls_key", certificates.key.display().to_string()),
                     ("data", data.join("cloud").display().to_string()),
-                    ("environment", "demo".to_owned()),
+                    ("environment", options.practice.environment.to_owned()),
                 ],
                 "names = [\"localhost\"]\n",
             )
@@ -231,11 +261,13 @@ impl System {
                 ("listen", free_address(options.gateway_port).to_string()),
                 ("data", data.join("gateway").display().to_string()),
                 ("integrator_name", INTEGRATOR.to_owned()),
-                ("environment", "demo".to_owned()),
+                ("environment", options.practice.environment.to_owned()),
             ],
             &format!(
-                "{}\n[logins.\"{PMS_NAME}\"]\nuser = {}\npassword = {}\n",
+                "{}\n{}\n[logins.\"{}\"]\nuser = {}\npassword = {}\n",
+                options.practice.gateway,
                 to_cloud(options.route_gateway),
+                options.practice.pms.display_name(),
                 quote(USER),
                 quote(&kept.password)
             ),
@@ -258,10 +290,15 @@ impl System {
         let link_config = config.join("link.toml");
         write_config(
             &link_config,
-            &[("data", data.join("link").display().to_string()), ("environment", "demo".to_owned())],
+            &[
+                ("data", data.join("link").display().to_string()),
+                ("environment", options.practice.environment.to_owned()),
+            ],
             &format!(
-                "{}\n[[site]]\npms = \"BestPractice\"\npms_id = {}\n[site.database]\n{database}",
+                "{}\n{}\n[[site]]\npms = \"{}\"\npms_id = {}\n[site.database]\n{database}",
                 to_cloud(options.route_link),
+                options.practice.link,
+                options.practice.pms.type_name(),
                 quote(PMS_ID),
             ),
         )?;
@@ -288,7 +325,7 @@ impl System {
             subscription_key,
             site_id,
             practice_management_site_id: PMS_ID.to_owned(),
-            practice_management_name: PMS_NAME.to_owned(),
+            practice_management_name: options.practice.pms.display_name().to_owned(),
             pids: Pids {
                 cloud: cloud.pid,
                 link: link.pid,
@@ -299,7 +336,9 @@ impl System {
             data: data.clone(),
         };
         let system = System { description, cloud, link, gateway, practice: practice_part, programs };
-        system.pair(say).await?;
+        if options.practice.paired {
+            system.pair(say).await?;
+        }
         Ok(system)
     }
 
@@ -343,6 +382,37 @@ impl System {
     /// Runs `halo-cloud` with the running cloud's configuration, as its operator would.
     pub async fn operator(&self, arguments: &[&str]) -> Result<Vec<u8>> {
         self.programs.run("halo-cloud", arguments, &self.programs.config.join("cloud.toml")).await
+    }
+
+    /// Runs `halo-gateway` where the integrator's root is; it must answer with JSON.
+    pub async fn integrator(&self, arguments: &[&str]) -> Result<Value> {
+        self.programs.ask("halo-gateway", arguments, &self.programs.config.join("gateway.toml")).await
+    }
+
+    /// Starts another gateway of the same integrator, on a machine that has not its root: with this certificate, and with the same
+    /// papers as the first.
+    pub async fn second_gateway(&self, certificate: &Path) -> Result<(Part, Client)> {
+        let own = fs::read_to_string(self.programs.config.join("gateway.toml"))?;
+        let config = self.programs.config.join("second.toml");
+        let data = self.description.data.join("second");
+        let mut kept = String::new();
+        for line in own.lines() {
+            let name = line.split(' ').next().unwrap_or_default();
+            kept += &match name {
+                "data" => format!("data = {}\n", quote(&data.display().to_string())),
+                "listen" => "listen = \"127.0.0.1:0\"\n".to_owned(),
+                _ => format!("{line}\n"),
+            };
+        }
+        let certificate = quote(&certificate.display().to_string());
+        let revoked = quote(&self.description.data.join("gateway/instances.revoked").display().to_string());
+        let papers = format!("certificate = {certificate}\nrevocations = {revoked}\n");
+        process::write_private(&config, (papers + &kept).as_bytes())?;
+        let made =
+            self.programs.ask("halo-gateway", &["key", "add", "--name", "second", "--json"], &config).await?;
+        let (part, ready) = self.programs.start_gateway(&config, "second").await?;
+        let client = Client::connect(text(&ready, "listen")?, text(&made, "subscriptionKey")?).await?;
+        Ok((part, client))
     }
 
     /// The demo integrator's database password, for tests that look for it where it must not be.

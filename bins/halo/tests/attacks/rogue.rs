@@ -113,7 +113,11 @@ impl Rogue {
     }
 
     pub(crate) async fn hello(&mut self) -> Result<proto::HelloReply> {
-        Ok(self.link.hello(proto::HelloRequest { version: link_api::VERSION }).await?.into_inner())
+        Ok(self
+            .link
+            .hello(proto::HelloRequest { version: link_api::VERSION, ..proto::HelloRequest::default() })
+            .await?
+            .into_inner())
     }
 
     /// Runs a command to its end.

@@ -345,6 +345,7 @@ fn sites(shared: &Shared, wanted: impl Fn(&SiteId, &SiteFacts) -> bool) -> Answe
         created_at: time.clone(),
         enriched_at: time.clone(),
         last_seen_at: time.clone(),
+        authority_change: None,
     };
     Answer::Sites { sites: found.map(record).collect() }
 }

@@ -60,6 +60,9 @@ impl Consent {
         if self.is_expired(now) {
             return Err(Refusal::ConsentExpired);
         }
+        if self.vendor.is_some_and(|vendor| vendor.is_over(now)) {
+            return Err(Refusal::ApprovalExpired);
+        }
         if hosted && !self.terms.hosted {
             return Err(Refusal::ConsentHosted);
         }

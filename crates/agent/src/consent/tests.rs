@@ -50,7 +50,7 @@ prop_compose! {
         state in prop_oneof![4 => Just(State::Granted), 1 => Just(State::Suspended), 1 => Just(State::Revoked)],
         terms in terms(), expired in prop::bool::weighted(0.1),
     ) -> Consent {
-        Consent { state, terms, expired, changed: None }
+        Consent { state, terms, expired, changed: None, vendor: None }
     }
 }
 

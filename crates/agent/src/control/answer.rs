@@ -1,8 +1,9 @@
 //! What the service answers to each request of the Utility.
 
 use super::{
-    After, Answer, Ask, Checked, CodeAnswer, ConsentAnswer, IntegratorAnswer, LaneAnswer, MadeCode, Service,
-    SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer,
+    After, Answer, ApprovalAnswer, Ask, AuthorityAnswer, Checked, CodeAnswer, ConsentAnswer,
+    IntegratorAnswer, LaneAnswer, MadeCode, Service, SiteAnswer, SiteChecked, StatusAnswer, UsedAnswer,
+    asking, instances, recovery,
 };
 use crate::{
     consent::{Form, Names, State},
@@ -67,6 +68,10 @@ fn at_once(
             host.door().note_act(Happened::AuditRead, by);
             rows.map_err(|error| error.to_string()).map(serde_json::to_value)
         }
+        ask @ (Ask::AuditShow { .. }
+        | Ask::AuditWalk { .. }
+        | Ask::AuditPiece { .. }
+        | Ask::AuditTexts { .. }) => super::trail::answer(host, ask, by),
         Ask::Switch { integrator, on, site } => {
             let of = find(host, &integrator, site)?;
             host.door().suspend(of.site, of.integrator, on, by).map_err(|error| error.to_string())?;
@@ -93,6 +98,18 @@ fn at_once(
             host.door().unpair(of.site, of.integrator, Some(by)).map_err(|error| error.to_string())?;
             Ok(serde_json::to_value(true))
         }
+        Ask::PairingRequests { site } => {
+            let site = site.map(|site| which_site(host, Some(site))).transpose()?;
+            asking::list(host, site).map(serde_json::to_value)
+        }
+        Ask::PairingDecide { integrator, approve, fingerprint, read_only, site } => {
+            asking::decide(host, (&integrator, fingerprint), (approve, read_only), site, by)
+                .map(serde_json::to_value)
+        }
+        Ask::Instances { integrator, change, site } => {
+            let of = find(host, &integrator, site)?;
+            instances::answer(host, &of, change, by).map(serde_json::to_value)
+        }
         Ask::Halt { on } => {
             host.door().halt(on, Some(by)).map_err(|error| error.to_string())?;
             Ok(serde_json::to_value(on))
@@ -102,6 +119,13 @@ fn at_once(
             host.door().switch_site_by(site, on, Some(by)).map_err(|error| error.to_string())?;
             Ok(serde_json::to_value(site))
         }
+        Ask::RecoveryKit { passphrase } => recovery::kit(host, &passphrase.0, by).map(serde_json::to_value),
+        Ask::MoveOut { passphrase } => recovery::move_out(host, &passphrase.0, by).map(serde_json::to_value),
+        Ask::HandOver { to, site } => {
+            let site = which_site(host, site)?;
+            recovery::hand_over(host, site, to, by).map(serde_json::to_value)
+        }
+        Ask::ConfirmServer => host.confirm(by).map(serde_json::to_value),
         Ask::SelfTest | Ask::Check => Err("asked elsewhere".to_owned()),
     }
 }
@@ -155,7 +179,11 @@ fn make_code(
 }
 
 /// The one integrator of that name or id at a site.
-fn find(host: &Host, integrator: &str, site: Option<SiteId>) -> Result<Arc<PairingRecord>, String> {
+pub(super) fn find(
+    host: &Host,
+    integrator: &str,
+    site: Option<SiteId>,
+) -> Result<Arc<PairingRecord>, String> {
     let site = which_site(host, site)?;
     let wanted = integrator.trim().to_lowercase();
     let found: Vec<_> = host
@@ -217,12 +245,30 @@ fn consent(host: &Host, pairing: &PairingRecord) -> ConsentAnswer {
         changed_at: changed.map(|changed| changed.at.to_rfc3339()),
         changed_by: changed.map(|changed| changed.by.clone()),
         used: UsedAnswer { queries: used.queries, rows: used.rows, bytes: used.bytes, at_once },
+        approval: approval(host, pairing),
     }
+}
+
+fn approval(host: &Host, pairing: &PairingRecord) -> Option<ApprovalAnswer> {
+    let kept = pairing.approval.as_ref()?;
+    let (said, now) = (kept.signed.approval(), host.door().now());
+    Some(ApprovalAnswer {
+        serial: said.serial,
+        name: said.integrator_name.clone(),
+        access: if said.access == Access::ReadOnly { "read-only" } else { "read-write" }.to_owned(),
+        expires_at: said.expires.to_rfc3339(),
+        counts: pairing.consent.vendor.is_some_and(|vendor| !vendor.is_over(now)),
+        note: said.note.clone(),
+        since: kept.since.to_rfc3339(),
+    })
 }
 
 fn state(host: &Host, pairing: &PairingRecord) -> &'static str {
     match pairing.consent.state {
         State::Granted if pairing.consent.is_expired(host.door().now()) => "expired",
+        State::Granted if pairing.consent.vendor.is_some_and(|vendor| vendor.is_over(host.door().now())) => {
+            "unapproved"
+        }
         state => state.name(),
     }
 }
@@ -254,6 +300,7 @@ fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String
     let jobs = host.jobs().load().map_err(|error| error.to_string())?;
     let codes = host.open_codes().map_err(|error| error.to_string())?;
     let pairings = host.door().pairings();
+    let requests = asking::list(host, None)?;
     let sites = host.sites().into_iter().filter_map(|site| {
         let (facts, look) = (host.door().facts(site)?, host.door().site(site)?.last_look());
         let mut integrators: Vec<_> =
@@ -270,6 +317,13 @@ fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String
             trouble: look.trouble,
             untold: look.untold.iter().map(|(fact, why)| format!("{fact}: {why}")).collect(),
             other_pms_id: look.other_pms_id,
+            requests: requests.iter().filter(|request| request.site == site).cloned().collect(),
+            vendor_keys: host.door().site(site).map(|site| site.approval_keys().len()),
+            authority_change: host
+                .door()
+                .site(site)?
+                .authority_change()
+                .map(|change| AuthorityAnswer { to: change.to, ready_at: change.ready_at }),
             integrators,
             open_codes: codes
                 .iter()
@@ -297,6 +351,8 @@ fn how_things_stand(host: &Host, status: &Status) -> Result<StatusAnswer, String
         jobs: Some(jobs),
         lanes: lanes(host),
         halted: host.door().is_halted(),
+        stopped: recovery::stopped(host),
+        recovery: Some(recovery::stands(host)?),
         sites: sites.collect(),
     })
 }
@@ -327,10 +383,11 @@ fn integrator(host: &Host, pairing: &PairingRecord) -> IntegratorAnswer {
         login_writes: rights.map_or(Writes::Unknown, |r| r.rights.writes).name().to_owned(),
         login_grants: rights.map(|r| r.rights.grants.clone()).unwrap_or_default(),
         login_read_at: rights.map(|r| r.read_at.to_rfc3339()),
+        approval: approval(host, pairing),
     }
 }
 
-fn which_site(host: &Host, site: Option<SiteId>) -> Result<SiteId, String> {
+pub(super) fn which_site(host: &Host, site: Option<SiteId>) -> Result<SiteId, String> {
     let sites = host.sites();
     match (site, &sites[..]) {
         (Some(site), _) if sites.contains(&site) => Ok(site),

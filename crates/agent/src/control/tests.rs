@@ -47,6 +47,61 @@ async fn a_name_with_what_nobody_can_read_in_it_gets_no_code() {
     }
 }
 
+/// Two of the same name: only the fingerprint says which one is meant.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_practice_decides_by_fingerprint_who_may_pair_without_a_code() {
+    let bench = Bench::new();
+    let (_listening, _report) = serve(&bench);
+    let data = bench.folder.path();
+    let other = trust::Root::generate(trust::Kind::Integrator).unwrap();
+    let other = other.issue("x", 1, model::Clock::now(&*bench.clock), crate::testkit::DAY).unwrap();
+    let (door, peer, site) = (bench.door().clone(), bench.peer(), bench.site);
+    let (first, second) = (model::IntegratorId(peer.id), model::IntegratorId(other.peer().id));
+    tokio::task::spawn_blocking(move || {
+        for peer in [&peer, other.peer()] {
+            door.ask_to_pair(peer, site, "Acme", None).unwrap();
+        }
+    })
+    .await
+    .unwrap();
+    let list = Ask::PairingRequests { site: None };
+    let all: Vec<RequestAnswer> = ask(data, &list).await.unwrap();
+    assert_eq!(all.len(), 2);
+    assert!(all.iter().all(|of| of.state == "waiting" && of.site == site && of.vouched == "nobody"));
+    let status: StatusAnswer = ask(data, &Ask::Status).await.unwrap();
+    assert_eq!((status.sites[0].requests.len(), status.sites[0].vendor_keys), (2, Some(0)));
+
+    let decide = |integrator: String, fingerprint| Ask::PairingDecide {
+        integrator,
+        approve: true,
+        fingerprint,
+        read_only: true,
+        site: None,
+    };
+    let said = ask::<RequestAnswer>(data, &decide("acme".to_owned(), None)).await.unwrap_err().to_string();
+    assert!(said.contains("several"), "{said}");
+    let said =
+        ask::<RequestAnswer>(data, &decide(first.to_string(), Some(second))).await.unwrap_err().to_string();
+    assert!(said.contains("nothing was changed"), "{said}");
+    let done: RequestAnswer = ask(data, &decide(first.to_string(), Some(first))).await.unwrap();
+    assert_eq!((done.state.as_str(), done.read_only), ("approved", true));
+    let all: Vec<RequestAnswer> = ask(data, &list).await.unwrap();
+    assert_eq!(all.iter().filter(|of| of.state == "waiting").count(), 1);
+
+    bench.pair(Access::ReadWrite);
+    assert!(bench.door().check(&bench.peer(), bench.site).is_ok());
+    let shut = |name: &str| Ask::Instances {
+        integrator: "acme".to_owned(),
+        change: Some((name.to_owned(), true)),
+        site: None,
+    };
+    let said = ask::<Vec<InstanceAnswer>>(data, &shut("no such gateway")).await.unwrap_err().to_string();
+    assert!(said.contains("no gateway of that name"), "{said}");
+    let all: Vec<InstanceAnswer> = ask(data, &shut("gateway one")).await.unwrap();
+    assert!(all.len() == 1 && all[0].shut_out && all[0].serial == 5);
+    assert!(bench.door().check(&bench.peer(), bench.site).is_err());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_service_can_not_do_is_said_and_the_next_question_is_answered() {
     let bench = Bench::new();

@@ -1,7 +1,7 @@
 //! The words of the control socket: what the Utility may ask, and what the service answers.
 
 use crate::{consent::Form, jobs::Load};
-use model::{IntegratorId, SiteId};
+use model::{Hidden, IntegratorId, QueryId, SiteId};
 use serde::{Deserialize, Serialize};
 
 /// What may be asked.
@@ -25,6 +25,54 @@ pub enum Ask {
     Audit {
         /// How many, at most 1,000.
         last: u32,
+    },
+    /// Lines of the audit, chosen.
+    AuditShow {
+        /// How many, the newest, at most 1,000.
+        last: u32,
+        /// Of one integrator, by name or id.
+        #[serde(default)]
+        integrator: Option<String>,
+        /// Of one query.
+        #[serde(default)]
+        query: Option<QueryId>,
+        /// From then on, RFC 3339.
+        #[serde(default)]
+        since: Option<String>,
+        /// Before then, RFC 3339.
+        #[serde(default)]
+        until: Option<String>,
+        /// Which site; all when it is left out.
+        #[serde(default)]
+        site: Option<SiteId>,
+    },
+    /// Begin a walk over a site's lines.
+    AuditWalk {
+        /// What for: `verify` or `export`. It is written down.
+        purpose: String,
+        /// Which site.
+        site: SiteId,
+        /// From then on, RFC 3339.
+        #[serde(default)]
+        since: Option<String>,
+        /// Before then, RFC 3339.
+        #[serde(default)]
+        until: Option<String>,
+    },
+    /// The next piece of a walk.
+    AuditPiece {
+        /// Which site.
+        site: SiteId,
+        /// As the piece before said; at first as the walk's beginning said.
+        after: i64,
+        /// As the walk's beginning said.
+        until: i64,
+    },
+    /// Look at statements' texts, from a hash on.
+    AuditTexts {
+        /// As the piece before said; none at first.
+        #[serde(default)]
+        after: Option<String>,
     },
     /// Let anybody into a site's database, or nobody.
     Site {
@@ -80,11 +128,64 @@ pub enum Ask {
         #[serde(default)]
         site: Option<SiteId>,
     },
+    /// Integrators that ask to be let in without a code.
+    PairingRequests {
+        /// Which site; all when it is left out.
+        #[serde(default)]
+        site: Option<SiteId>,
+    },
+    /// Say yes or no to one of them.
+    PairingDecide {
+        /// Its name or id.
+        integrator: String,
+        /// Which: true lets it pair.
+        approve: bool,
+        /// The id that it must have.
+        #[serde(default)]
+        fingerprint: Option<IntegratorId>,
+        /// Whether the pairing may only read.
+        #[serde(default)]
+        read_only: bool,
+        /// Which site; may be left out when there is one.
+        #[serde(default)]
+        site: Option<SiteId>,
+    },
+    /// The gateways of a paired integrator; shut one out first (true), or let it in again, where one is named.
+    Instances {
+        /// Its name or id, as status shows it.
+        integrator: String,
+        /// The gateway's name, and whether it is to be out.
+        #[serde(default)]
+        change: Option<(String, bool)>,
+        /// Which site; may be left out when there is one.
+        #[serde(default)]
+        site: Option<SiteId>,
+    },
     /// Stop everything for all integrators at all sites, or let it go on.
     Halt {
         /// Which: true stops.
         on: bool,
     },
+    /// Make a recovery kit.
+    RecoveryKit {
+        /// Seals it.
+        passphrase: Spoken,
+    },
+    /// Stop serving for good, and make the file that the next server goes on with.
+    MoveOut {
+        /// Seals it.
+        passphrase: Spoken,
+    },
+    /// Say, signed by a site's own key, that another site is the one to use for its practice.
+    HandOver {
+        /// The site that is to be used.
+        to: SiteId,
+        /// Which site hands over; may be left out when there is one.
+        #[serde(default)]
+        site: Option<SiteId>,
+    },
+    /// This server is the practice's real one, whatever copies there are.
+    ConfirmServer,
     /// Let an integrator in, or keep it out.
     Switch {
         /// Its name or id, as status shows it.
@@ -105,6 +206,50 @@ pub struct After {
     pub site: SiteId,
     /// Who.
     pub integrator: IntegratorId,
+}
+
+impl Ask {
+    /// Whether it takes longer than a question: a passphrase is worked with, a whole file is packed.
+    pub(super) fn is_long(&self) -> bool {
+        matches!(self, Ask::RecoveryKit { .. } | Ask::MoveOut { .. })
+    }
+}
+
+/// A secret on its way over the socket. Not printed; wiped when it is dropped.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Spoken(pub Hidden<String>);
+
+impl Serialize for Spoken {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.reveal())
+    }
+}
+
+/// What is ready for the day on which this server is lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveryAnswer {
+    /// When the newest kit was made, RFC 3339; `None` when none was.
+    pub made_at: Option<String>,
+    /// The operating system's user who had it made.
+    pub made_by: Option<String>,
+    /// What has changed since, in words; the backup has it.
+    pub changed: Vec<String>,
+    /// The newest backup: where it lies.
+    pub backup: Option<String>,
+    /// RFC 3339.
+    pub backup_at: Option<String>,
+}
+
+/// Why a server serves nobody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoppedAnswer {
+    /// `older-epoch`, `doubled-epoch`, `other-machine`, `moved-out`.
+    pub why: String,
+    /// What it is, and what to do: sentences.
+    pub text: String,
 }
 
 /// A code just made.
@@ -154,6 +299,12 @@ pub struct StatusAnswer {
     /// Whether the practice has stopped everything.
     #[serde(default)]
     pub halted: bool,
+    /// Why this server serves nobody, when it does not.
+    #[serde(default)]
+    pub stopped: Option<StoppedAnswer>,
+    /// Recovery kit and backup; absent from a service that has none.
+    #[serde(default)]
+    pub recovery: Option<RecoveryAnswer>,
     /// Its sites.
     pub sites: Vec<SiteAnswer>,
 }
@@ -168,7 +319,7 @@ pub struct ConsentAnswer {
     pub integrator: IntegratorId,
     /// Its name.
     pub name: String,
-    /// `granted`, `suspended`, `expired`, `revoked`.
+    /// `granted`, `suspended`, `expired`, `unapproved` (the vendor's approval is over), `revoked`.
     pub state: String,
     /// All terms.
     pub terms: Form,
@@ -178,6 +329,9 @@ pub struct ConsentAnswer {
     pub changed_by: Option<String>,
     /// What it has used up.
     pub used: UsedAnswer,
+    /// The PMS vendor's approval that it stands on, if any.
+    #[serde(default)]
+    pub approval: Option<ApprovalAnswer>,
 }
 
 /// What an integrator has used up.
@@ -224,10 +378,30 @@ pub struct SiteAnswer {
     /// The practice that the database says it belongs to, when that is another than this site's: nothing is run then.
     #[serde(default)]
     pub other_pms_id: Option<String>,
+    /// Keys of the PMS vendor whose approvals this site checks; with none nobody vouches for integrators. `None` from a service
+    /// that does not ask.
+    #[serde(default)]
+    pub vendor_keys: Option<usize>,
+    /// Another Halo ID is about to be the one to use for this practice.
+    #[serde(default)]
+    pub authority_change: Option<AuthorityAnswer>,
     /// Who is paired.
     pub integrators: Vec<IntegratorAnswer>,
+    /// Integrators that ask to be let in without a code, and what was said to them.
+    #[serde(default)]
+    pub requests: Vec<super::RequestAnswer>,
     /// Codes that could still be used.
     pub open_codes: Vec<CodeAnswer>,
+}
+
+/// A change that Halo Cloud's operator has begun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthorityAnswer {
+    /// The Halo ID that is to be used.
+    pub to: SiteId,
+    /// Not before, RFC 3339.
+    pub ready_at: String,
 }
 
 /// How one lane of work stands.
@@ -259,7 +433,7 @@ pub struct IntegratorAnswer {
     pub read_only: bool,
     /// Whether it is let in.
     pub on: bool,
-    /// `granted`, `suspended`, `expired`, `revoked`.
+    /// `granted`, `suspended`, `expired`, `unapproved` (the vendor's approval is over), `revoked`.
     #[serde(default)]
     pub state: String,
     /// RFC 3339.
@@ -273,6 +447,29 @@ pub struct IntegratorAnswer {
     /// When they were read, RFC 3339.
     #[serde(default)]
     pub login_read_at: Option<String>,
+    /// The PMS vendor's approval that it stands on, if any.
+    #[serde(default)]
+    pub approval: Option<ApprovalAnswer>,
+}
+
+/// A PMS vendor's approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalAnswer {
+    /// The vendor's number of it.
+    pub serial: u64,
+    /// The name that the vendor knows the integrator by.
+    pub name: String,
+    /// `read-only` or `read-write`.
+    pub access: String,
+    /// RFC 3339.
+    pub expires_at: String,
+    /// Whether it counts now.
+    pub counts: bool,
+    /// The vendor's own words.
+    pub note: String,
+    /// When this site took it, RFC 3339.
+    pub since: String,
 }
 
 /// One open code, without its secret.

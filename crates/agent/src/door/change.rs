@@ -7,7 +7,7 @@ use crate::{
     store::{AuditLine, Happened, PairingRecord, StoreError},
 };
 use link_api::proto::Refusal;
-use model::{IntegratorId, SiteId, Timestamp};
+use model::{Access, IntegratorId, SiteId, Timestamp};
 use std::sync::Arc;
 use trust::Peer;
 
@@ -56,6 +56,13 @@ impl Door {
         let pairing = self.pairing(site, integrator).ok_or(ChangeError::NotPaired)?;
         let consent = &pairing.consent;
         let terms = consent.terms.clone().with(change)?;
+        if terms.access == Access::ReadWrite && consent.vendor.is_some_and(|vendor| vendor.read_only) {
+            return Err(Invalid(
+                "the PMS vendor's approval of this integrator allows reading only: to let it write, the vendor must give it another"
+                    .to_owned(),
+            )
+            .into());
+        }
         if terms.expires.is_some_and(|at| at <= self.now()) && change.expires.is_some() {
             return Err(Invalid(
                 "`expires` is over already; to keep an integrator out, suspend or revoke it".to_owned(),
@@ -174,9 +181,10 @@ impl Door {
         // Held from the first look on: a time that somebody has just made longer is not over.
         let _one = lock(&self.changing);
         let now = self.now();
+        self.end_approvals(now)?;
         let mut bounded = false;
         for pairing in self.pairings() {
-            bounded |= pairing.consent.terms.expires.is_some();
+            bounded |= pairing.consent.terms.expires.is_some() || pairing.consent.vendor.is_some();
             if pairing.consent.expired || !pairing.consent.is_expired(now) {
                 continue;
             }

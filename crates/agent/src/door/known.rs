@@ -28,6 +28,8 @@ impl Door {
                 "This gateway's certificate has expired; it must issue a new one.",
             ));
         }
+        // Before its serial number is remembered: one that is out retires nothing.
+        self.instance(peer, site)?;
         self.check_serial(peer, site, pairing.integrator)?;
         Ok(pairing)
     }

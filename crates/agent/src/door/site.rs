@@ -16,6 +16,7 @@ use std::{
     },
     time::Duration,
 };
+use tunnel::head::AuthorityChange;
 
 /// After a look that found no database, commands do not cause another one for this long.
 const REST: Duration = Duration::from_secs(30);
@@ -35,6 +36,8 @@ pub struct SiteDoor {
     unsure: AtomicBool,
     rest: Mutex<Option<Rest>>,
     tries: Tries,
+    /// Another site is about to be the one to use for this practice.
+    change: Mutex<Option<AuthorityChange>>,
 }
 
 /// A look found no database: for a while commands do not cause another.
@@ -125,7 +128,19 @@ impl SiteDoor {
             unsure: AtomicBool::new(true),
             rest: Mutex::default(),
             tries: Tries::default(),
+            change: Mutex::default(),
         }
+    }
+
+    /// That another site is about to be the one to use for this practice, as Halo Cloud said last.
+    pub fn authority_change(&self) -> Option<AuthorityChange> {
+        lock(&self.change).clone()
+    }
+
+    /// Notes it; whether that is news.
+    pub(crate) fn note_change(&self, change: Option<AuthorityChange>) -> bool {
+        let was = std::mem::replace(&mut *lock(&self.change), change.clone());
+        was != change
     }
 
     /// What it says of itself now.
@@ -141,6 +156,16 @@ impl SiteDoor {
             untold: known.untold.clone(),
             other_pms_id: known.said.other_pms_id.clone(),
         }
+    }
+
+    /// Keys of its software's vendor: whom they approve is let in. None: nobody vouches here.
+    pub fn approval_keys(&self) -> &[Vec<u8>] {
+        &self.file.approval_keys
+    }
+
+    /// Which software.
+    pub fn pms(&self) -> Pms {
+        self.own.pms
     }
 
     /// Whether its database could be reached lately; `now` on the monotonic clock.

@@ -86,6 +86,11 @@ impl Door {
         self.until_refused(LOOK, |_| self.check(peer, site)).await
     }
 
+    /// Resolves when this very gateway is out, whatever becomes of its integrator's others.
+    pub(crate) async fn until_out(&self, peer: &Peer, site: SiteId) -> Refused {
+        self.until_refused(LOOK_SELDOM, |_| self.instance(peer, site)).await
+    }
+
     /// Resolves when a gateway is not paired any more.
     pub(crate) async fn until_unpaired(&self, peer: &Peer, site: SiteId) -> Refused {
         self.until_refused(LOOK_SELDOM, |_| self.paired(peer, site)).await
@@ -133,7 +138,8 @@ impl Door {
             // Without a word of its end a pairing is only missing after its key was lost: what it left is told at its turn.
             return (refused != not_paired()).then_some((refused, true));
         };
-        let stands = self.is_open(site);
+        // What waits on a server that was stopped goes on waiting: its practice may say that it is the real one.
+        let stands = self.is_allowed(site);
         let stands =
             stands.and_then(|()| pairing.consent.stands(self.now(), false).map_err(Refused::by_practice));
         let for_good = pairing.consent.state == State::Revoked;

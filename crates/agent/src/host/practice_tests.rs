@@ -111,7 +111,7 @@ fn the_demo_practice_says_whose_it_is_and_another_one_in_its_place_is_not_served
         login: &login(),
         rights: &rights,
     };
-    assert!(door.pair(&new, &code.name).unwrap());
+    assert!(door.pair(&new, code.name.as_str()).unwrap());
     let enter = |door: &Arc<Door>, id| {
         let query = QueryId(uuid::Uuid::from_u128(id));
         door.enter(

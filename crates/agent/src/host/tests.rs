@@ -1,6 +1,8 @@
 //! Whole inner sessions over a byte stream: real TLS, real gRPC, real pairing; no relay.
 
 mod jobs;
+mod papers;
+mod receipts;
 
 use super::*;
 use crate::testkit::{Bench, DAY, GOOD};
@@ -69,6 +71,7 @@ async fn pair(bench: &Bench, session: &mut Session, code: &Code, login: (&str, &
         environment: "demo".to_owned(),
         code_name: code.name().to_owned(),
         integrator_name: name.to_owned(),
+        ..proto::PairBegin::default()
     }))
     .await;
     let outgoing = stream::unfold(said, async |mut said| said.recv().await.map(|step| (step, said)));
@@ -95,6 +98,7 @@ fn order(id: u128, text: &str) -> proto::RunRequest {
         max_row_bytes: 0,
         all_sets: false,
         device: None,
+        receipt: false,
     }
 }
 
@@ -112,7 +116,12 @@ async fn run(session: &mut Session, id: u128, text: &str) -> (String, proto::End
 }
 
 async fn hello(session: &mut Session) -> proto::HelloReply {
-    session.client.hello(proto::HelloRequest { version: 1 }).await.unwrap().into_inner()
+    session
+        .client
+        .hello(proto::HelloRequest { version: 1, ..proto::HelloRequest::default() })
+        .await
+        .unwrap()
+        .into_inner()
 }
 
 async fn ready() -> Bench {
@@ -166,7 +175,8 @@ async fn one_integrator_can_not_use_up_the_sessions_of_others() {
     let other = other.issue("other gateway", 5, bench.clock.now(), DAY).unwrap();
     let answers = async |own: &Operational| match open_as(&bench, own, bench.site).await {
         Ok(mut session) => {
-            let asked = session.client.hello(proto::HelloRequest { version: 1 });
+            let asked =
+                session.client.hello(proto::HelloRequest { version: 1, ..proto::HelloRequest::default() });
             asked.await.is_ok().then_some(session)
         }
         Err(_) => None,

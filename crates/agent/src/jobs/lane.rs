@@ -6,7 +6,10 @@ use super::{
     settle::{Kept, Unsettled},
     watchdog::Watchdog,
 };
-use crate::{health::Lane, store::RunEnd};
+use crate::{
+    health::{Lane, ROUND},
+    store::RunEnd,
+};
 use futures::FutureExt;
 use link_api::proto::{self, JobStatus};
 use model::SiteId;
@@ -60,6 +63,15 @@ impl Jobs {
                 }
             };
             let Some(turn) = turn else { return };
+            if self.door.held().is_some() {
+                // A place that is not used goes to whoever can use it.
+                drop(turn);
+                let mut serving = std::pin::pin!(self.door.until_serving());
+                while timeout(ROUND, &mut serving).await.is_err() {
+                    self.health.answered(lane);
+                }
+                continue;
+            }
             self.fault("turn");
             let item = self.queue().pop(site, self.time.now().0);
             if let Some(item) = item {

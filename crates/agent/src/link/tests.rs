@@ -6,7 +6,7 @@ use crate::{
 use model::SiteFacts;
 use std::sync::atomic::Ordering;
 use tokio::{net::TcpListener, sync::mpsc};
-use tunnel::{AcceptOptions, Joined, Party, Roots, join, outer_client_tls, outer_server_tls};
+use tunnel::{AcceptOptions, Denied, Joined, Party, Roots, join, outer_client_tls, outer_server_tls};
 
 /// Lets every Link in and hands over what it said.
 struct Relay {
@@ -19,6 +19,11 @@ async fn relay(clock: Arc<dyn Clock>) -> Relay {
 }
 
 async fn relay_of(environment: &str, clock: Arc<dyn Clock>) -> Relay {
+    relay_from(environment, 0, clock).await
+}
+
+/// One that has seen this epoch, and lets none in below.
+async fn relay_from(environment: &str, seen: u64, clock: Arc<dyn Clock>) -> Relay {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let ca = made.cert.pem().into_bytes();
     let tls = outer_server_tls(&ca, made.signing_key.serialize_pem().as_bytes()).unwrap();
@@ -36,7 +41,14 @@ async fn relay_of(environment: &str, clock: Arc<dyn Clock>) -> Relay {
         for nonce in 1.. {
             let (tcp, _) = listener.accept().await.unwrap();
             let io = tokio_rustls::TlsAcceptor::from(tls.clone()).accept(tcp).await.unwrap();
-            if let Ok(one) = join(io, &options, [nonce; 32], async |_: &Party| Ok(())).await {
+            if let Ok(one) = join(io, &options, [nonce; 32], async |party: &Party| match party {
+                Party::Link { epoch, .. } if *epoch < seen => {
+                    Err(Denied::Fenced { doubled: false, epoch: seen, why: "it is a copy".to_owned() })
+                }
+                _ => Ok(()),
+            })
+            .await
+            {
                 sender.send(one).unwrap();
             }
         }
@@ -95,6 +107,21 @@ async fn a_link_whose_database_is_away_joins_with_what_it_knows() {
     link.stop().await;
 }
 
+/// Number and 32 bytes, and nothing else: the platform is to be a witness, not a reader.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cloud_is_told_where_the_audit_ends() {
+    let bench = Bench::new();
+    bench.pair(model::Access::ReadOnly);
+    let mut relay = relay(bench.clock.clone()).await;
+    let link = Link::start(bench.host.clone(), relay.outer.clone(), bench.clock.clone()).await.unwrap();
+    let (joined, _) = relay.next().await;
+    let told = timeout(Duration::from_secs(30), joined.audit_heads()).await.expect("it is told").unwrap();
+    let ends = bench.door().head(bench.site).unwrap().expect("a pairing is a line").head;
+    assert_eq!((told.len(), told[0].site), (1, bench.site));
+    assert_eq!((told[0].number, told[0].chain.0), (ends.number, ends.chain));
+    link.stop().await;
+}
+
 /// As the relay does it: one stream that the Link opened, spliced back to it.
 async fn carry_back(joined: &Joined) {
     use tunnel::head::{self, Answer, Ask, Incoming};
@@ -140,10 +167,39 @@ async fn a_link_of_another_environment_is_refused_and_knows_why() {
     let mut status = link.status();
     let refused = timeout(Duration::from_secs(20), status.wait_for(|s| matches!(s, Status::Refused { .. })));
     let refused = refused.await.expect("refused in time").unwrap().clone();
-    let Status::Refused { reason, why } = refused else { panic!() };
+    let Status::Refused { reason, why, .. } = refused else { panic!() };
     assert_eq!(reason, tunnel::control::RefusedReason::Environment);
     assert!(why.contains("stage's, and this Halo Link is set to demo"), "{why}");
     assert!(why.contains("environment set stage"), "{why}");
+    link.stop().await;
+}
+
+/// From the relay's word to the practice's, and back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_whose_epoch_is_refused_stops_serving_and_once_confirmed_joins_with_a_new_generation() {
+    let bench = Bench::new();
+    bench.pair(model::Access::ReadWrite);
+    let seen = 3 << 32;
+    let mut relay = relay_from("demo", seen, bench.clock.clone()).await;
+    let link = Link::start(bench.host.clone(), relay.outer.clone(), bench.clock.clone()).await.unwrap();
+    for _ in 0..1_000 {
+        if bench.door().held().is_some() {
+            break;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    let held = bench.door().held();
+    assert!(
+        matches!(held, Some(crate::door::Held::Stopped(stopped)) if stopped.stored == Some(seen)),
+        "{held:?}"
+    );
+    assert!(bench.door().check(&bench.peer(), bench.site).is_err(), "whatever way somebody comes");
+    let host = bench.host.clone();
+    tokio::task::spawn_blocking(move || host.confirm("0:root")).await.unwrap().unwrap();
+    let (joined, _) = relay.next().await;
+    let Party::Link { epoch, sites, .. } = &joined.party else { panic!("no Link") };
+    assert_eq!((*epoch, sites[0].epoch), (4 << 32, 4 << 32));
+    bench.door().check(&bench.peer(), bench.site).unwrap();
     link.stop().await;
 }
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::testkit::{Bench, DAY, GOOD};
 use proto::pair_reply::Step;
 
-const NAME: &str = "Acme";
+pub(super) const NAME: &str = "Acme";
 
 fn exchange(bench: &Bench) -> Exchange {
     exchange_of(bench, bench.caller())
@@ -12,27 +12,28 @@ fn exchange_of(bench: &Bench, caller: Caller) -> Exchange {
     Exchange::new(bench.door().clone(), caller, own(bench))
 }
 
-fn own(bench: &Bench) -> Presence {
+pub(super) fn own(bench: &Bench) -> Presence {
     let folder = bench.folder.path().join("identity");
     let file = crate::identity::site_file(model::Pms::BestPractice, "1001");
     let root = crate::identity::load_or_make(&folder, trust::Kind::Site, &file).unwrap();
     Presence { environment: "demo".to_owned(), root_spki: root.spki().to_vec() }
 }
 
-fn begin(code: &Code) -> proto::PairBegin {
+pub(super) fn begin(code: &Code) -> proto::PairBegin {
     proto::PairBegin {
         version: VERSION,
         environment: "demo".to_owned(),
         code_name: code.name().to_owned(),
         integrator_name: NAME.to_owned(),
+        ..proto::PairBegin::default()
     }
 }
 
-fn say(step: pair_request::Step) -> proto::PairRequest {
+pub(super) fn say(step: pair_request::Step) -> proto::PairRequest {
     proto::PairRequest { step: Some(step) }
 }
 
-fn mac(bench: &Bench, code: &Code, role: Role, caller: &Caller, name: &str) -> Vec<u8> {
+pub(super) fn mac(bench: &Bench, code: &Code, role: Role, caller: &Caller, name: &str) -> Vec<u8> {
     let own = own(bench);
     let transcript = Transcript {
         version: VERSION,
@@ -46,11 +47,11 @@ fn mac(bench: &Bench, code: &Code, role: Role, caller: &Caller, name: &str) -> V
     prove(code, role, &transcript).to_vec()
 }
 
-fn proof(mac: Vec<u8>) -> proto::PairRequest {
+pub(super) fn proof(mac: Vec<u8>) -> proto::PairRequest {
     say(pair_request::Step::Proof(proto::PairProof { mac }))
 }
 
-fn login(password: &str) -> proto::PairRequest {
+pub(super) fn login(password: &str) -> proto::PairRequest {
     let (user, password) = (GOOD.0.to_owned(), password.to_owned());
     say(pair_request::Step::Login(proto::DatabaseLogin { user, password }))
 }
@@ -74,7 +75,7 @@ fn proved(bench: &Bench, code: &Code) -> Exchange {
     exchange
 }
 
-fn pair(bench: &Bench, code: &Code) -> proto::PairDone {
+pub(super) fn pair(bench: &Bench, code: &Code) -> proto::PairDone {
     match proved(bench, code).step(login(GOOD.1)).unwrap() {
         Step::Done(done) => done,
         other => panic!("{other:?}"),
@@ -124,7 +125,7 @@ fn a_new_code_renews_login_and_access() {
 }
 
 #[track_caller]
-fn refused(answer: Result<impl std::fmt::Debug, Refused>, reason: PairRefusal) {
+pub(super) fn refused(answer: Result<impl std::fmt::Debug, Refused>, reason: PairRefusal) {
     let refused = answer.unwrap_err();
     assert_eq!(refused.reason, reason);
     assert!(refused.message.ends_with('.') && refused.message.len() > 30, "{}", refused.message);

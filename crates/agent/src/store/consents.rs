@@ -139,7 +139,9 @@ impl Store {
         let there = self.transaction(|t| {
             keep_revision(t)?;
             let mut there = false;
-            for table in ["pairing", "rights", "consent", "consent_used", "event", "event_journal"] {
+            for table in
+                ["pairing", "rights", "consent", "consent_used", "approval", "event", "event_journal"]
+            {
                 let gone = t.execute(
                     &format!("DELETE FROM {table} WHERE site = ?1 AND integrator = ?2"),
                     params![site, integrator],
@@ -264,6 +266,7 @@ pub(super) fn read(
         (false, false) => State::Suspended,
     };
     Ok(Consent {
+        vendor: None,
         state,
         terms: read.unwrap_or_else(|| Terms::of_pairing(access)),
         expired: row.get::<_, Option<bool>>(at + 2)?.unwrap_or(false),

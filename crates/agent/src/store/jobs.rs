@@ -9,6 +9,7 @@ mod sealed;
 
 pub(crate) use end::{Cancelled, event_of, unkept};
 use expire::forget_reads;
+pub(crate) use expire::forget_results;
 pub(super) use row::purpose;
 pub(crate) use row::{Job, Page};
 

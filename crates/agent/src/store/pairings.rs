@@ -1,10 +1,11 @@
 //! Who is paired with which site, with what access and login, and which certificates are retired.
 
-use super::{Store, StoreError, codes, consents, trail::AuditLine};
+use super::{ApprovalRecord, Store, StoreError, approvals, codes, consents, requests, trail::AuditLine};
 use crate::consent::Consent;
 use database::{Login, Rights, Writes};
 use model::{Access, Hidden, IntegratorId, SiteId, Timestamp};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
+use trust::approval::Signed;
 
 /// One integrator's consent at one site.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct PairingRecord {
     pub rights: Option<RightsRecord>,
     /// What the practice has consented to.
     pub consent: Consent,
+    /// The PMS vendor's approval that it stands on, if any.
+    pub approval: Option<ApprovalRecord>,
     /// The sealed login; empty once it was erased.
     pub(crate) login: Vec<u8>,
 }
@@ -53,19 +56,48 @@ pub(crate) struct NewPairing<'a> {
     pub(crate) rights: &'a Rights,
 }
 
+/// What lets an integrator pair.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket<'a> {
+    /// Used up by it.
+    pub(crate) by: By<'a>,
+    /// The vendor's approval that was looked at.
+    pub(crate) approval: Option<&'a Signed>,
+}
+
+/// The practice's yes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum By<'a> {
+    /// A code of this name, that was proved.
+    Code(&'a str),
+    /// Its yes to a request without a code, of this root.
+    Request(&'a [u8]),
+}
+
+impl<'a> From<&'a str> for Ticket<'a> {
+    fn from(code_name: &'a str) -> Self {
+        Ticket { by: By::Code(code_name), approval: None }
+    }
+}
+
 impl Store {
-    /// Stores a pairing and consumes its code in one transaction; `false` (and nothing stored) when the code was used
+    /// Stores a pairing and consumes its ticket in one transaction; `false` (and nothing stored) when the ticket was used
     /// meanwhile.
-    pub(crate) fn pair(
+    pub(crate) fn pair<'a>(
         &self,
         new: &NewPairing<'_>,
-        code_name: &str,
+        ticket: impl Into<Ticket<'a>>,
         now: Timestamp,
         audit: &AuditLine,
     ) -> Result<bool, StoreError> {
         let login = self.seal_login(new.site, new.integrator, new.login)?;
+        let ticket = ticket.into();
         let stored = self.transaction(|t| {
-            if !codes::consume(t, new.site, code_name, now)? {
+            let good = match ticket.by {
+                By::Code(name) => codes::consume(t, new.site, name, now)?,
+                By::Request(root) => requests::consume(t, (new.site, new.integrator), root, now)?,
+            };
+            if !good {
                 return Ok(None);
             }
             let before: Option<bool> = t
@@ -96,6 +128,7 @@ impl Store {
             )?;
             keep_rights(t, (new.site, new.integrator, revision), new.rights, now)?;
             consents::renew(t, new.site, new.integrator, now)?;
+            approvals::keep(t, (new.site, new.integrator), ticket.approval, now)?;
             audit.write(t)?;
             Ok(Some(before == Some(true)))
         })?;
@@ -272,8 +305,9 @@ impl Store {
 }
 
 const PAIRINGS: &str = "SELECT site, integrator, name, root_spki, read_only, is_on, paired_at, revision, login,
-         writes, grants, read_at, terms, revoked, expired, changed_at, changed_by
-     FROM pairing LEFT JOIN rights USING (site, integrator, revision) LEFT JOIN consent USING (site, integrator)";
+         writes, grants, read_at, terms, revoked, expired, changed_at, changed_by, document, over, since
+     FROM pairing LEFT JOIN rights USING (site, integrator, revision) LEFT JOIN consent USING (site, integrator)
+         LEFT JOIN approval USING (site, integrator)";
 
 fn pairing(row: &Row<'_>) -> Result<PairingRecord, StoreError> {
     let ids = (row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?);
@@ -281,7 +315,10 @@ fn pairing(row: &Row<'_>) -> Result<PairingRecord, StoreError> {
     else {
         return Err(StoreError::Broken("a pairing's identifier"));
     };
-    let access = if row.get(4)? { Access::ReadOnly } else { Access::ReadWrite };
+    let (approval, vendor) = approvals::read(row, 17, (site, integrator))?;
+    // Whatever the practice allows: no more than the vendor does.
+    let read_only = row.get::<_, bool>(4)? || vendor.as_ref().is_some_and(|vendor| vendor.read_only);
+    let access = if read_only { Access::ReadOnly } else { Access::ReadWrite };
     let (on, revision) = (row.get(5)?, row.get::<_, i64>(7)?);
     Ok(PairingRecord {
         site,
@@ -300,7 +337,8 @@ fn pairing(row: &Row<'_>) -> Result<PairingRecord, StoreError> {
             }),
             None => None,
         },
-        consent: consents::read(row, 12, access, (on, revision), (site, integrator))?,
+        consent: Consent { vendor, ..consents::read(row, 12, access, (on, revision), (site, integrator))? },
+        approval,
     })
 }
 

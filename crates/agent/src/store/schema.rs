@@ -95,6 +95,34 @@ const ADDED: &str = "
         day INTEGER NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
         PRIMARY KEY (site, integrator)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS approval (  -- the PMS vendor's, beside the pairing
+        site BLOB NOT NULL, integrator BLOB NOT NULL,
+        document BLOB NOT NULL,          -- as signed
+        over INTEGER NOT NULL DEFAULT 0, -- it was seen to count no more
+        since INTEGER NOT NULL,
+        PRIMARY KEY (site, integrator)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS approval_seen (  -- stays when the pairing goes: a lower serial is never taken again
+        site BLOB NOT NULL, integrator BLOB NOT NULL, serial INTEGER NOT NULL,
+        PRIMARY KEY (site, integrator)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS pairing_request (  -- of integrators that have no code
+        site BLOB NOT NULL, integrator BLOB NOT NULL, root_spki BLOB NOT NULL,
+        name TEXT NOT NULL,
+        state INTEGER NOT NULL,          -- 0 waits, 1 approved, 2 denied, 3 paired
+        read_only INTEGER NOT NULL DEFAULT 0,
+        asked_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+        decided_by TEXT,
+        approval BLOB,                   -- the vendor's, as it was shown
+        PRIMARY KEY (site, integrator)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS revocation (  -- the newest word of an integrator about its own gateways
+        integrator BLOB PRIMARY KEY, root_spki BLOB NOT NULL, document BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS instance_shut (  -- gateways that the practice shut out
+        site BLOB NOT NULL, integrator BLOB NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, by_whom TEXT NOT NULL,
+        PRIMARY KEY (site, integrator, name)
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS unpaired (  -- so that whoever asks again is told
         site BLOB NOT NULL, integrator BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (site, integrator)
     ) STRICT, WITHOUT ROWID;
@@ -103,6 +131,44 @@ const ADDED: &str = "
         done_by TEXT,                    -- the operating system's user
         detail TEXT,                     -- what was changed, JSON
         parameters BLOB                  -- sealed
+    ) STRICT;
+
+    CREATE TABLE IF NOT EXISTS audit_chain (  -- beside a line of the audit
+        id INTEGER PRIMARY KEY,          -- of the line
+        site BLOB NOT NULL, number INTEGER NOT NULL,
+        chain BLOB NOT NULL              -- what holds it and all before it
+    ) STRICT;
+    CREATE UNIQUE INDEX IF NOT EXISTS audit_chain_number ON audit_chain (site, number);
+    CREATE TABLE IF NOT EXISTS audit_head (  -- of the newest line of each site
+        site BLOB PRIMARY KEY, number INTEGER NOT NULL, chain BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS audit_cut (   -- lines up to there were removed: older than the practice keeps
+        site BLOB PRIMARY KEY, number INTEGER NOT NULL, chain BLOB NOT NULL,
+        line INTEGER NOT NULL,           -- the highest id
+        head BLOB NOT NULL               -- the signed head of that number
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS audit_query (
+        bucket INTEGER NOT NULL, query BLOB NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (bucket, query, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS statement_used (sha256 BLOB PRIMARY KEY, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS audit_at ON audit (at);
+    CREATE INDEX IF NOT EXISTS audit_who ON audit (integrator, at) WHERE integrator IS NOT NULL;
+    CREATE TABLE IF NOT EXISTS recovery_kit (  -- the newest that was made
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        made_at INTEGER NOT NULL, made_by TEXT,
+        public BLOB NOT NULL,            -- backups are sealed to it; its other half is in the kit alone
+        marks TEXT NOT NULL,             -- JSON: hashes of what is in the kit
+        backed_marks TEXT, backed_at INTEGER  -- of the newest backup
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS stopped ( -- another server may be the real one: nothing is served
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        why TEXT NOT NULL,               -- older-epoch, doubled-epoch, other-machine
+        epoch INTEGER NOT NULL,          -- with which it was stopped; starts do not raise it any more
+        stored INTEGER,                  -- that Halo Cloud has seen
+        at INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS machine ( -- a hash of what tells this server from others
+        one INTEGER PRIMARY KEY CHECK (one = 1), print BLOB NOT NULL
     ) STRICT;
 
     CREATE TABLE IF NOT EXISTS job (

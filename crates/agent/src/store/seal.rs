@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 use std::path::Path;
 
 /// What the canary is sealed for, and what is in it.
-const PURPOSE: &str = "seal canary";
+pub(super) const PURPOSE: &str = "seal canary";
 /// Outcomes looked at in a file from before there was a canary.
 const OUTCOMES: u32 = 100;
 
@@ -59,16 +59,27 @@ impl Store {
                 return Ok(Some(StoreError::OtherKey { now, was: kept.and_then(|kept| kept.whence) }));
             }
             if !fits || kept.is_none_or(|kept| kept.whence != Some(now) || kept.refused) {
-                let canary = protector.seal(PURPOSE, b"canary")?;
-                t.execute(
-                    "INSERT OR REPLACE INTO seal (one, canary, whence, refused) VALUES (1, ?1, ?2, 0)",
-                    params![canary, now.name()],
-                )?;
+                keep_canary(t, protector)?;
             }
             Ok(None)
         })?;
         wrong.map_or(Ok(()), Err)
     }
+}
+
+/// Notes that all that is sealed was sealed with this key.
+pub(super) fn keep_canary(t: &Transaction<'_>, key: &dyn Protector) -> Result<(), StoreError> {
+    let canary = key.seal(PURPOSE, b"canary")?;
+    t.execute(
+        "INSERT OR REPLACE INTO seal (one, canary, whence, refused) VALUES (1, ?1, ?2, 0)",
+        params![canary, key.whence().name()],
+    )?;
+    Ok(())
+}
+
+/// The canary, where there is one.
+pub(super) fn canary(t: &Transaction<'_>) -> Result<Option<Vec<u8>>, StoreError> {
+    Ok(kept(t)?.map(|kept| kept.canary))
 }
 
 struct Kept {

@@ -125,5 +125,5 @@ fn starting_over_where_nothing_was_started_says_so() {
     let error = forget_pairings(folder.path(), TestClock::new().now(), "0:root").unwrap_err().to_string();
     assert!(error.contains("no link.db"), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "and nothing is made there");
-    assert_eq!(store(folder.path()).raise(Counter::Epoch, 0).unwrap(), 1);
+    assert_eq!(store(folder.path()).raise(Counter::Serial, 0).unwrap(), 1);
 }

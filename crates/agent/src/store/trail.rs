@@ -1,14 +1,13 @@
 //! The audit trail: one line before and one after, statement text once per distinct text; parameter values only where the
 //! practice wants them, and then sealed.
 
-use super::{Store, StoreError, ledger::LedgerKey};
-use aws_lc_rs::digest;
+use super::{Store, StoreError, chain, ledger::LedgerKey};
 use model::{Access, Command, CommandType, DeviceId, Hidden, IntegratorId, QueryId, SiteId, Timestamp};
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 use std::sync::Arc;
 
 /// Statement text beyond this is cut; its hash is over the whole.
-const TEXT_BYTES: usize = 64 * 1024;
+pub(super) const TEXT_BYTES: usize = 64 * 1024;
 /// So much of a command's parameter values is kept, where the practice wants them.
 const VALUES_BYTES: usize = 64 * 1024;
 
@@ -55,10 +54,50 @@ pub(crate) enum Happened {
     Unhalted,
     /// The service goes over from one environment to another.
     EnvironmentSet,
+    /// The PMS vendor's newer approval of an integrator was taken: see the detail.
+    ApprovalKept,
+    /// One counts no more: see the detail.
+    ApprovalEnded,
+    /// An integrator without a code asks to be let in.
+    PairingAsked,
+    /// The practice said yes to it.
+    PairingApproved,
+    /// The practice said no.
+    PairingDenied,
+    /// An integrator revoked gateways of its own: see the detail.
+    InstancesRevoked,
+    /// The practice shut one of an integrator's gateways out.
+    InstanceShutOut,
+    /// The practice let it in again.
+    InstanceLetIn,
+    /// A recovery kit was made.
+    KitMade,
+    /// This server goes on where another one was lost.
+    Restored,
+    /// This server goes on where another one has stopped on purpose.
+    MovedIn,
+    /// This server has stopped on purpose: another one goes on.
+    MovedOut,
+    /// That was taken back.
+    MoveUndone,
+    /// Another server may be the real one: nothing is served.
+    Stopped,
+    /// Halo Cloud took this server again.
+    TakenAgain,
+    /// Somebody said that this server is the real one.
+    Confirmed,
+    /// Somebody had it signed that another site is the one to use.
+    HandedOver,
     /// Somebody read the audit.
     AuditRead,
     /// Somebody had the databases and all logins tried.
     Checked,
+    /// The audit is a chain from here on: the detail says what stood there before.
+    Chained,
+    /// A version without a chain had written meanwhile: the detail says how much.
+    Unchained,
+    /// Lines older than the practice keeps were removed: the detail says up to where.
+    AuditCut,
 }
 
 impl Happened {
@@ -87,8 +126,28 @@ impl Happened {
             Happened::Halted => "halted",
             Happened::Unhalted => "unhalted",
             Happened::EnvironmentSet => "environment-set",
+            Happened::ApprovalKept => "approval-kept",
+            Happened::ApprovalEnded => "approval-ended",
+            Happened::PairingAsked => "pairing-asked",
+            Happened::PairingApproved => "pairing-approved",
+            Happened::PairingDenied => "pairing-denied",
+            Happened::InstancesRevoked => "instances-revoked",
+            Happened::InstanceShutOut => "instance-shut-out",
+            Happened::InstanceLetIn => "instance-let-in",
+            Happened::KitMade => "recovery-kit-made",
+            Happened::Restored => "restored",
+            Happened::MovedIn => "moved-in",
+            Happened::MovedOut => "moved-out",
+            Happened::MoveUndone => "move-undone",
+            Happened::Stopped => "server-stopped",
+            Happened::TakenAgain => "server-taken-again",
+            Happened::Confirmed => "server-confirmed",
+            Happened::HandedOver => "handed-over",
             Happened::AuditRead => "audit-read",
             Happened::Checked => "checked",
+            Happened::Chained => "chained",
+            Happened::Unchained => "unchained",
+            Happened::AuditCut => "audit-cut",
         }
     }
 }
@@ -151,50 +210,75 @@ impl AuditLine {
         AuditLine { by: by.map(Into::into), ..self }
     }
 
+    /// Writes it, and chains it, in the caller's transaction.
     pub(crate) fn write(&self, t: &Transaction<'_>) -> Result<(), StoreError> {
-        let hash = match &self.command {
-            Some(command) => {
-                let text = command.text.reveal();
-                let hash = digest::digest(&digest::SHA256, text.as_bytes());
-                t.prepare_cached("INSERT OR IGNORE INTO statement (sha256, text) VALUES (?1, ?2)")?
-                    .execute(params![hash.as_ref(), cut(text)])?;
-                Some(hash)
-            }
-            None => None,
-        };
+        let line = self.line();
+        if let (Some(command), Some(hash)) = (&self.command, &line.statement) {
+            t.prepare_cached("INSERT OR IGNORE INTO statement (sha256, text) VALUES (?1, ?2)")?
+                .execute(params![&hash[..], audit::cut_text(command.text.reveal(), TEXT_BYTES)])?;
+        }
+        let id = chain::next_id(t)?;
         t.prepare_cached(
-            "INSERT INTO audit (at, what, site, integrator, instance, query, access, catalogue, sha256,
+            "INSERT INTO audit (id, at, what, site, integrator, instance, query, access, catalogue, sha256,
                  status, effect, rows, bytes, ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+             VALUES (?15, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
-            self.at.0,
-            self.what.name(),
-            &self.site.as_bytes()[..],
-            self.integrator.as_ref().map(|id| &id.as_bytes()[..]),
-            self.instance.as_deref(),
-            self.query.as_ref().map(|id| &id.as_bytes()[..]),
-            self.access.map(access_name),
-            self.catalogue.as_deref(),
-            hash.as_ref().map(AsRef::as_ref),
-            self.status,
-            self.effect,
-            self.rows.map(u64::cast_signed),
-            self.bytes.map(u64::cast_signed),
-            self.ms,
+            line.at.0,
+            line.what,
+            &line.site.as_bytes()[..],
+            line.integrator.as_ref().map(|id| &id.as_bytes()[..]),
+            line.instance,
+            line.query.as_ref().map(|id| &id.as_bytes()[..]),
+            line.access,
+            line.catalogue,
+            line.statement.as_ref().map(|hash| &hash[..]),
+            line.status,
+            line.effect,
+            line.rows.map(u64::cast_signed),
+            line.bytes.map(u64::cast_signed),
+            line.ms,
+            id,
         ])?;
-        let id = t.last_insert_rowid();
-        if let Some(device) = &self.device {
-            t.prepare_cached("INSERT INTO audit_device (audit, device) VALUES (?1, ?2)")?
-                .execute(params![id, device.as_str()])?;
+        if let Some(device) = &line.device {
+            t.prepare_cached("INSERT OR REPLACE INTO audit_device (audit, device) VALUES (?1, ?2)")?
+                .execute(params![id, device])?;
         }
-        if self.by.is_some() || self.detail.is_some() || self.parameters.is_some() {
+        if line.by.is_some() || line.detail.is_some() || self.parameters.is_some() {
             t.prepare_cached(
-                "INSERT INTO audit_more (id, done_by, detail, parameters) VALUES (?1, ?2, ?3, ?4)",
+                "INSERT OR REPLACE INTO audit_more (id, done_by, detail, parameters) VALUES (?1, ?2, ?3, ?4)",
             )?
-            .execute(params![id, self.by.as_deref(), self.detail, self.parameters])?;
+            .execute(params![id, line.by, line.detail, self.parameters])?;
         }
-        Ok(())
+        chain::link(t, id, &line)
+    }
+
+    /// What is shown of it, and chained: texts no longer than a line may hold.
+    pub(super) fn line(&self) -> audit::Line {
+        let short = |text: &str| audit::cut_text(text, audit::TEXT_BYTES).to_owned();
+        let detail = self.detail.as_ref().map(|detail| match detail.len() {
+            0..=audit::DETAIL_BYTES => detail.clone(),
+            // Cut anywhere it would be no JSON.
+            _ => r#"{"cut":true}"#.to_owned(),
+        });
+        audit::Line {
+            integrator: self.integrator,
+            instance: self.instance.as_deref().map(short),
+            query: self.query,
+            device: self.device.as_ref().map(|device| short(device.as_str())),
+            access: self.access.map(|access| access_name(access).to_owned()),
+            catalogue: self.catalogue.as_deref().map(short),
+            statement: self.command.as_ref().map(|command| chain::digest(command.text.reveal().as_bytes())),
+            status: self.status.map(short),
+            effect: self.effect.map(short),
+            rows: self.rows,
+            bytes: self.bytes,
+            ms: self.ms,
+            by: self.by.as_deref().map(short),
+            detail,
+            parameters: self.parameters.as_deref().map(chain::digest),
+            ..audit::Line::new(self.at, self.what.name(), self.site)
+        }
     }
 }
 
@@ -217,7 +301,8 @@ pub struct AuditRow {
     pub at: String,
     /// `begin`, `end`, `refused`, `paired`, `pairing-refused`, `code-made`, `switched-on`, `switched-off`, `site-on`, `site-off`,
     /// `rights-changed`, `other-practice`, `own-practice`, `forgotten`, `consent-set`, `consent-expired`, `consent-revoked`,
-    /// `unpaired`, `login-replaced`, `login-refused`, `halted`, `unhalted`, `environment-set`, `audit-read`, `checked`.
+    /// `unpaired`, `login-replaced`, `login-refused`, `halted`, `unhalted`, `environment-set`, `audit-read`, `checked`, `chained`,
+    /// `unchained`, `audit-cut`.
     pub what: String,
     /// Which database.
     pub site: String,
@@ -257,6 +342,9 @@ pub struct AuditRow {
     /// Parameters: of a stored procedure their names, and their values where the practice wants them in its audit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<AuditParameter>,
+    /// Its number in the site's chain; none: written before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<i64>,
 }
 
 impl std::fmt::Debug for AuditParameter {
@@ -266,51 +354,127 @@ impl std::fmt::Debug for AuditParameter {
     }
 }
 
+/// Which lines are shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AuditFilter {
+    /// So many at most, the newest of them.
+    pub last: u32,
+    /// Of one site.
+    pub site: Option<SiteId>,
+    /// Of one integrator.
+    pub integrator: Option<IntegratorId>,
+    /// Of one query.
+    pub query: Option<QueryId>,
+    /// From then on.
+    pub since: Option<Timestamp>,
+    /// Before then.
+    pub until: Option<Timestamp>,
+}
+
+/// Everything that is shown of a line.
+const SHOWN: &str =
+    "SELECT a.id, a.at, a.what, a.site, a.integrator, a.instance, a.query, a.access, a.catalogue, a.sha256, s.text,
+         a.status, a.effect, a.rows, a.bytes, a.ms, d.device, m.done_by, m.detail, m.parameters, c.number
+     FROM audit a LEFT JOIN statement s ON s.sha256 = a.sha256 LEFT JOIN audit_device d ON d.audit = a.id
+     LEFT JOIN audit_more m ON m.id = a.id LEFT JOIN audit_chain c ON c.id = a.id";
+
 impl Store {
     /// The newest `last` lines, oldest first.
     pub(crate) fn audit(&self, last: u32) -> Result<Vec<AuditRow>, StoreError> {
-        let connection = self.lock();
-        let mut statement = connection.prepare_cached(
-            "SELECT id, at, what, site, integrator, instance, query, access, catalogue, audit.sha256, text,
-                 status, effect, rows, bytes, ms, device, done_by, detail, parameters
-             FROM audit LEFT JOIN statement USING (sha256)
-             LEFT JOIN audit_device ON audit_device.audit = audit.id
-             LEFT JOIN audit_more USING (id) ORDER BY id DESC LIMIT ?1",
-        )?;
+        self.audit_where(&AuditFilter { last, ..AuditFilter::default() })
+    }
+
+    /// The newest of those that a filter lets through, oldest first. How long it takes depends on how many are shown, not on how many
+    /// there are.
+    pub(crate) fn audit_where(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, StoreError> {
+        let AuditFilter { last, site, integrator, query, since, until } = filter;
+        let site = site.as_ref().map(|id| &id.as_bytes()[..]);
+        let integrator = integrator.as_ref().map(|id| &id.as_bytes()[..]);
+        let (since, until) = (since.map_or(i64::MIN, |at| at.0), until.map_or(i64::MAX, |at| at.0));
+        let mut rows = self.reading(|t| {
+            if let Some(query) = query {
+                return self.shown_of_query(t, *query, usize::try_from(*last).unwrap_or(usize::MAX), |row| {
+                    let is = |asked: Option<&[u8]>, id: &str| {
+                        asked.is_none_or(|asked| {
+                            uuid::Uuid::from_slice(asked).is_ok_and(|of| of.to_string() == id)
+                        })
+                    };
+                    let at = Timestamp::parse(&row.at).map_or(0, |at| at.0);
+                    is(site, &row.site)
+                        && is(integrator, row.integrator.as_deref().unwrap_or_default())
+                        && (since..until).contains(&at)
+                });
+            }
+            // Each in the order of an index: the engine stops at the last one that is shown.
+            let chosen = match (integrator, since, until) {
+                (Some(_), ..) => {
+                    "a.integrator = ?3 AND a.at >= ?4 AND a.at < ?5 ORDER BY a.at DESC, a.id DESC"
+                }
+                (None, i64::MIN, i64::MAX) => "?3 IS NULL AND ?4 < ?5 ORDER BY a.id DESC",
+                _ => "?3 IS NULL AND a.at >= ?4 AND a.at < ?5 ORDER BY a.at DESC, a.id DESC",
+            };
+            let sql = format!("{SHOWN} WHERE (?2 IS NULL OR a.site = ?2) AND {chosen} LIMIT ?1");
+            let mut statement = t.prepare_cached(&sql)?;
+            let of = params![last, site, integrator, since, until];
+            let found = statement.query_map(of, |row| self.shown(row))?;
+            Ok(found.collect::<Result<Vec<_>, _>>()?)
+        })?;
+        rows.reverse();
+        Ok(rows)
+    }
+
+    /// The newest lines of one query, newest first.
+    fn shown_of_query(
+        &self,
+        t: &Transaction<'_>,
+        query: QueryId,
+        last: usize,
+        is_asked: impl Fn(&AuditRow) -> bool,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        let (mut rows, id_text) = (Vec::new(), query.to_string());
+        let mut statement = t.prepare_cached(&format!("{SHOWN} WHERE a.id = ?1"))?;
+        chain::lines_of(t, query, |id| {
+            let row = statement.query_row([id], |row| self.shown(row)).optional()?;
+            // The index may name another query's line: what a line says is what counts.
+            rows.extend(row.filter(|row| row.query.as_ref() == Some(&id_text) && is_asked(row)));
+            Ok(rows.len() >= last)
+        })?;
+        rows.truncate(last);
+        Ok(rows)
+    }
+
+    /// A row of [`SHOWN`].
+    fn shown(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<AuditRow> {
         let id = |bytes: Option<Vec<u8>>| {
             bytes.and_then(|b| uuid::Uuid::from_slice(&b).ok()).map(|id| id.to_string())
         };
-        let rows = statement.query_map([last], |row| {
-            Ok(AuditRow {
-                id: row.get(0)?,
-                at: Timestamp(row.get(1)?).to_rfc3339(),
-                what: row.get(2)?,
-                site: id(row.get(3)?).unwrap_or_default(),
-                integrator: id(row.get(4)?),
-                instance: row.get(5)?,
-                query: id(row.get(6)?),
-                access: row.get(7)?,
-                catalogue: row.get(8)?,
-                sha256: row.get::<_, Option<Vec<u8>>>(9)?.map(|hash| hex(&hash)),
-                statement: row.get(10)?,
-                status: row.get(11)?,
-                effect: row.get(12)?,
-                rows: row.get(13)?,
-                bytes: row.get(14)?,
-                ms: row.get(15)?,
-                device: row.get(16)?,
-                by: row.get(17)?,
-                detail: row.get::<_, Option<String>>(18)?.and_then(|text| serde_json::from_str(&text).ok()),
-                parameters: {
-                    let sealed: Option<Vec<u8>> = row.get(19)?;
-                    let site = SiteId::from_slice(&row.get::<_, Vec<u8>>(3)?);
-                    self.open_parameters(site.zip(sealed))
-                },
-            })
-        })?;
-        let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
-        rows.reverse();
-        Ok(rows)
+        Ok(AuditRow {
+            id: row.get(0)?,
+            at: Timestamp(row.get(1)?).to_rfc3339(),
+            what: row.get(2)?,
+            site: id(row.get(3)?).unwrap_or_default(),
+            integrator: id(row.get(4)?),
+            instance: row.get(5)?,
+            query: id(row.get(6)?),
+            access: row.get(7)?,
+            catalogue: row.get(8)?,
+            sha256: row.get::<_, Option<Vec<u8>>>(9)?.map(|hash| hex(&hash)),
+            statement: row.get(10)?,
+            status: row.get(11)?,
+            effect: row.get(12)?,
+            rows: row.get(13)?,
+            bytes: row.get(14)?,
+            ms: row.get(15)?,
+            device: row.get(16)?,
+            by: row.get(17)?,
+            detail: row.get::<_, Option<String>>(18)?.and_then(|text| serde_json::from_str(&text).ok()),
+            parameters: {
+                let sealed: Option<Vec<u8>> = row.get(19)?;
+                let site = SiteId::from_slice(&row.get::<_, Vec<u8>>(3)?);
+                self.open_parameters(site.zip(sealed))
+            },
+            number: row.get(20)?,
+        })
     }
 }
 
@@ -333,7 +497,7 @@ impl Store {
             .iter()
             .map(|parameter| {
                 let value = parameter.value.as_ref().filter(|_| values).map(|value| {
-                    let text = cut_at(value.reveal(), room);
+                    let text = audit::cut_text(value.reveal(), room);
                     room -= text.len();
                     text.to_owned()
                 });
@@ -353,7 +517,7 @@ impl Store {
     }
 }
 
-fn parameters_purpose(site: SiteId) -> String {
+pub(super) fn parameters_purpose(site: SiteId) -> String {
     format!("audit parameters {site}")
 }
 
@@ -364,15 +528,6 @@ fn access_name(access: Access) -> &'static str {
     }
 }
 
-fn cut(text: &str) -> &str {
-    cut_at(text, TEXT_BYTES)
-}
-
-fn cut_at(text: &str, most: usize) -> &str {
-    let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    &text[..end]
-}
-
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -321,8 +321,8 @@ pub(super) fn joined(seen: &Seen) -> Vec<Finding> {
         "refused" if of_a_copy => Finding::problem(
             "HL-0432",
             "Halo Cloud refuses this server: another one has served the same site, so one of them is a copy or a restored backup.",
-            "Decide which server is the real one and stop Halo Link on the other; then restart it here. If this is the real one \
-             and it stays refused, tell Halo Cloud's support.",
+            "Decide which server is the real one. On the others stop and remove Halo Link; on the real one, when it is refused: \
+             `HaloLinkUtility confirm-server`.",
         )
         .with_detail(why),
         // Said above, with its next step.

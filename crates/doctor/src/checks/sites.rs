@@ -75,6 +75,24 @@ pub(super) fn databases(seen: &Seen) -> Vec<Finding> {
                     )),
             );
         }
+        if site.vendor_keys == Some(0) && status.environment == "production" {
+            found.push(Finding::note(
+                "HL-0535",
+                format!(
+                    "Nobody vouches for integrators at {}: its PMS file has no key of the vendor's.",
+                    site_name(site)
+                ),
+            ));
+        }
+        for request in site.requests.iter().filter(|request| request.state == "waiting") {
+            found.push(
+                Finding::note(
+                    "HL-0537",
+                    format!("{} asks to be let in at {}.", request.name, site_name(site)),
+                )
+                .with_next("To decide: HaloLinkUtility pairing list, then pairing approve or pairing deny"),
+            );
+        }
         let logins =
             checked.iter().filter(|checked| checked.site == site.site).flat_map(|checked| &checked.logins);
         found.extend(logins.map(|checked| login(site, checked)));
@@ -94,6 +112,13 @@ pub(super) fn databases(seen: &Seen) -> Vec<Finding> {
 fn kept_out(site: &SiteAnswer, integrator: &IntegratorAnswer) -> Option<Finding> {
     let (name, at) = (&integrator.name, site_name(site));
     match integrator.state.as_str() {
+        "unapproved" => Some(
+            Finding::warning(
+                "HL-0536",
+                format!("The PMS vendor's approval of {name} is over: it is not let in at {at}."),
+                "Tell the integrator: its gateway must show a new one of the vendor's. Nothing is to be done here.",
+            ),
+        ),
         "expired" => Some(
             Finding::note("HL-0533", format!("The consent to {name} at {at} has expired."))
                 .with_next("To renew it: HaloLinkUtility consent set --expires, with --integrator and its name"),

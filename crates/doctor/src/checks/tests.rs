@@ -397,6 +397,16 @@ fn databases_and_logins() {
     assert_eq!(site(|site| site.on = false), ["HL-0501"]);
     assert_eq!(site(|site| site.integrators[0].on = false), ["HL-0532"]);
     assert_eq!(site(|site| site.integrators[0].state = "expired".to_owned()), ["HL-0533"]);
+    assert_eq!(site(|site| site.integrators[0].state = "unapproved".to_owned()), ["HL-0536"]);
+    let unvouched = |environment: &'static str| {
+        codes(|seen| {
+            let status = seen.status.as_mut().unwrap();
+            status.environment = environment.to_owned();
+            status.sites[0].vendor_keys = Some(0);
+        })
+    };
+    assert!(unvouched("production").contains(&"HL-0535"));
+    assert!(!unvouched("demo").contains(&"HL-0535"));
     let revoked = |site: &mut agent::control::SiteAnswer| {
         (site.integrators[0].state, site.integrators[0].on) = ("revoked".to_owned(), false);
     };
@@ -468,4 +478,71 @@ fn a_lane_that_does_not_answer_is_a_problem_and_statements_that_do_not_end_are_a
     assert_eq!(with(vec![lane("immediate", true, 0), lane("journal", false, 0)]), ["HL-0524"]);
     assert_eq!(with(vec![lane("immediate", true, 3)]), ["HL-0525"]);
     assert_eq!(with(vec![lane("immediate", false, 8)]), ["HL-0524", "HL-0525"]);
+}
+
+fn recovery(made_at: Option<&str>, changed: &[&str]) -> agent::control::RecoveryAnswer {
+    agent::control::RecoveryAnswer {
+        made_at: made_at.map(str::to_owned),
+        made_by: None,
+        changed: changed.iter().map(|&word| word.to_owned()).collect(),
+        backup: None,
+        backup_at: None,
+    }
+}
+
+/// Whoever has no kit is told so every time, until there is one.
+#[test]
+fn a_server_without_a_recovery_kit_is_warned_of_and_one_with_changes_is_told_what_to_take_along() {
+    let with = |answer| {
+        codes(|seen| {
+            if let Ok(status) = &mut seen.status {
+                status.recovery = Some(answer);
+            }
+        })
+    };
+    assert_eq!(with(recovery(None, &[])), ["HL-0243"]);
+    assert_eq!(with(recovery(Some("2026"), &[])), codes(|_| {}));
+    let changed = recovery(Some("2026"), &["2 pairings"]);
+    let mut seen = well();
+    if let Ok(status) = &mut seen.status {
+        status.recovery = Some(changed);
+    }
+    let report = Report::of(&seen, NOW);
+    let found = report.groups.iter().flat_map(|group| &group.findings).find(|found| found.code == "HL-0244");
+    assert!(found.is_some_and(|found| found.what.contains("2 pairings")));
+}
+
+#[test]
+fn a_server_that_serves_nobody_is_a_problem_with_both_ways_out() {
+    for (why, code, way) in [
+        ("older-epoch", "HL-0240", "confirm-server"),
+        ("other-machine", "HL-0240", "remove Halo Link"),
+        ("moved-out", "HL-0241", "new server"),
+    ] {
+        let mut seen = well();
+        if let Ok(status) = &mut seen.status {
+            status.stopped = Some(agent::control::StoppedAnswer {
+                why: why.to_owned(),
+                text: "It has stopped.".to_owned(),
+            });
+        }
+        let report = Report::of(&seen, NOW);
+        let found = report.groups.iter().flat_map(|group| &group.findings).find(|found| found.code == code);
+        assert!(
+            found.is_some_and(|found| found.next.as_ref().is_some_and(|next| next.contains(way))),
+            "{why}"
+        );
+        assert!(!report.ok);
+    }
+}
+
+#[test]
+fn a_practice_that_is_about_to_be_replaced_is_told_by_whom_and_what_to_do() {
+    let found = codes(|seen| {
+        if let Ok(status) = &mut seen.status {
+            let (to, ready_at) = (SITE.parse().unwrap(), "2026-02-06T00:00:00.000Z".to_owned());
+            status.sites[0].authority_change = Some(agent::control::AuthorityAnswer { to, ready_at });
+        }
+    });
+    assert_eq!(found, ["HL-0245"]);
 }

@@ -5,7 +5,7 @@
 use super::{
     async_query,
     caller::{Caller, go_on},
-    cors, immediate, newest, page, query, registered, site_id, wrong_method,
+    cors, immediate, newest, page, query, receipt, registered, site_id, wrong_method,
 };
 use crate::{desktop::Refusal, error::ApiError, gateway::Gateway, rate::Who};
 use axum::{
@@ -39,6 +39,7 @@ fn queries() -> Router<Arc<Gateway>> {
         .route("/registered/{queryId}", get(registered::look).delete(registered::cancel))
         .route("/registered/{queryId}/results", get(newest::handle))
         .route("/{queryId}", get(query::handle))
+        .route("/{queryId}/receipt", get(receipt::handle))
         .route("/{queryId}/results/{pageNumber}", get(page::handle))
 }
 

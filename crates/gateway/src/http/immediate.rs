@@ -161,6 +161,7 @@ async fn begin(
         error: None,
         effect: None,
         device: caller.device().cloned(),
+        sent_as: None,
     };
     if named && !matches!(gateway.jobs.look(id).await, Ok(None)) {
         return Err(not_recorded(MirrorError::Used));

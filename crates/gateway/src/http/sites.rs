@@ -57,6 +57,9 @@ pub(super) async fn one(gateway: &Gateway, site: SiteId) -> Result<Response, Api
         }
     }
     gateway.prove_availability(&mut record).await;
+    if let Some(change) = &record.authority_change {
+        tracing::warn!(%site, to = %change.to, ready_at = change.ready_at, "the platform's operator is about to make another site authoritative");
+    }
     // The site's own word, where there is one, over the platform's.
     record.facts = gateway.sessions.facts(site).unwrap_or(record.facts);
     // By the site's own clock, which may be ahead.
@@ -69,6 +72,8 @@ pub(super) struct PracticeQuery {
     pub(super) pms: Pms,
     pub(super) pms_id: String,
     pub(super) code: Option<String>,
+    /// The site that the caller expects to find, an extension.
+    pub(super) site: Option<SiteId>,
 }
 
 impl PracticeQuery {
@@ -77,12 +82,13 @@ impl PracticeQuery {
         let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else {
             return Err(ApiError::bad_request("The query string is malformed."));
         };
-        let (mut id, mut name, mut code) = (None, None, None);
+        let (mut id, mut name, mut code, mut expected) = (None, None, None, None);
         for (key, value) in pairs {
             let place = match key.as_str() {
                 "practiceManagementSiteId" => &mut id,
                 "practiceManagementName" => &mut name,
                 "pairingCode" => &mut code,
+                "siteId" => &mut expected,
                 _ => continue,
             };
             if place.replace(value).is_some() {
@@ -103,7 +109,12 @@ impl PracticeQuery {
         let pms = Pms::from_display_name(&name).ok_or_else(|| {
             ApiError::bad_request("`practiceManagementName` must be one of `Best Practice`, `Zedmed`, `D4w`.")
         })?;
-        Ok(PracticeQuery { pms, pms_id, code: code.filter(|code| !code.is_empty()) })
+        let expected = expected.filter(|site| !site.is_empty());
+        let site = expected
+            .map(|site| site.parse::<SiteId>())
+            .transpose()
+            .map_err(|_| ApiError::bad_request("`siteId` is not a Halo GUID."))?;
+        Ok(PracticeQuery { pms, pms_id, code: code.filter(|code| !code.is_empty()), site })
     }
 }
 
@@ -149,6 +160,9 @@ pub(super) fn site_object(record: &SiteRecord) -> Value {
     add("practiceManagementVersion", facts.pms_version.as_str().into());
     add("createdAt", time(&record.created_at));
     add("authoritative", record.authoritative.into());
+    if let Some(change) = &record.authority_change {
+        add("authorityChange", json!({ "to": change.to.to_string(), "readyAt": time(&change.ready_at) }));
+    }
     add("clientTimestampUTC", time(&record.last_seen_at));
     add("heartbeatTimestampUTC", time(&record.last_seen_at));
     Value::Object(site)

@@ -19,6 +19,7 @@ use crate::{
         pages::{self, Broken, Piece, Reader},
     },
     lines,
+    receipts::{About, Told},
     session::Lane,
 };
 use axum::{
@@ -155,12 +156,15 @@ impl Stream {
         if self.outputs.is_empty() {
             self.outputs = outputs.unwrap_or_default();
         }
-        let last = line(&json!({ "end": self.last() }));
+        let (site, query) = (self.record.site, self.record.id);
+        let about = About { site, integrator: self.gateway.integrator, query };
+        let receipt = Told::of_run(&self.gateway, &about).await;
+        let last = line(&json!({ "end": self.last(&receipt) }));
         let patience = Duration::from_millis(self.gateway.limits.stalled_caller_ms);
         let _ = self.pieces.send_timeout(lines::Piece::Last(last), patience).await;
     }
 
-    fn last(&self) -> Value {
+    fn last(&self, receipt: &Told) -> Value {
         let record = &self.record;
         let mut end = Map::new();
         end.insert("status".into(), record.status.name().into());
@@ -179,6 +183,7 @@ impl Stream {
         }
         end.insert("effect".into(), json!(record.effect));
         end.insert("completedAt".into(), answer::time(record.completed.unwrap_or(record.updated)));
+        receipt.add_to(&mut end);
         Value::Object(end)
     }
 

@@ -93,6 +93,9 @@ pub struct Record {
     /// The device of the desktop application that sent it; `None`: the integrator's own server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceId>,
+    /// The name under which the site knows its second attempt; `None`: there was one alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_as: Option<QueryId>,
 }
 
 impl Record {

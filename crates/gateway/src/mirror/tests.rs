@@ -23,6 +23,7 @@ fn record(id: u128) -> Record {
         error: None,
         effect: None,
         device: None,
+        sent_as: None,
     }
 }
 

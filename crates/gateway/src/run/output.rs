@@ -8,6 +8,7 @@ use crate::{
     gateway::Gateway,
     lines::{self, Piece},
     mirror::Record,
+    receipts::Told,
     session::Lane,
     verdict::{End, Verdict},
 };
@@ -180,6 +181,7 @@ impl Output {
         record: &Record,
         verdict: Verdict,
         outputs: &[proto::Parameter],
+        receipt: &Told,
     ) {
         if self.form == Form::Lines && matches!(verdict, Verdict::Success) {
             self.begin(gateway, record).await;
@@ -190,7 +192,7 @@ impl Output {
                 // A row that was cut in the middle: the last line must be one of its own.
                 self.send(gateway, Piece::Lines(Bytes::from_static(b"\n"))).await;
             }
-            let last = answer::held(lines::end(record, &verdict, outputs), room);
+            let last = answer::held(lines::end(record, &verdict, outputs, receipt), room);
             self.send(gateway, Piece::Last(last)).await;
             return;
         };

@@ -2,7 +2,9 @@
 
 use crate::{
     cloud::{Cloud, CloudError},
+    papers::Papers,
     store::Store,
+    witness::{self, Witnesses},
 };
 use link_api::{Tuning, client::Channel, convert, proto};
 use model::{Clock, Hidden, SiteFacts, SiteId};
@@ -31,6 +33,9 @@ pub enum OpenError {
     /// The site's Link speaks another version of the inner contract.
     #[error("the site's Link speaks version {0} of the contract")]
     Version(u32),
+    /// A server answered with the site's key, and a newer one has answered before: it is a copy or an old backup.
+    #[error("whoever answered is an older copy of the site")]
+    Stale,
     /// This integrator is not paired with the site.
     #[error("not paired")]
     NotPaired,
@@ -81,8 +86,19 @@ pub(super) struct Opener {
     pub(super) cloud: Arc<dyn Cloud>,
     pub(super) own: Operational,
     pub(super) store: Arc<Store>,
+    pub(super) witnesses: Arc<Witnesses>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) tuning: Tuning,
+    pub(super) showing: Showing,
+}
+
+/// What every site is shown first.
+#[derive(Clone, Debug)]
+pub struct Showing {
+    /// Approvals and revocations.
+    pub papers: Arc<Papers>,
+    /// Of this gateway.
+    pub environment: String,
 }
 
 impl Opener {
@@ -122,7 +138,10 @@ impl Opener {
         // From here on a drop closes the connection, whatever goes wrong.
         let mut session =
             Session { site, peer, leaf, facts: None, paired: false, refusal: 0, exporter, channel, driver };
-        let hello = client.hello(proto::HelloRequest { version: link_api::VERSION });
+        let number = self.witnesses.number(site);
+        let Showing { papers, environment } = &self.showing;
+        let (approvals, revocations) = papers.hello(environment, self.clock.now());
+        let hello = client.hello(proto::HelloRequest { version: link_api::VERSION, approvals, revocations });
         let hello = match tokio::time::timeout(HELLO_WITHIN, hello).await {
             Ok(Ok(hello)) => hello.into_inner(),
             Ok(Err(_)) => return Err(OpenError::NoAnswer("it refused the session")),
@@ -131,9 +150,25 @@ impl Opener {
         if hello.version != link_api::VERSION {
             return Err(OpenError::Version(hello.version));
         }
+        self.check_epoch(site, hello.epoch).await?;
+        witness::heard(&self.witnesses, site, &hello.audit, number);
+        if hello.refusal == i32::from(proto::Refusal::InstanceRevoked) {
+            tracing::error!(%site, "the integrator has revoked this gateway's certificate: the site does not let it in");
+        }
         (session.paired, session.refusal) = (hello.paired, hello.refusal);
         session.facts = hello.facts.and_then(|facts| convert::facts_from_proto(facts).ok());
         Ok(session)
+    }
+
+    /// The key alone does not tell a practice's server from a clone of it, whatever the platform says which one it is.
+    async fn check_epoch(&self, site: SiteId, epoch: u64) -> Result<(), OpenError> {
+        let store = Arc::clone(&self.store);
+        match tokio::task::spawn_blocking(move || store.accept_epoch(site, epoch)).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(OpenError::Stale),
+            Ok(Err(e)) => Err(OpenError::Internal(e.to_string())),
+            Err(_) => Err(OpenError::Internal("the gateway's database task failed".into())),
+        }
     }
 
     /// A lower serial number than one seen before is a certificate that the site has retired.

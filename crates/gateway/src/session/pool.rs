@@ -2,9 +2,9 @@
 
 use super::{
     call::CallError,
-    open::{OpenError, Opener, Session},
+    open::{OpenError, Opener, Session, Showing},
 };
-use crate::{cloud::Cloud, store::Store};
+use crate::{cloud::Cloud, store::Store, witness::Witnesses};
 use futures::{
     FutureExt,
     future::{BoxFuture, Shared},
@@ -85,11 +85,12 @@ impl Sessions {
     pub fn new(
         cloud: Arc<dyn Cloud>,
         own: Operational,
-        store: Arc<Store>,
+        (store, witnesses): (Arc<Store>, Arc<Witnesses>),
         clock: Arc<dyn Clock>,
         tuning: Tuning,
+        showing: Showing,
     ) -> Self {
-        let opener = Opener { cloud, own, store, clock, tuning };
+        let opener = Opener { cloud, own, store, witnesses, clock, tuning, showing };
         Sessions { inner: Arc::new(Inner { opener, slots: Mutex::default(), opened: OnceLock::new() }) }
     }
 
@@ -125,6 +126,11 @@ impl Sessions {
         self.inner.opener.open(site).await
     }
 
+    /// The next caller at each site opens a new session; who is in one stays there. A site that did not let us in is asked again.
+    pub fn forget_all(&self) {
+        self.inner.lock().by_key.retain(|_, slot| matches!(slot, Slot::Opening { .. }));
+    }
+
     /// Forgets a session that failed.
     pub fn discard(&self, failed: &Arc<Session>, lane: Lane) {
         let mut slots = self.inner.lock();
@@ -150,6 +156,16 @@ impl Sessions {
     /// Whether a site can be asked without dialling it.
     pub fn is_warm(&self, site: SiteId, lane: Lane) -> bool {
         matches!(self.inner.lock().by_key.get(&(site, lane)), Some(Slot::Open { session, .. }) if !session.is_closed())
+    }
+
+    /// The sessions of a lane that are open now.
+    pub fn warm(&self, lane: Lane) -> Vec<Arc<Session>> {
+        let slots = self.inner.lock();
+        let open = slots.by_key.iter().filter_map(|((_, of), slot)| match slot {
+            Slot::Open { session, .. } if *of == lane && !session.is_closed() => Some(Arc::clone(session)),
+            _ => None,
+        });
+        open.collect()
     }
 
     /// Calls back whenever a session in the prompt lane has been opened. Once only.

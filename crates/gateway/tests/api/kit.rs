@@ -1,9 +1,11 @@
 //! A gateway with a site behind it, all in memory, and a client that checks what it gets.
 
+mod audit;
 mod cloud;
 mod jobs;
 mod site;
 
+pub(crate) use self::audit::{FakeAudit, Receipts};
 use axum::{Router, body::Body, http::Request};
 pub(crate) use cloud::FakeCloud;
 use gateway::{Gateway, Limits, Login, Options, desktop::DesktopSettings, keys, router, store::Store};
@@ -35,7 +37,7 @@ pub(crate) struct World {
     pub(crate) site: Arc<FakeSite>,
     pub(crate) key: String,
     pub(crate) data: TempDir,
-    root: Root,
+    pub(crate) root: Root,
     limits: Limits,
     desktop: DesktopSettings,
     clock: Arc<Shifted>,
@@ -225,10 +227,15 @@ fn make(
     Gateway::new(
         data.path(),
         Options {
+            papers: gateway::papers::Papers::read(
+                own.peer(),
+                vec![data.path().join("approvals")],
+                data.path().join(gateway::papers::REVOCATIONS),
+            ),
             own,
             integrator_name: INTEGRATOR_NAME.into(),
             environment: "demo".into(),
-            logins: HashMap::from([(Pms::BestPractice, login)]),
+            logins: HashMap::from([(Pms::BestPractice, login.clone()), (Pms::Zedmed, login)]),
             limits,
             tuning: link_api::Tuning::default(),
             clock: Arc::clone(clock) as Arc<dyn Clock>,
@@ -306,6 +313,16 @@ fn redact(value: &mut Value) {
                 .map(|w| if uuid::Uuid::parse_str(w).is_ok() { "[uuid]" } else { w })
                 .collect();
             *text = words.join(" ");
+        }
+        Value::Object(members) if members.contains_key("before") && members.contains_key("line") => {
+            members.insert("before".into(), "[32 bytes]".into());
+            members.insert("line".into(), "[a line]".into());
+            for (name, shown) in
+                [("chain", "[32 bytes]"), ("signature", "[signature]"), ("at", "[time]"), ("site", "[uuid]")]
+            {
+                members["head"][name] = shown.into();
+            }
+            members["head"]["certificates"] = json!(["[certificate]", "[root]"]);
         }
         Value::Array(items) => items.iter_mut().for_each(redact),
         Value::Object(members) => members.values_mut().for_each(redact),

@@ -8,10 +8,12 @@
     reason = "a test's helpers may fail as loudly as the test itself"
 )]
 
+mod approval;
 mod bad_input;
 mod beyond;
 mod consent;
 mod contract;
+mod copies;
 mod desktop;
 mod events;
 mod faults;
@@ -24,6 +26,7 @@ mod lines;
 mod liveness;
 mod pairing;
 mod query;
+mod receipts;
 mod registered;
 mod resume;
 mod served;
@@ -31,3 +34,4 @@ mod shares;
 mod sites;
 mod tokens;
 mod webhooks;
+mod without_code;

@@ -12,7 +12,7 @@ use trust::pairing::Code;
 const PATH: &str =
     "/integrator/pair-site?practiceManagementSiteId=12345&practiceManagementName=Best%20Practice";
 
-fn code(seed: u64) -> String {
+pub(crate) fn code(seed: u64) -> String {
     Code::generate(&mut StdRng::seed_from_u64(seed)).display().reveal().clone()
 }
 

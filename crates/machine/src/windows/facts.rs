@@ -40,6 +40,11 @@ pub(crate) fn facts() -> Facts {
     }
 }
 
+/// Made when Windows was installed.
+pub(crate) fn machine_id() -> Option<String> {
+    LOCAL_MACHINE.open(r"SOFTWARE\Microsoft\Cryptography").and_then(|key| key.get_string("MachineGuid")).ok()
+}
+
 /// The folder that the variable `ProgramData` is made of, without the variable: whoever starts an administrator's program could have set
 /// that, and under Wine services have another one.
 pub(crate) fn program_data() -> PathBuf {

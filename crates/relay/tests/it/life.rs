@@ -15,7 +15,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::{Instant, timeout},
 };
-use tunnel::{Status, head::Reason};
+use tunnel::{Status, control::RefusedReason, head::Reason};
 
 #[tokio::test]
 async fn a_higher_epoch_takes_the_site_over_and_the_older_server_is_told_why_it_may_not_come_back() {
@@ -30,7 +30,8 @@ async fn a_higher_epoch_takes_the_site_over_and_the_older_server_is_told_why_it_
     assert!(end.is_err(), "a stream of the fenced server breaks");
     let status = reaches(&older.dialer, |s| matches!(s, Status::Refused { .. })).await;
     assert!(
-        matches!(&status, Status::Refused { why, .. } if why.contains("clone or a restored backup")),
+        matches!(&status, Status::Refused { reason: RefusedReason::OlderEpoch, why, epoch: Some(2) }
+            if why.contains("clone or a restored backup")),
         "{status:?}"
     );
 
@@ -50,7 +51,8 @@ async fn the_same_epoch_from_two_living_servers_leaves_the_first_in_place() {
     let second = cloud.link_soon(&practice, 1);
     let status = reaches(&second.dialer, |s| matches!(s, Status::Refused { .. })).await;
     assert!(
-        matches!(&status, Status::Refused { why, .. } if why.contains("already connected")),
+        matches!(&status, Status::Refused { reason: RefusedReason::DoubledEpoch, why, epoch: Some(1) }
+            if why.contains("already connected")),
         "{status:?}"
     );
     let gateway = cloud.gateway().await;

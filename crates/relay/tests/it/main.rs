@@ -8,3 +8,4 @@ mod kit;
 mod life;
 mod own;
 mod refusals;
+mod witness;

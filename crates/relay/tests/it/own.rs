@@ -23,7 +23,6 @@ async fn a_link_reaches_no_other_site_and_learns_of_none() {
         Ask::Connect { site: other.id() },
         Ask::Connect { site: Practice::new("3").id() },
         Ask::Look { site: other.id() },
-        Ask::Look { site: own.id() },
         Ask::Find { pms: Pms::BestPractice, pms_id: "2".to_owned() },
     ] {
         let (answer, _) = ask(&link.dialer, &question).await;
@@ -32,6 +31,11 @@ async fn a_link_reaches_no_other_site_and_learns_of_none() {
             "{question:?}: {answer:?}"
         );
     }
+    let (answer, _) = ask(&link.dialer, &Ask::Look { site: own.id() }).await;
+    assert!(
+        matches!(&answer, Answer::Sites { sites } if sites[0].site == own.id()),
+        "of its own it does: {answer:?}"
+    );
 }
 
 #[tokio::test]

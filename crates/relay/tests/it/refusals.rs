@@ -193,7 +193,7 @@ async fn a_link_and_a_gateway_of_another_environment_are_not_let_in_and_told_whe
         (&gateway, ["gateway is set to demo", "start it again"]),
     ] {
         let status = reaches(dialer, |status| matches!(status, Status::Refused { .. })).await;
-        let Status::Refused { reason, why } = status else { panic!() };
+        let Status::Refused { reason, why, .. } = status else { panic!() };
         assert_eq!(reason, RefusedReason::Environment);
         assert!(why.contains("stage's") && words.iter().all(|word| why.contains(word)), "{why}");
     }

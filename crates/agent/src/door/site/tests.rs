@@ -140,6 +140,7 @@ fn nobody_pairs_with_another_practices_database() {
         environment: "demo".to_owned(),
         code_name: code.name().to_owned(),
         integrator_name: "Acme".to_owned(),
+        ..proto::PairBegin::default()
     };
     let step = Some(proto::pair_request::Step::Begin(begin));
     let refused = Exchange::new(bench.door().clone(), bench.caller(), own)

@@ -12,6 +12,21 @@ use rusqlite::{Transaction, params};
 /// How long it is remembered that there was a job whose result is not kept any longer.
 const REMEMBERED_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 
+/// Forgets all results, whose pages stayed on another server's disk: what has ended is as if its result had expired, and a schedule's next
+/// result counts as another one.
+pub(crate) fn forget_results(t: &Transaction<'_>) -> Result<(), StoreError> {
+    let over =
+        [JobStatus::JobEnded, JobStatus::JobCompleted, JobStatus::JobCancelled].map(|state| state as i32);
+    t.execute(
+        "UPDATE job SET expired = 1, revision = revision + 1 WHERE state IN (?1, ?2, ?3) AND id IN (SELECT job FROM job_page)",
+        over,
+    )?;
+    t.execute("UPDATE schedule SET hash = NULL WHERE job IN (SELECT job FROM job_page)", [])?;
+    t.execute("UPDATE job SET key = NULL, columns = NULL WHERE id IN (SELECT job FROM job_page)", [])?;
+    t.execute("DELETE FROM job_page", [])?;
+    Ok(())
+}
+
 impl Store {
     /// Takes the keys and page lists of results that were kept long enough, with their events. Answers whose files may go.
     pub(crate) fn expire_jobs(&self, now: Moment) -> Result<Vec<Job>, StoreError> {

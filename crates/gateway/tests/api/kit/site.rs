@@ -1,15 +1,15 @@
 //! A site whose Link does what the command's text tells it to.
 
-use super::FakeJobs;
+use super::{FakeAudit, FakeJobs};
 use futures::{Stream, StreamExt, stream};
 use link_api::{Link, Request, Response, Status, Streaming, Tuning, convert, pack::Packer, proto};
-use model::{Availability, Catalogue, Clock, Pms, SiteFacts, SiteId, SiteStatus, SystemClock};
+use model::{Availability, Catalogue, Clock, IntegratorId, Pms, SiteFacts, SiteId, SiteStatus, SystemClock};
 use std::{
     collections::HashMap,
     pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -35,6 +35,13 @@ pub(crate) enum Pairing {
     /// Sends back what it gets.
     Echo,
     Refuses(proto::PairRefusal),
+    /// Knows the code, and refuses once it is proved.
+    RefusesProven {
+        code: String,
+        reason: proto::PairRefusal,
+    },
+    /// The practice has approved the integrator: no code is needed.
+    Approved,
 }
 
 /// What the site says when it is asked whether it can work.
@@ -58,9 +65,13 @@ pub(crate) struct FakeSite {
     pub(crate) unpaired: AtomicBool,
     /// Why not, when it is not.
     pub(crate) refusal: AtomicI32,
+    /// Of its server; 0: one that does not say it.
+    pub(crate) epoch: AtomicU64,
     pub(crate) pairing: Mutex<Pairing>,
     /// What arrived.
     pub(crate) runs: Mutex<Vec<proto::RunRequest>>,
+    pub(crate) hellos: Mutex<Vec<proto::HelloRequest>>,
+    pub(crate) begins: Mutex<Vec<proto::PairBegin>>,
     pub(crate) proofs: AtomicUsize,
     pub(crate) logins: Mutex<Vec<proto::DatabaseLogin>>,
     pub(crate) outcomes: Mutex<HashMap<Vec<u8>, proto::OutcomeReply>>,
@@ -74,6 +85,7 @@ pub(crate) struct FakeSite {
     /// Of each session that was opened: whether there is nobody left at this end of it.
     deaf: Mutex<Vec<Arc<AtomicBool>>>,
     pub(crate) jobs: Arc<FakeJobs>,
+    pub(crate) audit: FakeAudit,
     /// Breaks all connections.
     cut: Notify,
     die_once: AtomicBool,
@@ -105,6 +117,7 @@ impl FakeSite {
             created_at: time.clone(),
             enriched_at: time.clone(),
             last_seen_at: time,
+            authority_change: None,
         };
         let own = root.issue(practice, 10, SystemClock.now(), Duration::from_secs(3600)).unwrap();
         Arc::new(FakeSite {
@@ -114,8 +127,11 @@ impl FakeSite {
             paired: AtomicBool::new(true),
             unpaired: AtomicBool::new(false),
             refusal: AtomicI32::new(0),
+            epoch: AtomicU64::new(0),
             pairing: Mutex::new(Pairing::Refuses(proto::PairRefusal::UnknownCode)),
             runs: Mutex::default(),
+            hellos: Mutex::default(),
+            begins: Mutex::default(),
             proofs: AtomicUsize::new(0),
             logins: Mutex::default(),
             outcomes: Mutex::default(),
@@ -126,6 +142,7 @@ impl FakeSite {
             probes: AtomicUsize::new(0),
             deaf: Mutex::default(),
             jobs: Arc::default(),
+            audit: FakeAudit::default(),
             cut: Notify::new(),
             die_once: AtomicBool::new(true),
         })
@@ -154,6 +171,10 @@ impl FakeSite {
         let other = Root::generate(Kind::Site).unwrap();
         *self.own.lock().unwrap() =
             other.issue("other", 10, SystemClock.now(), Duration::from_secs(3600)).unwrap();
+    }
+
+    pub(super) fn own(&self) -> Operational {
+        self.own.lock().unwrap().clone()
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
@@ -251,11 +272,17 @@ impl Link for FakeLink {
     type RunStream = Events;
     type PairStream = Pin<Box<dyn Stream<Item = Result<proto::PairReply, Status>> + Send>>;
 
-    async fn hello(&self, _: Request<proto::HelloRequest>) -> Result<Response<proto::HelloReply>, Status> {
+    async fn hello(
+        &self,
+        request: Request<proto::HelloRequest>,
+    ) -> Result<Response<proto::HelloReply>, Status> {
+        self.site.hellos.lock().unwrap().push(request.into_inner());
         let paired = self.site.paired.load(Ordering::SeqCst);
         let facts = paired.then(|| convert::facts_to_proto(&self.site.record().facts));
         let refusal = if paired { 0 } else { self.site.refusal.load(Ordering::SeqCst) };
-        Ok(Response::new(proto::HelloReply { version: 1, paired, facts, refusal }))
+        let audit = if paired { self.site.audit_head() } else { Vec::new() };
+        let epoch = self.site.epoch.load(Ordering::SeqCst);
+        Ok(Response::new(proto::HelloReply { version: 1, paired, facts, refusal, audit, epoch }))
     }
 
     async fn unpair(&self, _: Request<proto::UnpairRequest>) -> Result<Response<proto::UnpairReply>, Status> {
@@ -291,6 +318,7 @@ impl Link for FakeLink {
 
     async fn run(&self, request: Request<proto::RunRequest>) -> Result<Response<Events>, Status> {
         self.hears().await;
+        let integrator = IntegratorId(request.extensions().get::<Peer>().unwrap().id);
         let request = request.into_inner();
         let command = request.command.clone().unwrap();
         self.site.runs.lock().unwrap().push(request.clone());
@@ -312,7 +340,7 @@ impl Link for FakeLink {
         let end = |ended| proto::RunEvent { ended: Some(ended), ..proto::RunEvent::default() };
         let only = |ended| whole(proto::RunEvent::default(), ended);
         use proto::{ErrorKind as K, Refusal as R, Status as S};
-        let events = match command.text.as_str() {
+        let mut events = match command.text.as_str() {
             "rows" | "readOnly rows" => {
                 let (event, bytes) = with_rows(&mut packer, true);
                 whole(event, proto::Ended { rows: 2, row_bytes: bytes, ..ended(S::Successful) })
@@ -472,7 +500,28 @@ impl Link for FakeLink {
             }
             other => return Err(Status::invalid_argument(format!("the kit does not know {other}"))),
         };
+        let ends = events.iter_mut().filter_map(|event| event.as_mut().ok()?.ended.as_mut());
+        for ended in ends {
+            let (query, device) = (&request.query_id, request.device.as_deref());
+            self.site.write_down(query, integrator, device, ended, request.receipt);
+        }
         Ok(Response::new(stream::iter(events).boxed()))
+    }
+
+    async fn receipt(
+        &self,
+        request: Request<proto::ReceiptRequest>,
+    ) -> Result<Response<proto::ReceiptReply>, Status> {
+        let integrator = IntegratorId(request.extensions().get::<Peer>().unwrap().id);
+        let query = request.into_inner().query_id;
+        // A job's end is written down when it is asked for first.
+        let job = self.site.jobs.all.lock().unwrap().get(&query).cloned();
+        if let Some(mut ended) =
+            job.and_then(|job| job.state.ended).filter(|_| !self.site.has_receipt(&query))
+        {
+            self.site.write_down(&query, integrator, None, &mut ended, false);
+        }
+        Ok(Response::new(self.site.receipt(&query)?))
     }
 
     async fn probe(&self, _: Request<proto::ProbeRequest>) -> Result<Response<proto::ProbeReply>, Status> {
@@ -605,8 +654,18 @@ impl FakeSite {
             out(Out::Refused(proto::PairRefused { reason: reason.into(), message: "as told".into() }))
         };
         let In::Begin(begin) = hear.message().await.ok()??.step? else { return None };
+        self.begins.lock().unwrap().push(begin.clone());
         let behaviour = self.pairing.lock().unwrap().clone();
+        let mut then = None;
         let (code, read_only, login_works) = match behaviour {
+            Pairing::Approved => {
+                say.send(out(Out::LoginWanted(proto::LoginWanted {}))).await.ok()?;
+                return self.take_login(hear, say, false).await;
+            }
+            Pairing::RefusesProven { code, reason } => {
+                then = Some(reason);
+                (Code::parse(&code).unwrap(), false, true)
+            }
             Pairing::Refuses(reason) => {
                 say.send(refuse(reason)).await.ok()?;
                 return None;
@@ -649,13 +708,29 @@ impl FakeSite {
             say.send(refuse(proto::PairRefusal::WrongProof)).await.ok()?;
             return None;
         }
-        say.send(out(Out::LoginWanted(proto::LoginWanted {}))).await.ok()?;
-        let In::Login(login) = hear.message().await.ok()??.step? else { return None };
-        self.logins.lock().unwrap().push(login);
-        if !login_works {
-            say.send(refuse(proto::PairRefusal::LoginFailed)).await.ok()?;
+        if let Some(reason) = then {
+            say.send(refuse(reason)).await.ok()?;
             return None;
         }
+        say.send(out(Out::LoginWanted(proto::LoginWanted {}))).await.ok()?;
+        if login_works {
+            return self.take_login(hear, say, read_only).await;
+        }
+        let In::Login(login) = hear.message().await.ok()??.step? else { return None };
+        self.logins.lock().unwrap().push(login);
+        say.send(refuse(proto::PairRefusal::LoginFailed)).await.ok()
+    }
+
+    async fn take_login(
+        &self,
+        hear: &mut Streaming<proto::PairRequest>,
+        say: &tokio::sync::mpsc::Sender<proto::PairReply>,
+        read_only: bool,
+    ) -> Option<()> {
+        use proto::{pair_reply::Step as Out, pair_request::Step as In};
+        let out = |step| proto::PairReply { step: Some(step) };
+        let In::Login(login) = hear.message().await.ok()??.step? else { return None };
+        self.logins.lock().unwrap().push(login);
         self.paired.store(true, Ordering::SeqCst);
         let facts = Some(convert::facts_to_proto(&self.record().facts));
         say.send(out(Out::Done(proto::PairDone { facts, read_only, writes: 0 }))).await.ok()
