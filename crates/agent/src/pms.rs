@@ -90,6 +90,8 @@ impl PmsFile {
 pub struct PmsFiles {
     /// Those of the practice's folder first.
     files: Vec<Arc<PmsFile>>,
+    /// How many of them are the practice's.
+    own: usize,
 }
 
 impl PmsFiles {
@@ -99,12 +101,13 @@ impl PmsFiles {
     /// Which file and line is wrong, and why.
     pub fn load(folder: Option<&Path>) -> Result<Self, String> {
         let mut files = folder.map(read_folder).transpose()?.unwrap_or_default();
+        let own = files.len();
         for (file, text) in BUILT_IN {
             if files.iter().all(|own| own.file != file) {
                 files.push(Arc::new(PmsFile::parse(file, text)?));
             }
         }
-        Ok(PmsFiles { files })
+        Ok(PmsFiles { files, own })
     }
 
     /// The one for this software on this kind of database: one that names both, else one for any software.
@@ -113,7 +116,11 @@ impl PmsFiles {
     /// When two of the practice's own files fit equally well.
     pub fn of(&self, pms: Pms, kind: &str) -> Result<Arc<PmsFile>, String> {
         for wanted in [Some(pms), None] {
-            let mut fitting = self.files.iter().filter(|file| file.pms == wanted && file.fits(kind));
+            let (own, built_in) = self.files.split_at(self.own);
+            let fits = |file: &&Arc<PmsFile>| file.pms == wanted && file.fits(kind);
+            // The practice's own word goes before ours.
+            let of_both = if own.iter().any(|file| fits(&file)) { own } else { built_in };
+            let mut fitting = of_both.iter().filter(fits);
             match (fitting.next(), fitting.next()) {
                 (Some(one), Some(other)) => {
                     return Err(format!(

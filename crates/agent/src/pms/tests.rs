@@ -63,6 +63,11 @@ fn a_practices_own_file_replaces_the_one_of_its_name_and_others_are_added() {
     let both = files.of(Pms::BestPractice, "mssql").unwrap_err();
     assert!(both.contains("bp-premier.toml") && both.contains("bp.toml"), "{both}");
 
+    // Of another name than the built-in one: the practice's word goes first.
+    write("zed.toml", "name = 'Zedmed'\nkinds = ['firebird']\n[facts.pms_id]\nsql = 'SELECT 8'");
+    let files = PmsFiles::load(Some(folder.path())).unwrap();
+    assert_eq!(files.of(Pms::Zedmed, "firebird").unwrap().file, "zed.toml");
+
     assert!(PmsFiles::load(Some(&folder.path().join("gone"))).unwrap_err().contains("gone"));
     write("big.toml", &"# large\n".repeat(10_000));
     assert!(PmsFiles::load(Some(folder.path())).unwrap_err().contains("64 KiB"));
