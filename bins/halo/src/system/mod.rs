@@ -364,7 +364,11 @@ impl System {
 
     /// Starts a part again that has ended or was killed.
     pub async fn restart(&mut self, which: Which) -> Result<()> {
-        let (part, _) = self.programs.start(which).await?;
+        let (part, ready) = self.programs.start(which).await?;
+        if which == Which::Gateway {
+            // Where any port was asked for, it is another one now.
+            self.description.gateway = text(&ready, "listen")?.to_owned();
+        }
         match which {
             Which::Cloud => self.cloud = part,
             Which::Link => self.link = part,
