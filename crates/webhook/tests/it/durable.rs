@@ -1,4 +1,5 @@
 use crate::kit::{Reply, Server, World, database, event};
+use rusqlite::TransactionBehavior;
 use std::time::Duration;
 use webhook::{Filter, Kind, Source, State};
 
@@ -9,10 +10,10 @@ async fn what_was_taken_back_is_never_sent_and_what_was_committed_is() {
     world.endpoint(&server.url("/"), &[Source::Async], None).await;
     let mut own = database(world.data.path());
     let now = model::Timestamp(1_770_094_506_007);
-    let transaction = own.transaction().unwrap();
+    let transaction = own.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
     assert_eq!(webhook::enqueue(&transaction, &event(1, Source::Async, Kind::Successful), now).unwrap(), 1);
     transaction.rollback().unwrap();
-    let transaction = own.transaction().unwrap();
+    let transaction = own.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
     assert_eq!(webhook::enqueue(&transaction, &event(2, Source::Async, Kind::Successful), now).unwrap(), 1);
     transaction.commit().unwrap();
     world.until(|all| all.len() == 1 && all[0].state == State::Delivered).await;
@@ -148,7 +149,7 @@ async fn events_of_queries_that_nobody_here_knows_are_bounded_by_site_and_hold_u
     let mut own = database(world.data.path());
     let now = model::Timestamp(1_770_094_506_007);
     let put = |own: &mut rusqlite::Connection, number: u64, foreign: bool| {
-        let transaction = own.transaction().unwrap();
+        let transaction = own.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
         let enqueue = if foreign { webhook::enqueue_foreign } else { webhook::enqueue };
         let count = enqueue(&transaction, &event(number, Source::Async, Kind::Successful), now).unwrap();
         transaction.commit().unwrap();
