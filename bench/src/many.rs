@@ -93,15 +93,14 @@ async fn paired(way: &Arc<Way>, data: &Path, count: usize) -> Result<Vec<Guest>>
     for number in 0..count {
         let guest = Guest::new(way.clone(), number)?;
         directory.admit(IntegratorId(guest.id()), &guest.name)?;
-        guests.push(guest);
+        // One after the other: the control socket is for a person, not for a crowd.
+        let code = Ask::PairingCode { integrator: guest.name.clone(), read_only: true, site: None };
+        let made: MadeCode = control::ask(&data.join("link"), &code).await?;
+        guests.push((guest, made));
     }
     drop(directory);
-    let socket = data.join("link");
-    let pairing = stream::iter(guests).map(|mut guest| {
-        let socket = socket.clone();
+    let pairing = stream::iter(guests).map(|(mut guest, made)| {
         async move {
-            let code = Ask::PairingCode { integrator: guest.name.clone(), read_only: true, site: None };
-            let made: MadeCode = control::ask(&socket, &code).await?;
             guest.connect().await?;
             guest.pair(&made.code).await?;
             // The one that it paired in was a stranger's.
