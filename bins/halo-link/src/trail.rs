@@ -12,6 +12,7 @@ use clap::Subcommand;
 use model::{QueryId, SiteId, Timestamp};
 use serde::Serialize;
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::{BufRead, BufReader, BufWriter, Read, Write},
     path::{Path, PathBuf},
@@ -20,6 +21,8 @@ use std::{
 
 /// Largest file of witnesses.
 const WITNESS_BYTES: u64 = 256 * 1024 * 1024;
+/// Most texts that are named as gone.
+const GONE: usize = 1_000;
 /// Progress is told after so many lines.
 const TOLD: u64 = 100_000;
 
@@ -48,8 +51,9 @@ pub(crate) enum Audit {
     /// Check that every line is the one that was written, and none is missing; the exit code is 1 when something is wrong
     #[command(after_help = "\
 What this finds by itself: lines that were changed, removed, put in or moved. What it finds only with a witness from outside: an end that
-was cut off, an older copy that was put back, and an audit that was written anew by somebody with the site's key. A witness is a file of
-receipts, as integrators get them, or of heads, as Halo Cloud keeps them: JSON, one on each line.
+was cut off, an older copy that was put back, and an audit that was written anew. That needs no key, only somebody who can write link.db: an
+administrator of this computer can, and the values and the head that is kept beside them too. A witness is a file of receipts, as
+integrators get them, or of heads, as Halo Cloud keeps them: JSON, one on each line.
 
 Examples:
   HaloLinkUtility audit verify
@@ -95,6 +99,8 @@ struct Verified {
     sites: Vec<Checked>,
     /// What is wrong with the witnesses themselves.
     witnesses: Vec<Finding>,
+    /// Texts of statements that can't be checked: only their beginnings are kept.
+    cut_texts: u64,
 }
 
 impl Audit {
@@ -117,12 +123,12 @@ impl Audit {
             }
             Audit::Verify { witness, file, common } => {
                 let (heads, wrong) = read_witnesses(&witness)?;
-                let sites = match file {
-                    Some(file) => check_file(&file, heads)?,
+                let (sites, cut_texts) = match file {
+                    Some(file) => (check_file(&file, heads)?, 0),
                     None => check_service(&common, heads).await?,
                 };
                 let well = wrong.is_empty() && sites.iter().all(|of| of.report.findings.is_empty());
-                Ok((common.show(&Verified { sites, witnesses: wrong }, report_text)?, well))
+                Ok((common.show(&Verified { sites, witnesses: wrong, cut_texts }, report_text)?, well))
             }
             Audit::Export { out, since, until, common } => {
                 Ok((export(&common, &out, since, until).await?, true))
@@ -131,10 +137,11 @@ impl Audit {
     }
 }
 
-fn report_text(Verified { sites, witnesses }: &Verified) -> String {
+fn report_text(Verified { sites, witnesses, cut_texts }: &Verified) -> String {
     let mut text = String::new();
     for Checked { site, report } in sites {
-        let Report { lines, first, last, older, agreed, too_old, findings, more } = report;
+        let Report { lines, first, last, older, agreed, too_old, before_restore, newer, findings, more } =
+            report;
         text += &format!("Site {site}: {lines} lines, number {first} to {last}");
         if *older > 0 {
             text += &format!(", {older} of them from before lines had numbers");
@@ -142,6 +149,14 @@ fn report_text(Verified { sites, witnesses }: &Verified) -> String {
         text += &format!("; {agreed} witnesses agree");
         if *too_old > 0 {
             text += &format!(", {too_old} are of lines older than what is kept");
+        }
+        if *before_restore > 0 {
+            text += &format!(
+                ", {before_restore} are of before the restore: of lines that were lost with the server that wrote them"
+            );
+        }
+        if *newer > 0 {
+            text += &format!(", {newer} are newer than this file and say nothing of it");
         }
         text += ".\n";
         for finding in findings {
@@ -153,8 +168,8 @@ fn report_text(Verified { sites, witnesses }: &Verified) -> String {
         if findings.is_empty() {
             text += match agreed {
                 0 => {
-                    "  Nothing is wrong with these lines. Whether the end was cut off, or all was written anew with the site's key, only a \
-                     witness from outside can tell (--witness).\n"
+                    "  Nothing is wrong with these lines. Whether the end was cut off, or all was written anew by somebody who can write the \
+                     file, only a witness from outside can tell (--witness).\n"
                 }
                 _ => {
                     "  Nothing is wrong with these lines, and up to the newest witness they are those that were written. What came after it \
@@ -165,6 +180,12 @@ fn report_text(Verified { sites, witnesses }: &Verified) -> String {
     }
     for finding in witnesses {
         text += &format!("{finding}\n");
+    }
+    if *cut_texts > 0 {
+        text += &format!(
+            "{cut_texts} statements' texts are longer than the 64 KiB that are kept of them: whether what is kept is their beginning can't be \
+             checked.\n"
+        );
     }
     text.trim_end().to_owned()
 }
@@ -219,7 +240,7 @@ fn check_file(path: &Path, witnesses: Vec<Head>) -> Result<Vec<Checked>> {
     Ok(done.into_iter().map(|(site, report)| Checked { site, report }).collect())
 }
 
-async fn check_service(common: &Common, witnesses: Vec<Head>) -> Result<Vec<Checked>> {
+async fn check_service(common: &Common, witnesses: Vec<Head>) -> Result<(Vec<Checked>, u64)> {
     let mut all = Vec::new();
     for site in sites(common).await? {
         let ask = Ask::AuditWalk { purpose: "verify".to_owned(), site, since: None, until: None };
@@ -236,9 +257,18 @@ async fn check_service(common: &Common, witnesses: Vec<Head>) -> Result<Vec<Chec
             }
         }
         let own = usize::from(walk.head.is_some());
+        // What the service itself signed and kept: no witness from outside, and yet the lines must lead to it.
+        let signed = walk.signed.as_ref().map(|head| head.check().copied()).transpose();
+        let signed = signed.unwrap_or_else(|error| {
+            let says = format!("the head that the service has kept does not hold: {error}");
+            wrong.push(Finding::new(Wrong::Witness, (0, 0), None, says));
+            None
+        });
+        let mut led = signed.is_none_or(|head| head.number <= walk.header.start);
         let mut checker = Checker::new(site, start, witnesses);
         let mut count = 0;
-        pieces(common, site, &walk, |place, line| {
+        let gone = pieces(common, site, &walk, |place, line| {
+            led |= signed.is_some_and(|head| place == Some((head.number, head.chain)));
             checker.line(Entry { place, line });
             count += 1;
             tell(count, "checked");
@@ -248,19 +278,27 @@ async fn check_service(common: &Common, witnesses: Vec<Head>) -> Result<Vec<Chec
         let mut report = checker.finish();
         // The service's own head is no witness from outside.
         report.agreed = report.agreed.saturating_sub(u64::try_from(own)?);
+        if let Some(head) = signed.filter(|_| !led) {
+            let says = "the chain does not lead to the head that was signed then and kept beside it";
+            wrong.push(Finding::new(Wrong::Rewritten, (head.number, head.number), Some(head.at), says));
+        }
+        wrong.extend(gone.into_iter().map(|hash| {
+            let says = format!("the text of statement {hash} is gone, and a line that has it is kept");
+            Finding::new(Wrong::Statement, (0, 0), None, says)
+        }));
         report.findings.append(&mut wrong);
         all.push(Checked { site, report });
     }
-    let texts = check_texts(common).await?;
+    let (texts, cut) = check_texts(common).await?;
     match all.first_mut() {
         Some(first) => first.report.findings.extend(texts),
         None => bail!("this service has no site whose audit could be checked"),
     }
-    Ok(all)
+    Ok((all, cut))
 }
 
-async fn check_texts(common: &Common) -> Result<Vec<Finding>> {
-    let (mut after, mut wrong) = (None, Vec::new());
+async fn check_texts(common: &Common) -> Result<(Vec<Finding>, u64)> {
+    let (mut after, mut wrong, mut cut) = (None, Vec::new(), 0);
     loop {
         let texts: TextsAnswer = common.ask(&Ask::AuditTexts { after }).await?;
         for hash in texts.wrong {
@@ -268,21 +306,22 @@ async fn check_texts(common: &Common) -> Result<Vec<Finding>> {
                 format!("the text kept for statement {hash} is not the one that was run: it was changed");
             wrong.push(Finding::new(Wrong::Statement, (0, 0), None, says));
         }
+        cut += texts.cut;
         after = texts.after;
         if after.is_none() {
-            return Ok(wrong);
+            return Ok((wrong, cut));
         }
     }
 }
 
-/// Takes each line of a walk.
+/// Takes each line of a walk. The hashes of statements whose texts are gone, the first of them.
 async fn pieces(
     common: &Common,
     site: SiteId,
     walk: &WalkAnswer,
     mut take: impl FnMut(Option<(u64, [u8; 32])>, Option<&[u8]>) -> Result<()>,
-) -> Result<()> {
-    let mut after = Some(walk.after);
+) -> Result<BTreeSet<String>> {
+    let (mut after, mut gone) = (Some(walk.after), BTreeSet::new());
     while let Some(from) = after {
         let piece: PieceAnswer =
             common.ask(&Ask::AuditPiece { site, after: from, until: walk.until }).await?;
@@ -290,9 +329,10 @@ async fn pieces(
             let (place, line) = kept.read()?;
             take(place, line.as_deref())?;
         }
+        gone.extend(piece.texts_gone.into_iter().take(GONE.saturating_sub(gone.len())));
         after = piece.after;
     }
-    Ok(())
+    Ok(gone)
 }
 
 async fn export(

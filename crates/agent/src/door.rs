@@ -487,10 +487,11 @@ impl Door {
         pairing: &PairingRecord,
         instance: &Arc<str>,
         request: &Request,
-        refused: Refused,
+        mut refused: Refused,
     ) -> Refused {
         // Only integrators that the practice let in leave a line, and so many a minute: nobody can fill its disk.
-        if self.meter(pairing).may_note(self.now()) {
+        if !self.is_moved() && self.meter(pairing).may_note(self.now()) {
+            refused.noted = true;
             self.note(AuditLine {
                 integrator: Some(pairing.integrator),
                 instance: Some(instance.clone()),

@@ -56,6 +56,8 @@ struct Shared {
     stop: AtomicBool,
     /// The last commit failed.
     ailing: AtomicBool,
+    /// The audit goes on elsewhere: nothing is taken any more.
+    shut: AtomicBool,
 }
 
 impl Journal {
@@ -67,6 +69,7 @@ impl Journal {
             news: Condvar::new(),
             stop: AtomicBool::new(false),
             ailing: AtomicBool::new(false),
+            shut: AtomicBool::new(false),
         });
         let writer = Mutex::new(Some(shared.start_writer()?));
         Ok(Journal { shared, writer })
@@ -93,6 +96,9 @@ impl Journal {
     /// Hands entries in; they are on disk within about [`GROUP`]. Never blocks on the disk.
     pub(crate) fn append(&self, entries: impl IntoIterator<Item = Entry>) {
         let mut waiting = lock(&self.shared.waiting);
+        if self.shared.shut.load(Ordering::Relaxed) {
+            return;
+        }
         let first = waiting.is_empty();
         waiting.extend(entries);
         drop(waiting);
@@ -149,6 +155,24 @@ impl Journal {
             self.append(entries);
         }
         settled
+    }
+
+    /// Puts all that was handed in on disk, then what `last` writes; what comes later is dropped. Blocks on the disk.
+    pub(crate) fn shut(&self, last: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.flush()?;
+        let _order = lock(&self.shared.committing);
+        let mut waiting = lock(&self.shared.waiting);
+        let store = &self.shared.store;
+        store.transaction(|t| waiting.iter().try_for_each(|entry| entry.write(t, store)))?;
+        waiting.clear();
+        self.shared.shut.store(true, Ordering::Relaxed);
+        drop(waiting);
+        last()
+    }
+
+    /// Takes entries again.
+    pub(crate) fn reopen(&self) {
+        self.shared.shut.store(false, Ordering::Relaxed);
     }
 
     /// Puts all that was handed in on disk. Blocks on the disk.
@@ -222,6 +246,9 @@ impl Shared {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let _order = lock(&self.committing);
+        if self.shut.load(Ordering::Relaxed) {
+            return Err(StoreError::Moved);
+        }
         let entries = std::mem::take(&mut *lock(&self.waiting));
         let answer = self.store.transaction(|t| {
             entries.iter().try_for_each(|entry| entry.write(t, &self.store))?;

@@ -127,7 +127,8 @@ impl Link {
         self.looking.abort_all();
         let _ = timeout(STOP, self.running).await;
         let host = self.host.clone();
-        let flushing = tokio::task::spawn_blocking(move || host.door().flush());
+        let flushing =
+            tokio::task::spawn_blocking(move || host.door().flush().and_then(|()| host.door().keep_heads()));
         match timeout(FLUSH, flushing).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error))) => tracing::error!(%error, "the last lines of the audit are not on disk"),
@@ -300,6 +301,7 @@ async fn tidy(host: Arc<Host>) {
     loop {
         ticks.tick().await;
         count += 1;
+        let first = count == 1;
         let forget = count % (FORGET.as_secs() / TIDY.as_secs()) == 0;
         let host = host.clone();
         let done = tokio::task::spawn_blocking(move || {
@@ -315,6 +317,12 @@ async fn tidy(host: Arc<Host>) {
             }
             if forget && let Err(error) = host.door().forget_outcomes() {
                 tracing::error!(%error, "old outcomes can't be forgotten");
+            }
+            // Also soon after a start: what was done to the file while nothing ran is told then.
+            if (forget || first)
+                && let Err(error) = host.door().keep_heads()
+            {
+                tracing::error!(%error, "where the audit ends can't be signed and kept; tried again");
             }
             if forget && let Err(error) = host.door().cut_audit() {
                 tracing::error!(%error, "old lines of the audit can't be removed; tried again");

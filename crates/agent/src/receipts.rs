@@ -1,7 +1,12 @@
 //! What of the audit goes out: receipts to the gateways that ask for them, signed heads to those that say hello, and bare heads to the
 //! platform.
 
-use crate::{door::Door, host::Host, pairing::Caller};
+use crate::{
+    door::{Door, Held, words},
+    host::Host,
+    pairing::Caller,
+    store::StoreError,
+};
 use link_api::{
     Status,
     proto::{self, NoReceipt, RunEvent},
@@ -52,6 +57,10 @@ impl Wanted {
 
     /// Adds the receipt, or why there is none: the answer goes out all the same.
     pub(crate) async fn add_to(&self, ended: &mut proto::Ended) {
+        if ended.refusal() == proto::Refusal::Repeated {
+            // The receipt of this id is that of the first one, and says nothing of this call.
+            return ended.set_no_receipt(NoReceipt::NoLine);
+        }
         let (door, caller, query) = (self.door.clone(), self.caller.clone(), self.query);
         let asked = tokio::task::spawn_blocking(move || {
             let integrator = IntegratorId(caller.peer.id);
@@ -76,6 +85,9 @@ impl Wanted {
 
 /// The answer to somebody who asks for a receipt later: empty when there is no such line of its own. Blocks on the disk.
 pub(crate) fn answer(door: &Door, caller: &Caller, query: QueryId) -> Result<proto::ReceiptReply, Status> {
+    if let Some(held @ Held::Moved) = door.held() {
+        return Err(Status::unavailable(words(held)));
+    }
     // Who is not let in now may still hold the practice's audit against it.
     door.paired(&caller.peer, caller.site)
         .map_err(|refused| link_api::refusal::status(refused.refusal, refused.message.as_str()))?;
@@ -86,17 +98,23 @@ pub(crate) fn answer(door: &Door, caller: &Caller, query: QueryId) -> Result<pro
     Ok(proto::ReceiptReply { receipt: receipt.map_or_else(Vec::new, |receipt| receipt.encode()) })
 }
 
-/// Where a site's audit ends, for a gateway that is let in. Empty when there is no line, or it can't be told soon.
-pub(crate) async fn head(door: Arc<Door>, site: SiteId) -> Vec<u8> {
-    let asked = tokio::task::spawn_blocking(move || door.head(site));
+/// Where a site's audit ends, and the value of the line `known`, for a gateway that is let in. Empty when there is no such line, or it
+/// can't be told soon.
+pub(crate) async fn head(door: Arc<Door>, site: SiteId, known: u64) -> (Vec<u8>, Vec<u8>) {
+    let asked = tokio::task::spawn_blocking(move || {
+        let head = door.head(site)?;
+        Ok::<_, StoreError>((head, door.audit_at(site, known)?))
+    });
     match timeout(HELLO_WITHIN, asked).await {
-        Ok(Ok(Ok(head))) => head.map_or_else(Vec::new, |head| head.encode()),
+        Ok(Ok(Ok((head, at)))) => {
+            (head.map_or_else(Vec::new, |head| head.encode()), at.map_or_else(Vec::new, Vec::from))
+        }
         Ok(Ok(Err(error))) => {
             tracing::error!(%site, %error, "where the audit ends can't be told");
-            Vec::new()
+            Default::default()
         }
         // A disk that hangs is told of by whoever waits for it.
-        Ok(Err(_)) | Err(_) => Vec::new(),
+        Ok(Err(_)) | Err(_) => Default::default(),
     }
 }
 

@@ -73,6 +73,7 @@ impl Link for Server {
         let (door, site) = (self.door.clone(), caller.site);
         let environment = self.sites.get(&caller.site).map(|own| own.environment.clone()).unwrap_or_default();
         let papers = request.into_inner();
+        let known = papers.audit_number;
         // The first sight of a new certificate is written down, and so are papers that are news.
         let mut reply = blocking(move || {
             let taken = [
@@ -98,7 +99,7 @@ impl Link for Server {
         })
         .await?;
         if reply.paired {
-            reply.audit = receipts::head(self.door.clone(), site).await;
+            (reply.audit, reply.audit_at) = receipts::head(self.door.clone(), site, known).await;
         }
         Ok(Response::new(reply))
     }
@@ -113,8 +114,13 @@ impl Link for Server {
             Ok(admission) => self.executor.start(admission, order),
             Err(refused) => {
                 let mut ended = refused.ended();
-                if let Some(receipt) = &receipt {
-                    receipt.add_to(&mut ended).await;
+                match &receipt {
+                    // Not another line of the same id, nor anything for somebody whom `Receipt` would refuse.
+                    Some(_) if !refused.noted || !self.door.is_paired(&caller.peer, caller.site) => {
+                        ended.set_no_receipt(proto::NoReceipt::NoLine);
+                    }
+                    Some(receipt) => receipt.add_to(&mut ended).await,
+                    None => {}
                 }
                 let only = RunEvent { ended: Some(ended), ..RunEvent::default() };
                 return Ok(Response::new(Events { first: Some(only), rest: None }));

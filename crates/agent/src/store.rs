@@ -22,6 +22,8 @@ mod schema;
 mod seal;
 #[cfg(test)]
 mod seal_tests;
+mod shut;
+mod signed;
 mod sites;
 mod standing;
 #[cfg(test)]
@@ -34,7 +36,7 @@ pub(crate) use chain::{End, Entry as ChainEntry, Place};
 pub use codes::{CodeRecord, NewCode};
 pub(crate) use codes::{CodeState, TRIES as CODE_TRIES};
 pub(crate) use consents::{Kept as KeptUse, Who};
-pub(crate) use cut::{CutRecord, Texts, Walk};
+pub(crate) use cut::{CutRecord, Texts, Walk, begin_above};
 pub(crate) use events::{EventRow, JournalHead, Moment, NewEvent};
 pub use forgotten::Forgotten;
 pub(crate) use forgotten::forget;
@@ -53,9 +55,9 @@ pub(crate) use said::Said;
 pub(crate) use schedules::{Kept, RunEnd, ScheduleRow};
 pub use seal::{Sealed, sealed};
 pub use standing::{StopReason, Stopped};
-pub(crate) use standing::{confirmed, largest_epoch, next_generation};
+pub(crate) use standing::{confirmed, generation, largest_epoch, next_generation};
 pub use trail::{AuditFilter, AuditParameter, AuditRow};
-pub(crate) use trail::{AuditLine, Happened};
+pub(crate) use trail::{AuditLine, Happened, hex};
 
 use crate::protect::{Protector, SealError, Whence};
 use model::Timestamp;
@@ -100,6 +102,9 @@ pub enum StoreError {
     /// A newer version of Halo Link has changed the file in a way that this one can't live with.
     #[error("link.db was made by a newer Halo Link (schema {0}); install that version again")]
     Newer(i64),
+    /// The audit is closed here.
+    #[error("this server was moved out: its audit goes on at the new one")]
+    Moved,
     /// What is stored does not read back.
     #[error("link.db: {0} does not read back")]
     Broken(&'static str),

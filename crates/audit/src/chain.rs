@@ -14,6 +14,20 @@ pub fn genesis(site: SiteId) -> [u8; 32] {
     finish(hash)
 }
 
+/// Bits of a number that count the lines of one server; what is above them counts restores.
+const LINES: u32 = 40;
+
+/// The number that a server's first line follows which was restored from a kit as the site's so-manyth: above every number that the lost
+/// ones may have given. The value there is [`genesis`], as at 0.
+pub fn restored_start(generation: u64) -> u64 {
+    generation << LINES
+}
+
+/// After how many restores a line of this number was written.
+pub fn generation(number: u64) -> u64 {
+    number >> LINES
+}
+
 /// The value of line `number`, counted from 1, after the line with value `before`: SHA-256(label || before || number, 8 bytes
 /// big-endian || line).
 ///

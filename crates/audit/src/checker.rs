@@ -1,6 +1,6 @@
 //! Walks a site's lines in the order in which they lie, and finds what does not fit.
 
-use crate::{Finding, Head, Line, Wrong, chain, gaps::Gaps, genesis, wire::push_counted};
+use crate::{Finding, Head, Line, Wrong, chain, gaps::Gaps, generation, genesis, wire::push_counted};
 use aws_lc_rs::digest::{Context, SHA256};
 use model::{SiteId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,12 @@ pub struct Report {
     pub agreed: u64,
     /// Witnesses of lines from before what is kept: they say nothing any more.
     pub too_old: u64,
+    /// Witnesses from before a restore: of lines that were lost with the server that wrote them.
+    #[serde(default)]
+    pub before_restore: u64,
+    /// Witnesses from after the end of the file: it can't have those lines.
+    #[serde(default)]
+    pub newer: u64,
     /// What is wrong, by number.
     pub findings: Vec<Finding>,
     /// More of it than is told here.
@@ -81,8 +87,8 @@ struct Failed {
 /// Is given a site's lines one after the other, oldest first.
 ///
 /// Finds, with nothing but the lines: changed, removed, inserted and moved ones. With witnesses from outside: an end that was cut off, an
-/// older copy that was put back, and a past that was written anew with the key. It can't find what nobody witnessed: whoever has the
-/// key may write anew what came after the newest witness.
+/// older copy that was put back, and a past that was written anew. It can't find what nobody witnessed: values need no key, so whoever can
+/// write the lines may write anew what came after the newest witness, and the site's own service signs the end of it.
 pub struct Checker {
     site: SiteId,
     start: Start,
@@ -105,6 +111,8 @@ pub struct Checker {
     agreed_to: u64,
     differs: bool,
     cut_told: bool,
+    /// The site signed that there are no more.
+    signed_end: Option<u64>,
     at: Option<Timestamp>,
     report: Report,
 }
@@ -141,6 +149,7 @@ impl Checker {
             agreed_to: number,
             differs: false,
             cut_told: false,
+            signed_end: None,
             at: None,
             report: Report::default(),
         };
@@ -184,8 +193,9 @@ impl Checker {
         self.before = Some(value);
     }
 
-    /// The head that the site signed for exactly these lines.
+    /// The head that the site signed for exactly these lines. What was witnessed later is not held against them.
     pub fn end(&mut self, head: &Head) {
+        self.signed_end = Some(head.number).filter(|_| head.site == self.site);
         let (last, value) = (self.next - 1, self.before);
         if head.site != self.site || head.number < last {
             let says = "behind the line that the signed head is of, so nothing holds them";
@@ -256,7 +266,8 @@ impl Checker {
         match decoded.what.as_str() {
             "chained" | "unchained" => self.covered(number, detail),
             _ if self.loose > 0 => self.unheld(number),
-            "audit-cut" => {
+            // A server that was restored begins anew, above all that the lost one may have written.
+            "audit-cut" | "restored" => {
                 let cut = serde_json::from_str::<CutAt>(detail);
                 self.cut_told |= cut.is_ok_and(|cut| cut.number == self.start_number());
             }
@@ -382,8 +393,13 @@ impl Checker {
                 continue;
             }
             if head.number < number {
-                // Below the first it is too old; in a hole, the hole is told.
-                self.report.too_old += u64::from(head.number < self.start_number());
+                let start = self.start_number();
+                if generation(head.number) < generation(start) {
+                    self.report.before_restore += 1;
+                } else {
+                    // Below the first it is too old; in a hole, the hole is told.
+                    self.report.too_old += u64::from(head.number < start);
+                }
             } else if head.chain == *value {
                 self.report.agreed += 1;
                 self.agreed_to = number;
@@ -400,11 +416,20 @@ impl Checker {
 
     /// Witnesses of lines that are not there.
     fn ahead(&mut self) {
-        let Some(newest) = self.witnesses.last().filter(|head| head.number >= self.next).copied() else {
-            return;
+        let ahead = self.witnesses.iter().filter(|head| head.number >= self.next);
+        let (held, newer): (Vec<_>, Vec<_>) =
+            ahead.copied().partition(|head| self.signed_end.is_none_or(|end| head.number <= end));
+        self.report.newer += u64::try_from(newer.len()).unwrap_or(u64::MAX);
+        let Some(newest) = held.last() else { return };
+        let says = match generation(newest.number) > generation(self.next) {
+            true => {
+                "they were witnessed then, of a server that was restored from a kit: this is the audit of the server before, or an older copy \
+                 was put back"
+            }
+            false => {
+                "they were witnessed then, and are gone: the end was cut off, or an older copy was put back"
+            }
         };
-        let says =
-            "they were witnessed then, and are gone: the end was cut off, or an older copy was put back";
         let first = self.next;
         self.found(Wrong::Cut, (first, newest.number), Some(newest.at), says);
     }

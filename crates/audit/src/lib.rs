@@ -5,8 +5,8 @@
 //! moved without the value becoming another. A head is such a value with its number and time, signed by the site; a receipt
 //! is a head with the very line it was made for.
 //!
-//! What it can't do: whoever has the site's key and the file can write another past, and nothing in the file tells. Somebody
-//! else must hold a head of the time before: an integrator its receipts, the platform its heads. What nobody witnessed can be
+//! What it can't do: whoever can write the file can write another past, values and all, which need no key; the site's own
+//! service then signs its end, and nothing in the file tells. Somebody else must hold a head of the time before: an integrator its receipts, the platform its heads. What nobody witnessed can be
 //! forged. `docs/protocol/audit.md` is the normative text.
 //!
 //! Nothing here does I/O or reads a clock.
@@ -23,7 +23,7 @@ mod receipt;
 mod wire;
 mod witness;
 
-pub use chain::{chain, genesis};
+pub use chain::{chain, generation, genesis, restored_start};
 pub use checker::{Checker, Entry, Report, Start};
 pub use error::AuditError;
 pub use export::{EXPORT_LINE_BYTES, FileChecker, Header, KeptLine};

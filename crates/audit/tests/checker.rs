@@ -304,3 +304,47 @@ proptest! {
         prop_assert_eq!(checker.finish().findings.is_empty(), places.is_empty());
     }
 }
+
+/// A server that was restored begins above all that the lost one wrote; what was witnessed of that one is no cut.
+#[test]
+fn the_audit_of_a_restored_server_begins_anew_and_older_witnesses_are_of_before() {
+    let (lost, site) = (Site::with(9), Site::new());
+    let start = audit::restored_start(3);
+    let value = genesis(site.id);
+    let told = |number| {
+        let detail = Some(format!(r#"{{"number":{number},"chain":"{}"}}"#, common::hex(&value)));
+        Line { detail, ..Line::new(NOW, "restored", site.id) }.encode()
+    };
+    let verify = |line: &[u8], witnesses: Vec<Head>| {
+        let mut checker = Checker::new(site.id, Start::Cut(start, value), witnesses);
+        let place = Some((start + 1, chain(&value, start + 1, line)));
+        checker.line(Entry { place, line: Some(line) });
+        checker.finish()
+    };
+    let before = Head { site: site.id, ..lost.head(9).head };
+    let report = verify(&told(start), vec![before]);
+    assert_eq!((wrongs(&report), report.before_restore, report.too_old), (vec![], 1, 0));
+    assert_eq!(wrongs(&verify(&told(start + 1), vec![])), [(Wrong::Beginning, start, start + 1)]);
+    // The other way round: the lost server's audit held against what the new one wrote.
+    let after = Head { site: lost.id, number: start + 4, chain: [1; 32], at: NOW };
+    let report = check(&lost, &lost.entries(), vec![after]);
+    assert!(report.findings[0].to_string().contains("restored from a kit"), "{}", report.findings[0]);
+}
+
+#[test]
+fn a_witness_from_after_a_file_was_made_says_nothing_against_it() {
+    let site = Site::with(9);
+    let file = |last: u64| {
+        let mut checker = FileChecker::new(vec![site.head(3).head, site.head(7).head]);
+        let header = Header::new(site.id, 0, &genesis(site.id), false, None);
+        checker.feed(&serde_json::to_vec(&header).unwrap()).unwrap();
+        for kept in &site.entries()[..last as usize] {
+            checker.feed(&serde_json::to_vec(&KeptLine::new(kept.entry())).unwrap()).unwrap();
+        }
+        checker.feed(&serde_json::to_vec(&site.head(5)).unwrap()).unwrap();
+        checker.finish().remove(0).1
+    };
+    let report = file(5);
+    assert_eq!((wrongs(&report), report.agreed, report.newer), (vec![], 1, 1));
+    assert_eq!(wrongs(&file(4))[0], (Wrong::Cut, 5, 5), "what the signed head is of must be there");
+}

@@ -35,9 +35,10 @@ pub struct Witness {
 pub enum Witnessed {
     /// It goes on from them, as far as a count can tell.
     New,
-    /// It is the newest of them, or the next of a line that was noted as a contradiction already.
+    /// It is the newest of them.
     Known,
-    /// It does not: the audit ended further on before, or in other bytes. Both are kept.
+    /// It does not: the audit ended further on before, or in other bytes, or the site had turned away from it. Both are kept, and this one
+    /// is the newest from now on.
     Contradicts(Witness),
 }
 
@@ -75,46 +76,58 @@ fn keep(
 ) -> Result<Witnessed, DirectoryError> {
     let newest = tx
         .prepare_cached(
-            "SELECT site, number, chain, at, back_at, kept FROM witnesses
-             WHERE site = ?1 ORDER BY number DESC, back_at IS NOT NULL, at LIMIT 1",
+            "SELECT site, number, chain, at, back_at FROM witnesses
+             WHERE site = ?1 AND kept IN (0, 1) ORDER BY number DESC, back_at IS NULL, at DESC LIMIT 1",
         )?
-        .query_row([site.as_bytes()], |row| Ok((read(row)?, row.get::<_, bool>(5)?)))
+        .query_row([site.as_bytes()], read)
         .optional()?;
-    let Some((newest, noted)) = newest.filter(|(newest, _)| newest.number >= number) else {
+    if newest.is_some_and(|newest| newest.number == number && newest.chain == *chain) {
+        return Ok(Witnessed::Known);
+    }
+    let goes_on = newest.is_none_or(|newest| newest.number < number);
+    // One that is there and not the newest: the site had turned away from it, and turns back.
+    let was_there = tx
+        .prepare_cached("SELECT 1 FROM witnesses WHERE site = ?1 AND number = ?2 AND chain = ?3")?
+        .exists(params![site.as_bytes(), column, chain])?;
+    let Some(newest) = newest.filter(|_| !goes_on || was_there) else {
         thin(tx, site, now)?;
         tx.prepare_cached(
-            "INSERT INTO witnesses (site, number, chain, at, kept) VALUES (?1, ?2, ?3, ?4, 0)",
+            "INSERT INTO witnesses (site, number, chain, at, kept) VALUES (?1, ?2, ?3, ?4, 0)
+             ON CONFLICT (site, number, chain) DO UPDATE SET kept = iif(kept >= 1, 1, 0)",
         )?
         .execute(params![site.as_bytes(), column, chain, now.0])?;
         return Ok(Witnessed::New);
     };
-    if noted || (newest.number == number && newest.chain == *chain) {
-        return Ok(Witnessed::Known);
-    }
     let contradictions: i64 = tx
-        .prepare_cached("SELECT count(*) FROM witnesses WHERE site = ?1 AND kept = 1")?
+        .prepare_cached("SELECT count(*) FROM witnesses WHERE site = ?1 AND kept >= 1")?
         .query_row([site.as_bytes()], |row| row.get(0))?;
-    if contradictions < CONTRADICTIONS {
+    let keep = contradictions < CONTRADICTIONS;
+    let newest_column = i64::try_from(newest.number).unwrap_or(i64::MAX);
+    if keep {
         tx.prepare_cached("UPDATE witnesses SET kept = 1 WHERE site = ?1 AND number = ?2 AND chain = ?3")?
-            .execute(params![site.as_bytes(), i64::try_from(newest.number).ok(), newest.chain])?;
-        tx.prepare_cached(
-            "INSERT INTO witnesses (site, number, chain, at, back_at, kept) VALUES (?1, ?2, ?3, ?4, ?4, 1)
-             ON CONFLICT (site, number, chain) DO UPDATE SET back_at = coalesce(back_at, ?4), kept = 1",
-        )?
-        .execute(params![site.as_bytes(), column, chain, now.0])?;
+            .execute(params![site.as_bytes(), newest_column, newest.chain])?;
     }
+    thin(tx, site, now)?;
+    // All that the site has turned away from.
+    tx.prepare_cached("UPDATE witnesses SET kept = iif(kept >= 1, 2, -1) WHERE site = ?1 AND number >= ?2")?
+        .execute(params![site.as_bytes(), column.min(newest_column)])?;
+    tx.prepare_cached(
+        "INSERT INTO witnesses (site, number, chain, at, back_at, kept) VALUES (?1, ?2, ?3, ?4, ?4, ?5)
+         ON CONFLICT (site, number, chain) DO UPDATE SET back_at = coalesce(back_at, ?4), kept = max(iif(kept >= 1, 1, 0), ?5)",
+    )?
+    .execute(params![site.as_bytes(), column, chain, now.0, i64::from(keep)])?;
     Ok(Witnessed::Contradicts(newest))
 }
 
 /// Makes room for a newer one: what proves nothing that a later one does not prove too. Nothing that contradicts anything goes.
 fn thin(tx: &Transaction<'_>, site: SiteId, now: Timestamp) -> Result<(), DirectoryError> {
     let hour = now.0.div_euclid(HOUR_MS) * HOUR_MS;
-    tx.prepare_cached("DELETE FROM witnesses WHERE site = ?1 AND kept = 0 AND at >= ?2 AND at < ?3")?
+    tx.prepare_cached("DELETE FROM witnesses WHERE site = ?1 AND kept <= 0 AND at >= ?2 AND at < ?3")?
         .execute(params![site.as_bytes(), hour, hour + HOUR_MS])?;
     tx.prepare_cached(
-        "DELETE FROM witnesses WHERE site = ?1 AND kept = 0 AND (at < ?2 OR (at < ?3 AND EXISTS (
+        "DELETE FROM witnesses WHERE site = ?1 AND kept <= 0 AND (at < ?2 OR (at < ?3 AND EXISTS (
              SELECT 1 FROM witnesses AS later
-             WHERE later.site = ?1 AND later.kept = 0 AND later.at / ?4 = witnesses.at / ?4 AND later.number > witnesses.number)))",
+             WHERE later.site = ?1 AND later.kept <= 0 AND later.at / ?4 = witnesses.at / ?4 AND later.number > witnesses.number)))",
     )?
     .execute(params![site.as_bytes(), now.0 - KEPT_MS, now.0 - HOURLY_MS, DAY_MS])?;
     Ok(())
@@ -174,7 +187,8 @@ mod tests {
         tell(&world, 100, 1);
         let Witnessed::Contradicts(before) = tell(&world, 90, 2) else { panic!("it went back") };
         assert_eq!((before.number, before.chain), (100, [1; 32]));
-        assert_eq!(tell(&world, 91, 2), Witnessed::Known, "told once");
+        assert_eq!(tell(&world, 90, 2), Witnessed::Known, "told once");
+        assert_eq!(tell(&world, 91, 2), Witnessed::New, "it goes on from there");
         // The lie grows past the truth, within the same hour.
         assert_eq!(tell(&world, 101, 2), Witnessed::New);
         assert_eq!(tell(&world, 102, 2), Witnessed::New);
@@ -192,6 +206,23 @@ mod tests {
         assert_eq!(tell(&world, 100, 2), Witnessed::Known);
         assert_eq!(tell(&world, 101, 2), Witnessed::New);
         assert_eq!(kept(&world), [(100, 1, false), (100, 2, true), (101, 2, false)]);
+    }
+
+    /// After a restore the audit has lower numbers for a long time: it is watched all the same.
+    #[test]
+    fn what_was_shown_last_is_the_newest_so_a_second_turn_is_found_too() {
+        let world = world();
+        tell(&world, 100, 1);
+        assert!(matches!(tell(&world, 10, 2), Witnessed::Contradicts(_)));
+        assert_eq!(tell(&world, 20, 2), Witnessed::New);
+        let Witnessed::Contradicts(before) = tell(&world, 15, 3) else { panic!("it went back again") };
+        assert_eq!((before.number, before.chain), (20, [2; 32]));
+        let Witnessed::Contradicts(before) = tell(&world, 100, 1) else { panic!("it turned back") };
+        assert_eq!((before.number, before.chain), (15, [3; 32]));
+        assert_eq!(kept(&world), [(10, 2, true), (15, 3, true), (20, 2, false), (100, 1, true)]);
+        // A server that was restored begins above all of them.
+        assert_eq!(tell(&world, (1 << 40) + 1, 4), Witnessed::New);
+        assert!(matches!(tell(&world, 101, 1), Witnessed::Contradicts(_)), "the lost one shows itself again");
     }
 
     #[test]

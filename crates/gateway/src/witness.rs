@@ -1,8 +1,10 @@
 //! Where the audits of sites ended, as the sites signed it: kept, so that a site that shows another past later is found out.
 //!
-//! What this gateway knows of a site is its highest head. A head that the site shows as its present end must not be lower, and
-//! neither it nor a receipt may say something else of a number that is known. What contradicts is kept beside what it
-//! contradicts, never over it: which of the two is the lie, only the practice's own file shows.
+//! What this gateway knows of a site is its newest head. A head that the site shows as its present end must not be lower, and
+//! neither it nor a receipt may say something else of a number that is known; in every hello the site also says what its audit
+//! holds at that number, so a past that was exchanged is found however far it has come. What contradicts is kept beside what it
+//! contradicts, never over it: which of the two is the lie, only the practice's own file shows. From then on the one that was
+//! shown last is the newest, so that this goes on to witness, and a site that turns back is found again.
 
 mod table;
 #[cfg(test)]
@@ -42,22 +44,39 @@ impl std::fmt::Debug for Witnesses {
     }
 }
 
-/// The highest head of a site.
+/// Contradictions of one site that are logged while this runs: more come from one that wants it so.
+const TOLD: u32 = 64;
+
+/// The newest head of a site.
 #[derive(Clone, Debug)]
 struct Known {
     newest: SignedHead,
-    /// A contradiction to it is written down already.
-    noted: bool,
+    /// What was the newest when the latest session opened: kept until the next one, or a lie that goes on from a lower number would
+    /// push out what shows it within the hour.
+    held: u64,
+    /// How often it contradicted what was shown before.
+    turns: u32,
     /// It is on disk, or on its way there.
     written: bool,
     /// When the site's last was, on a clock that never goes back.
     wrote_at: Option<Duration>,
 }
 
+/// What was known of a site when it was asked where its audit ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked {
+    /// The number and value of the newest head; 0: nothing is known.
+    pub(crate) number: u64,
+    chain: [u8; 32],
+    /// Of [`Known`]: what is asked before a contradiction says nothing after it.
+    turns: u32,
+}
+
 /// What to write.
 #[derive(Debug, PartialEq, Eq)]
 enum Write {
-    Newer(SignedHead),
+    /// The head, and the number that must stay beside it.
+    Newer(SignedHead, u64),
     /// What was known, and what contradicts it.
     Contradiction(SignedHead, SignedHead),
 }
@@ -66,56 +85,81 @@ impl Witnesses {
     /// Over what was kept before.
     pub fn open(store: Arc<Store>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StoreError> {
         let mut known = HashMap::new();
-        for (newest, noted) in table::newest(&store)? {
-            known.insert(newest.head.site, Known { newest, noted, written: true, wrote_at: None });
+        for newest in table::newest(&store)? {
+            let held = newest.head.number;
+            known.insert(newest.head.site, Known { newest, held, turns: 0, written: true, wrote_at: None });
         }
         Ok(Arc::new(Witnesses { store, clock, known: Mutex::new(known) }))
     }
 
-    /// The number of the highest head of a site: to be read before the site is asked where its audit ends.
+    /// The number of the newest head of a site.
     pub fn number(&self, site: SiteId) -> u64 {
-        self.lock().get(&site).map_or(0, |known| known.newest.head.number)
+        self.asks(site).number
     }
 
-    /// A site said that its audit ends here, when it was asked after `number` was known. The head must have been checked.
-    pub(crate) fn ends(self: &Arc<Self>, head: SignedHead, number: u64) {
-        let write = self.judge(&head, None, number);
+    /// To be read before the site is asked where its audit ends.
+    pub(crate) fn asks(&self, site: SiteId) -> Asked {
+        self.lock().get(&site).map_or_else(Asked::default, |known| Asked {
+            number: known.newest.head.number,
+            chain: known.newest.head.chain,
+            turns: known.turns,
+        })
+    }
+
+    /// The same where a session opens: what is the newest now stays on disk until the next one does.
+    pub(crate) fn opens(self: &Arc<Self>, site: SiteId) -> Asked {
+        let write = self.lock().get_mut(&site).and_then(|known| {
+            known.held = known.newest.head.number;
+            let waits = !std::mem::replace(&mut known.written, true);
+            waits.then(|| Write::Newer(known.newest.clone(), known.held))
+        });
+        self.write_down(write);
+        self.asks(site)
+    }
+
+    /// A site said that its audit ends here, and what it holds at the number that was asked for. The head must have been checked.
+    pub(crate) fn ends(self: &Arc<Self>, head: SignedHead, asked: &Asked, at: Option<[u8; 32]>) {
+        let write = self.judge(&head, None, asked, at);
         self.write_down(write);
     }
 
     /// A receipt, checked: its head is that of its own line, which may be an old one.
     pub(crate) fn receipt(self: &Arc<Self>, receipt: &Receipt) {
-        let write = self.judge(&receipt.head, Some(&receipt.before), 0);
+        let write = self.judge(&receipt.head, Some(&receipt.before), &Asked::default(), None);
         self.write_down(write);
     }
 
-    /// `before`: the value of the line before, where it is known. `number`: the site is behind when it shows a lower one.
-    fn judge(&self, shown: &SignedHead, before: Option<&[u8; 32]>, number: u64) -> Option<Write> {
+    /// `before`: the value of the line before, where it is known. `at`: what the site says its audit holds at the number that was asked for.
+    fn judge(
+        &self,
+        shown: &SignedHead,
+        before: Option<&[u8; 32]>,
+        asked: &Asked,
+        at: Option<[u8; 32]>,
+    ) -> Option<Write> {
         let Head { site, number: shown_number, chain, .. } = shown.head;
-        if shown_number == 0 && number == 0 {
+        if shown_number == 0 && asked.number == 0 {
             // An audit without a line holds nothing.
             return None;
         }
         let now = self.clock.monotonic();
         let mut all = self.lock();
         let Some(known) = all.get_mut(&site) else {
-            let first = Known { newest: shown.clone(), noted: false, written: true, wrote_at: Some(now) };
-            all.insert(site, first);
-            return Some(Write::Newer(shown.clone()));
+            let newest = shown.clone();
+            all.insert(site, Known { newest, held: 0, turns: 0, written: true, wrote_at: Some(now) });
+            return Some(Write::Newer(shown.clone(), 0));
         };
         let newest = known.newest.head;
-        let behind = shown_number < number.min(newest.number);
+        let same_line = asked.turns == known.turns;
+        let behind = same_line && shown_number < asked.number.min(newest.number);
+        let elsewhere = same_line && asked.number > 0 && at.is_some_and(|at| at != asked.chain);
         let other = shown_number == newest.number && chain != newest.chain;
         let breaks = newest.number.checked_add(1) == Some(shown_number)
             && before.is_some_and(|before| *before != newest.chain);
-        if (behind || other || breaks) && !known.noted {
-            let was = known.newest.clone();
-            match breaks {
-                true => {
-                    *known = Known { newest: shown.clone(), noted: false, written: true, wrote_at: Some(now) }
-                }
-                false => known.noted = true,
-            }
+        if behind || elsewhere || other || breaks {
+            let was = std::mem::replace(&mut known.newest, shown.clone());
+            known.turns = known.turns.saturating_add(1);
+            (known.held, known.written, known.wrote_at) = (shown_number, true, Some(now));
             return Some(Write::Contradiction(was, shown.clone()));
         }
         if shown_number <= newest.number {
@@ -123,17 +167,19 @@ impl Witnesses {
         }
         let due = known.wrote_at.is_none_or(|at| now.saturating_sub(at) >= WRITE_EVERY);
         known.newest = shown.clone();
-        (known.noted, known.written) = (false, due);
+        known.written = due;
         if due {
             known.wrote_at = Some(now);
         }
-        due.then(|| Write::Newer(shown.clone()))
+        due.then(|| Write::Newer(shown.clone(), known.held))
     }
 
     /// Nobody waits for it: what is lost in a crash is learnt again from the site, as long as it does not lie.
     fn write_down(self: &Arc<Self>, write: Option<Write>) {
         let Some(write) = write else { return };
-        if let Write::Contradiction(was, shown) = &write {
+        if let Write::Contradiction(was, shown) = &write
+            && self.asks(shown.head.site).turns <= TOLD
+        {
             tracing::error!(
                 site = %shown.head.site, known = was.head.number, known_at = %was.head.at.to_rfc3339(), shown = shown.head.number,
                 "a site shows another audit than it showed before: it was restored from a copy, cut or rewritten. Both heads are kept: \
@@ -153,7 +199,7 @@ impl Witnesses {
             waiting
                 .map(|known| {
                     (known.written, known.wrote_at) = (true, Some(now));
-                    Write::Newer(known.newest.clone())
+                    Write::Newer(known.newest.clone(), known.held)
                 })
                 .collect()
         };
@@ -163,7 +209,7 @@ impl Witnesses {
     fn write(&self, write: &Write) {
         let now = self.clock.now();
         let (site, written) = match write {
-            Write::Newer(head) => (head.head.site, table::newer(&self.store, head, now)),
+            Write::Newer(head, held) => (head.head.site, table::newer(&self.store, head, *held, now)),
             Write::Contradiction(was, shown) => {
                 (shown.head.site, table::contradiction(&self.store, was, shown, now))
             }
@@ -174,7 +220,7 @@ impl Witnesses {
                 known.written = false;
                 if let Write::Contradiction(was, _) = write {
                     // As if it had not been seen: the site shows it again.
-                    (known.newest, known.noted) = (was.clone(), false);
+                    known.newest = was.clone();
                 }
             }
         }
@@ -186,14 +232,17 @@ impl Witnesses {
 }
 
 /// Takes what a site said of its audit's end in a hello. A head that does not hold is no reason to refuse the session, and is told.
-pub(crate) fn heard(witnesses: &Arc<Witnesses>, site: SiteId, bytes: &[u8], number: u64) {
+pub(crate) fn heard(witnesses: &Arc<Witnesses>, site: SiteId, hello: &proto::HelloReply, asked: &Asked) {
     // An older site says nothing, and so does one that does not let us in.
+    let bytes = hello.audit.as_slice();
     if bytes.is_empty() {
         return;
     }
+    // Nor what it holds at a number that it does not have any more.
+    let at = <[u8; 32]>::try_from(hello.audit_at.as_slice()).ok();
     let head = SignedHead::decode(bytes).and_then(|head| head.check().copied().map(|_| head));
     match head {
-        Ok(head) if head.head.site == site => witnesses.ends(head, number),
+        Ok(head) if head.head.site == site => witnesses.ends(head, asked, at),
         Ok(_) => tracing::error!(%site, "a site shows the end of another site's audit: it is not believed"),
         Err(error) => tracing::error!(%site, %error, "a site shows an end of its audit that does not hold"),
     }
@@ -202,11 +251,15 @@ pub(crate) fn heard(witnesses: &Arc<Witnesses>, site: SiteId, bytes: &[u8], numb
 /// Asks the sites whose sessions are open anyway where their audits end now.
 pub(crate) async fn ask_around(gateway: &Gateway) {
     for session in gateway.sessions.warm(Lane::Prompt) {
-        let number = gateway.witnesses.number(session.site);
-        let hello = proto::HelloRequest { version: link_api::VERSION, ..proto::HelloRequest::default() };
+        let known = gateway.witnesses.asks(session.site);
+        let hello = proto::HelloRequest {
+            version: link_api::VERSION,
+            audit_number: known.number,
+            ..proto::HelloRequest::default()
+        };
         let asked = call(&session, async move |mut client| client.hello(hello).await);
         if let Ok(Ok(reply)) = tokio::time::timeout(ASK_WITHIN, asked).await {
-            heard(&gateway.witnesses, session.site, &reply.into_inner().audit, number);
+            heard(&gateway.witnesses, session.site, &reply.into_inner(), &known);
         }
     }
 }

@@ -28,6 +28,9 @@ pub struct WalkAnswer {
     pub header: Header,
     /// The signed head of its newest line; none while there is none.
     pub head: Option<SignedHead>,
+    /// The newest head that was kept beside the lines: of a whole walk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<SignedHead>,
     /// What the first piece is asked with.
     pub after: i64,
     /// What all pieces are asked with.
@@ -40,6 +43,9 @@ pub struct WalkAnswer {
 pub struct PieceAnswer {
     /// In the order in which they were written.
     pub lines: Vec<KeptLine>,
+    /// Hashes of statements, hexadecimal, that these lines have and of which no text is kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub texts_gone: Vec<String>,
     /// What the next piece is asked with; none: this was the last.
     pub after: Option<i64>,
 }
@@ -50,6 +56,9 @@ pub struct PieceAnswer {
 pub struct TextsAnswer {
     /// So many were looked at.
     pub looked: u64,
+    /// Of them, so many that can't be checked: their hashes are of longer texts, and only the beginnings are kept.
+    #[serde(default)]
+    pub cut: u64,
     /// Hashes, hexadecimal, of which the texts are other ones.
     pub wrong: Vec<String>,
     /// What the next piece is asked with; none: this was the last.
@@ -90,11 +99,15 @@ pub(super) fn answer(
             let (since, until) = (time(since)?, time(until)?);
             let part = since.is_some() || until.is_some();
             let walk = host.door().audit_walk(site, since, until).map_err(|error| error.to_string())?;
+            let signed = match part {
+                true => None,
+                false => host.door().store().kept_head(site).map_err(|error| error.to_string())?,
+            };
             // A list of one or none: nothing at all is no answer on the socket.
             let begins = walk.map(|(walk, head)| {
                 let cut = walk.cut.filter(|_| !part).map(|cut| cut.head);
                 let header = Header::new(site, walk.start.number, &walk.start.chain, part, cut);
-                WalkAnswer { header, head, after: walk.after, until: walk.until }
+                WalkAnswer { header, head, signed, after: walk.after, until: walk.until }
             });
             Ok(serde_json::to_value(begins.as_slice()))
         }
@@ -104,10 +117,10 @@ pub(super) fn answer(
         Ask::AuditTexts { after } => {
             let after = after.as_deref().map_or(Some(Vec::new()), bytes);
             let after = after.ok_or("`after` is a hash that the service gave")?;
-            let Texts { looked, wrong, after } =
+            let Texts { looked, cut, wrong, after } =
                 host.door().store().check_texts(&after).map_err(|error| error.to_string())?;
             let after = after.map(|hash| hash.iter().map(|byte| format!("{byte:02x}")).collect());
-            Ok(serde_json::to_value(TextsAnswer { looked, wrong, after }))
+            Ok(serde_json::to_value(TextsAnswer { looked, cut, wrong, after }))
         }
         _ => Err("asked elsewhere".to_owned()),
     }
@@ -128,7 +141,9 @@ fn piece(host: &Host, site: SiteId, between: (i64, i64), by: &str) -> Result<Pie
         }
     }
     let more = full || lines.len() < count;
-    Ok(PieceAnswer { lines, after: last.filter(|_| more) })
+    let texts_gone = host.door().store().texts_gone(site, between.0, last.unwrap_or(between.0));
+    let texts_gone = texts_gone.map_err(|error| error.to_string())?;
+    Ok(PieceAnswer { lines, texts_gone, after: last.filter(|_| more) })
 }
 
 /// An integrator by id, paired or not any more, or by the name of one that is.

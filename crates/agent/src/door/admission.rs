@@ -377,16 +377,24 @@ impl Ticket {
     }
 
     fn last_words(&self, ended: &proto::Ended, ran: bool) -> Vec<Entry> {
-        let line = AuditLine {
-            status: Some(ended.status().as_str_name()),
-            effect: Some(effect_name(convert::effect_from_proto(ended.effect))),
-            rows: Some(ended.rows),
-            bytes: Some(ended.row_bytes),
-            ms: Some(ended.run_ms),
-            ..self.line(Happened::End)
-        };
-        // A repeat that was refused must not leave its refusal as the outcome of the first.
+        // A repeat that was refused must not leave its refusal as the outcome of the first, nor as its end.
         let repeat = ended.refusal() == proto::Refusal::Repeated;
+        let effect = Some(effect_name(convert::effect_from_proto(ended.effect)));
+        let line = match repeat {
+            true => AuditLine {
+                status: Some(proto::Refusal::Repeated.as_str_name()),
+                effect,
+                ..self.line(Happened::Refused)
+            },
+            false => AuditLine {
+                status: Some(ended.status().as_str_name()),
+                effect,
+                rows: Some(ended.rows),
+                bytes: Some(ended.row_bytes),
+                ms: Some(ended.run_ms),
+                ..self.line(Happened::End)
+            },
+        };
         let finished = (!repeat).then(|| {
             let (started, late) = (self.started.clone(), self.left.load(Ordering::SeqCst));
             Entry::Finished(Box::new(Finished { started, ran, late, ended: ended.clone() }))

@@ -35,6 +35,7 @@ impl Door {
         site: SiteId,
         query: QueryId,
     ) -> Result<Option<Receipt>, StoreError> {
+        self.attests()?;
         self.journal.flush()?;
         let Some(End { place, before, line }) = self.store.audit_end(site, integrator, query)? else {
             return Ok(None);
@@ -52,8 +53,17 @@ impl Door {
     /// # Errors
     /// When the store can't be read or written, and when nothing can be signed.
     pub fn head(&self, site: SiteId) -> Result<Option<SignedHead>, StoreError> {
+        self.attests()?;
         self.journal.flush()?;
         self.store.audit_tip(site)?.map(|tip| self.sign(site, tip)).transpose()
+    }
+
+    /// The value of one line of a site's audit. `None` where there is no such line (any more). Blocks on the disk.
+    pub(crate) fn audit_at(&self, site: SiteId, number: u64) -> Result<Option<[u8; 32]>, StoreError> {
+        match number {
+            0 => Ok(None),
+            number => Ok(self.store.audit_at(site, number)?.map(|place| place.chain)),
+        }
     }
 
     /// The newest lines that a filter lets through, oldest first. Blocks on the disk.
@@ -126,7 +136,7 @@ impl Door {
     /// When the store can't be written, or the cut can't be signed.
     pub fn cut_audit(&self) -> Result<(), StoreError> {
         let keep = self.keep_audit_ms.load(Ordering::Relaxed);
-        if keep == 0 {
+        if keep == 0 || self.is_moved() {
             return Ok(());
         }
         // Not the time that never goes back: a clock that was years ahead for an hour would go on removing what is not old.
@@ -150,10 +160,44 @@ impl Door {
         Ok(())
     }
 
+    /// Keeps the newest head of each site, signed, in the file: what is there later must lead to it. One to which it does not is told, and
+    /// kept, for `audit verify`. Blocks on the disk.
+    pub(crate) fn keep_heads(&self) -> Result<(), StoreError> {
+        if self.is_moved() {
+            return Ok(());
+        }
+        for site in self.sites.keys().copied() {
+            let kept = self.store.kept_head(site)?.map(|kept| kept.head);
+            if let Some(kept) = kept
+                && !self.store.leads_to(&kept)?
+            {
+                tracing::error!(%site, number = kept.number, signed_at = %kept.at.to_rfc3339(),
+                    "the audit does not lead to the head that was signed then: it was changed from outside (HaloLinkUtility audit verify says \
+                     more)");
+                continue;
+            }
+            if let Some(head) =
+                self.head(site)?.filter(|head| kept.is_none_or(|kept| kept.number < head.head.number))
+            {
+                self.store.keep_head(&head)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where an audit stands is said by the server at which it goes on: an old one would show a past that is over.
+    fn attests(&self) -> Result<(), StoreError> {
+        match self.is_moved() {
+            true => Err(StoreError::Moved),
+            false => Ok(()),
+        }
+    }
+
     fn remove_cut(&self, site: SiteId) -> Result<bool, StoreError> {
-        let mut removed = false;
-        while self.store.remove_cut(site)? {
-            removed = true;
+        let (mut removed, mut after) = (false, Some(0));
+        while let Some(from) = after {
+            let (went, next) = self.store.remove_cut(site, from)?;
+            (removed, after) = (removed | went, next);
         }
         Ok(removed)
     }

@@ -129,6 +129,28 @@ fn a_receipt_says_how_the_integrators_own_query_ended() {
     well(&verify(&bench, &[receipt(&bench, 1).unwrap().head.head]));
 }
 
+/// Sent again and refused, the first one's end is still what a receipt says; both while the first runs and after.
+#[test]
+fn a_refused_repeat_does_not_become_the_querys_receipt() {
+    let bench = bench();
+    let request =
+        || Request { query: query(1), command: command("update x"), read_only: false, device: None };
+    let enter = || bench.door().enter(&bench.peer(), bench.site, request());
+    let permit = enter().unwrap().begin().unwrap();
+    assert_eq!(enter().unwrap_err().refusal, Refusal::Repeated);
+    permit.finish(&proto::Ended {
+        status: proto::Status::Successful.into(),
+        effect: proto::Effect::Executed.into(),
+        ..proto::Ended::default()
+    });
+    assert_eq!(enter().unwrap().begin().unwrap_err().refusal, Refusal::Repeated);
+    let audit = bench.audit();
+    let last = audit.last().unwrap();
+    assert_eq!((last.what.as_str(), last.status.as_deref()), ("refused", Some("REPEATED")));
+    let line = receipt(&bench, 1).unwrap().check().unwrap();
+    assert_eq!((line.what.as_str(), line.status.as_deref()), ("end", Some("SUCCESSFUL")));
+}
+
 /// What was changed is not attested.
 #[test]
 fn there_is_no_receipt_for_a_line_that_was_changed() {
@@ -358,6 +380,95 @@ fn a_removal_that_was_cut_off_goes_on_and_texts_that_nobody_refers_to_go() {
     assert_eq!(texts, ["still used"]);
 }
 
+/// Lines from before there were numbers go with the one that holds them, however many they are.
+#[test]
+fn older_lines_than_are_looked_at_at_once_keep_nothing_from_being_removed() {
+    let bench = bench();
+    (1..=10).for_each(|id| run(&bench, id));
+    tamper(
+        &bench,
+        "DELETE FROM audit_chain; DELETE FROM audit_head; DELETE FROM meta WHERE name LIKE 'audit chain%'",
+    );
+    let bench = again(bench);
+    let older = bench.audit().iter().filter(|row| row.number.is_none()).count();
+    assert!(older > 10);
+    bench.clock.advance(20 * DAY);
+    run(&bench, 11);
+    bench.door().flush().unwrap();
+    let before = Timestamp(bench.clock.now().0 - (10 * DAY).as_millis() as i64);
+    let (place, _) = bench.door().store().audit_old(bench.site, before, before, 2).unwrap().unwrap();
+    assert!(place.number >= 1);
+    bench.door().keep_audit(Some(10 * DAY));
+    bench.door().cut_audit().unwrap();
+    assert!(bench.audit().iter().all(|row| row.number.is_some()));
+    well(&verify(&bench, &[]));
+}
+
+/// A chain that was written anew without the key does not lead to what was signed before.
+#[test]
+fn the_head_that_was_signed_last_is_kept_and_a_chain_that_does_not_lead_to_it_leaves_it_there() {
+    let bench = bench();
+    (1..=3).for_each(|id| run(&bench, id));
+    let door = bench.door();
+    door.keep_heads().unwrap();
+    let first = door.store().kept_head(bench.site).unwrap().unwrap();
+    first.check().unwrap();
+    run(&bench, 4);
+    door.keep_heads().unwrap();
+    let second = door.store().kept_head(bench.site).unwrap().unwrap();
+    assert!(second.head.number > first.head.number && door.store().leads_to(&second.head).unwrap());
+    tamper(&bench, "DELETE FROM audit_chain; DELETE FROM audit_head; DELETE FROM audit_query");
+    let bench = again(bench);
+    run(&bench, 5);
+    bench.door().keep_heads().unwrap();
+    let store = bench.door().store();
+    assert_eq!(
+        store.kept_head(bench.site).unwrap(),
+        Some(second.clone()),
+        "what shows it is not written over"
+    );
+    assert!(!store.leads_to(&second.head).unwrap());
+    // What the practice's rule removed is no such thing.
+    bench.clock.advance(20 * DAY);
+    run(&bench, 6);
+    bench.door().keep_audit(Some(10 * DAY));
+    bench.door().cut_audit().unwrap();
+    assert!(store.leads_to(&Head { number: 1, ..second.head }).unwrap());
+}
+
+/// Of several sites on one Link, each is shown, walked over and cut by itself.
+#[test]
+fn another_sites_lines_are_left_alone_and_not_shown() {
+    let bench = bench();
+    let other = SiteId(uuid::Uuid::from_u128(77));
+    let write = |count: i64| {
+        let lines: Vec<_> =
+            (0..count).map(|_| AuditLine::new(bench.clock.now(), Happened::SiteOn, other)).collect();
+        bench.door().flush().unwrap();
+        bench.door().store().write_lines(&lines).unwrap();
+    };
+    run(&bench, 1);
+    write(5);
+    run(&bench, 2);
+    bench.clock.advance(20 * DAY);
+    run(&bench, 3);
+    write(5);
+    bench.door().flush().unwrap();
+    let show = |site, last| {
+        bench.door().audit_where(&AuditFilter { last, site: Some(site), ..AuditFilter::default() }).unwrap()
+    };
+    let own = show(bench.site, 3);
+    assert_eq!(own.len(), 3);
+    assert!(own.iter().all(|row| row.site == bench.site.to_string()));
+    assert!(own.windows(2).all(|two| two[0].number < two[1].number));
+    assert_eq!(show(other, 100).len(), 10, "all that there are");
+    bench.door().keep_audit(Some(10 * DAY));
+    bench.door().cut_audit().unwrap();
+    assert_eq!(show(other, 100).len(), 10);
+    assert!(show(bench.site, 100).len() < 10);
+    well(&verify(&bench, &[]));
+}
+
 #[test]
 fn a_statement_whose_text_was_changed_is_named_by_its_hash() {
     let bench = bench();
@@ -366,7 +477,29 @@ fn a_statement_whose_text_was_changed_is_named_by_its_hash() {
     assert_eq!((texts.looked, texts.wrong, texts.after), (1, vec![], None));
     tamper(&bench, "UPDATE statement SET text = 'select 1'");
     let sha256 = bench.audit().into_iter().find_map(|row| row.sha256).unwrap();
-    assert_eq!(bench.door().store().check_texts(&[]).unwrap().wrong, [sha256]);
+    let check = || bench.door().store().check_texts(&[]).unwrap();
+    assert_eq!(check().wrong, [sha256.as_str()]);
+    // A long text that was not one can't be put there as one that was cut.
+    tamper(&bench, &format!("UPDATE statement SET text = '{}'", "x".repeat(70_000)));
+    assert_eq!((check().wrong, check().cut), (vec![sha256.clone()], 0));
+    tamper(&bench, "DELETE FROM statement");
+    let gone = bench.door().store().texts_gone(bench.site, 0, 100).unwrap();
+    assert_eq!((gone, check().looked), (vec![sha256], 0));
+}
+
+#[test]
+fn a_text_that_was_cut_is_counted_as_one_that_can_not_be_checked() {
+    let bench = bench();
+    // Cut within a character of three bytes: two less than the most.
+    let text = format!("{}{}", "x".repeat(64 * 1024 - 2), "€ and more");
+    let request = Request { query: query(1), command: command(&text), read_only: true, device: None };
+    drop(bench.door().enter(&bench.peer(), bench.site, request).unwrap().begin().unwrap());
+    bench.door().flush().unwrap();
+    let texts = bench.door().store().check_texts(&[]).unwrap();
+    assert_eq!((texts.looked, texts.cut, texts.wrong), (1, 1, vec![]));
+    assert!(bench.door().store().texts_gone(bench.site, 0, 100).unwrap().is_empty());
+    tamper(&bench, "UPDATE statement SET text = substr(text, 1, 65000)");
+    assert_eq!(bench.door().store().check_texts(&[]).unwrap().wrong.len(), 1);
 }
 
 #[test]

@@ -16,11 +16,13 @@ pub struct Refused {
     pub message: String,
     /// When to come again, where that is known.
     pub again: Option<Duration>,
+    /// A line of the audit says so.
+    pub(crate) noted: bool,
 }
 
 impl Refused {
     pub(crate) fn new(refusal: Refusal, message: impl Into<String>) -> Self {
-        Refused { refusal, message: message.into(), again: None }
+        Refused { refusal, message: message.into(), again: None, noted: false }
     }
 
     /// What the practice does not consent to.

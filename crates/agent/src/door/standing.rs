@@ -1,7 +1,7 @@
 //! Whether this server may serve at all: not while another one may be the real one, nor after it was moved out.
 
 use super::{Door, Refused};
-use crate::store::Stopped;
+use crate::store::{AuditLine, Stopped, StoreError};
 use link_api::proto::Refusal;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
@@ -67,6 +67,24 @@ impl Door {
     pub(crate) fn hold_for_move(&self) {
         self.hold(Some(Held::Moved));
         self.tell_cloud();
+    }
+
+    /// Writes the audit's last lines, and none after them, whoever asks: what the new server goes on from is all there is. Blocks on the disk.
+    pub(crate) fn shut_audit(&self, last: &[AuditLine]) -> Result<(), StoreError> {
+        self.keep_used();
+        self.journal.shut(|| self.store.shut_audit(last))
+    }
+
+    /// Writes lines again: nobody has what was packed.
+    pub(crate) fn reopen_audit(&self) -> Result<(), StoreError> {
+        self.store.reopen_audit()?;
+        self.journal.reopen();
+        Ok(())
+    }
+
+    /// Whether the audit goes on at another server: this one attests nothing more of it.
+    pub(super) fn is_moved(&self) -> bool {
+        self.held() == Some(Held::Moved)
     }
 
     /// Serves again. Halo Cloud may know of no sites here.

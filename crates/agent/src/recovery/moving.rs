@@ -101,6 +101,7 @@ pub(crate) fn out(
         // Nobody has a file: this server goes on.
         let gone = fs::remove_file(host.data().join(MARK));
         gone.map_err(EnvelopeError::Io)?;
+        host.door().reopen_audit()?;
         host.door().serve_again();
     } else {
         tracing::warn!("this server was moved out: it serves nobody any more");
@@ -116,10 +117,10 @@ fn pack(
     rng: &mut dyn RngCore,
     by: &str,
 ) -> Result<MoveOut, KitError> {
-    host.door().flush()?;
     let now = host.door().clock().now();
     let line = |site| AuditLine::new(now, Happened::MovedOut, site).by(Some(by));
-    host.door().store().write_lines(&host.sites().into_iter().map(line).collect::<Vec<_>>())?;
+    // Before the copy: what this server wrote after it, the new one's audit would contradict.
+    host.door().shut_audit(&host.sites().into_iter().map(line).collect::<Vec<_>>())?;
     files::private_folder(folder).map_err(EnvelopeError::Io)?;
     let (copy, file) = (folder.join("move.db"), folder.join(MOVE_FILE));
     for old in [&copy, &file] {

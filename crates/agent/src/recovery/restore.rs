@@ -13,10 +13,11 @@ use crate::{
     identity,
     protect::KeyFile,
     store::{
-        AuditLine, Happened, KitRecord, Store, StoreError, confirmed, forget_results, largest_epoch,
-        next_generation, put_carried,
+        AuditLine, Happened, KitRecord, Store, StoreError, begin_above, confirmed, forget_results,
+        generation, largest_epoch, next_generation, put_carried,
     },
 };
+use audit::{Head, SignedHead};
 use model::{Hidden, Timestamp};
 use rusqlite::Connection;
 use std::{
@@ -24,7 +25,9 @@ use std::{
     io::{self, Read, Write},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
+use trust::{Kind, Root};
 
 /// Where everything is made ready.
 const STAGE: &str = "restoring";
@@ -32,6 +35,8 @@ const STAGE: &str = "restoring";
 const OWN: [&str; 6] = ["identity", "link.db", "link.db-wal", "link.db-shm", "spool", "published.json"];
 /// Longest kit or backup, bytes.
 const FILE_BYTES: u64 = 64 * 1024 * 1024;
+/// The certificate for the one head that is signed here; the service makes its own.
+const SIGNS: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Why nothing was restored. What was there before still is.
 #[derive(Debug, thiserror::Error)]
@@ -121,10 +126,14 @@ pub fn restore(kit: Kit, into: &Brought<'_>) -> Result<Restored, RestoreError> {
     let epoch = next_generation(contents.epoch, None).ok_or(RestoreError::UsedUp)?;
     let tables = std::mem::take(&mut contents.tables);
     let detail = serde_json::json!({ "madeAt": about.made_at, "linkVersion": about.link_version });
+    let starts = starts(&contents, generation(epoch), into.now)?;
     let unknown = store.transaction(|t| {
         let unknown = put_carried(t, tables, &*protector)?;
         confirmed(t, epoch, None)?;
-        lines(&about, Happened::Restored, into, &detail).iter().try_for_each(|line| line.write(t))?;
+        for head in &starts {
+            begin_above(t, head)?;
+        }
+        restored_lines(&starts, into, &detail).iter().try_for_each(|line| line.write(t))?;
         Ok(unknown)
     })?;
     if let Some(public) = &contents.backup_public {
@@ -249,6 +258,30 @@ fn bring(contents: &Contents, database: &Path, into: &Brought<'_>) -> Result<Res
 /// Whether a restore of this folder was begun and not ended.
 pub(crate) fn is_half_done(data: &Path) -> bool {
     data.join(STAGE).exists()
+}
+
+/// Where the sites' audits begin, signed with their keys: above every number of the lost server, so that whoever watches sees them go on.
+fn starts(contents: &Contents, generation: u64, now: Timestamp) -> Result<Vec<SignedHead>, RestoreError> {
+    let start = |site: &super::contents::Site| {
+        let root = Root::from_pkcs8(Kind::Site, site.root.reveal()).ok()?;
+        let signer = root.issue("restore", 1, now, SIGNS).ok()?;
+        let number = audit::restored_start(generation);
+        Head { site: site.guid, number, chain: audit::genesis(site.guid), at: now }.sign(&signer).ok()
+    };
+    let signed: Option<_> = contents.sites.iter().map(start).collect();
+    signed.ok_or(KitError::Broken("a site's key").into())
+}
+
+/// A line for each database that names where it begins.
+fn restored_lines(starts: &[SignedHead], into: &Brought<'_>, detail: &serde_json::Value) -> Vec<AuditLine> {
+    let line = |start: &SignedHead| {
+        let mut detail = detail.clone();
+        detail["number"] = start.head.number.into();
+        detail["chain"] = crate::store::hex(&start.head.chain).into();
+        let line = AuditLine::new(into.now, Happened::Restored, start.head.site);
+        AuditLine { detail: Some(detail.to_string()), ..line }.by(Some(into.by))
+    };
+    starts.iter().map(line).collect()
 }
 
 /// A line for each database: where the new server's history begins.

@@ -87,6 +87,23 @@ fn a_new_server_goes_on_with_the_same_guid_pairing_and_login_and_the_audit_says_
     assert_eq!(whats(&audit), ["restored"]);
     assert_eq!(audit[0].by.as_deref(), Some("0:root"));
     assert_eq!(audit[0].detail.as_ref().unwrap()["madeAt"], kit.about.made_at.as_str());
+    // Above all that the lost server may have written, and provably so: whoever watches sees it go on.
+    host.issue().unwrap();
+    let (walk, head) = host.door().audit_walk(bench.site, None, None).unwrap().unwrap();
+    let above = ::audit::restored_start(1);
+    let cut = walk.cut.unwrap();
+    let header = ::audit::Header::new(bench.site, above, &cut.place.chain, false, Some(cut.head));
+    let (begins, wrong) = header.begin().unwrap();
+    assert_eq!((begins, wrong), (::audit::Start::Cut(above, ::audit::genesis(bench.site)), None));
+    let old = ::audit::Head { number: 7, ..head.as_ref().unwrap().head };
+    let mut checker = ::audit::Checker::new(bench.site, begins, vec![old]);
+    for line in host.door().store().audit_entries(bench.site, walk.after, walk.until, 100).unwrap() {
+        let place = line.place.map(|place| (place.number, place.chain));
+        checker.line(::audit::Entry { place, line: line.line.as_deref() });
+    }
+    let report = checker.finish();
+    assert_eq!((report.findings.len(), report.before_restore, report.first), (0, 1, above + 1));
+    assert_eq!(audit[0].number, i64::try_from(above + 1).ok());
     assert!(!new.path().join("identity").join(TRANSFER_KEY).exists(), "its own key alone seals from now on");
     drop(host);
     assert_eq!(start(&bench, new.path()).unwrap().epoch(), (1 << 32) + 2);
@@ -292,6 +309,27 @@ fn the_old_server_serves_nobody_from_then_on_and_does_not_start_again_but_by_an_
     assert_eq!(whats(&host.door().audit(1).unwrap()), ["move-undone"]);
 }
 
+/// Its audit goes on at the new server: what the old one added would contradict it.
+#[test]
+fn the_old_server_writes_no_line_and_signs_nothing_after_the_copy() {
+    let bench = Bench::new();
+    bench.host.issue().unwrap();
+    bench.pair(Access::ReadWrite);
+    let runs = begin(&bench.host, &bench, 1).unwrap();
+    let new = tempfile::tempdir().unwrap();
+    move_to(&bench, new.path());
+    let door = bench.door();
+    assert_eq!(begin(&bench.host, &bench, 2).unwrap_err(), proto::Refusal::Busy);
+    runs.finish(&ended());
+    assert!(door.switch_site(bench.site, false).is_err(), "what would leave a line is not done");
+    door.note_read(None, "0:root", &serde_json::Value::Null);
+    assert_eq!(whats(&door.store().audit(1).unwrap()), ["moved-out"]);
+    let acme = IntegratorId(bench.integrator.id());
+    let query = QueryId(uuid::Uuid::from_u128(1));
+    assert!(door.head(bench.site).is_err() && door.receipt(acme, bench.site, query).is_err());
+    assert!(door.audit_walk(bench.site, None, None).unwrap().is_some(), "it can still be read");
+}
+
 #[test]
 fn a_move_that_can_not_be_packed_leaves_the_server_serving() {
     let bench = Bench::new();
@@ -309,6 +347,8 @@ fn a_move_that_can_not_be_packed_leaves_the_server_serving() {
         .is_err()
     );
     assert!(begin(&bench.host, &bench, 1).is_ok());
+    bench.door().switch_site(bench.site, false).unwrap();
+    assert_eq!(whats(&bench.door().audit(1).unwrap()), ["site-off"]);
     assert!(moved(bench.folder.path()).unwrap().is_none());
 }
 

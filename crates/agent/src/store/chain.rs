@@ -14,6 +14,12 @@ use serde::{Deserialize, Serialize};
 /// for each line, the more the larger it is; this one is written at its end, and looked through from there.
 const BUCKET: i64 = 1 << 16;
 
+/// The status of a query that was here before.
+const REPEATED: &str = "REPEATED";
+
+/// More lines than this take a while to be chained.
+const MANY: i64 = 100_000;
+
 /// Everything of a line that its bytes are made of, its number and its value.
 const ENTRY: &str = "SELECT a.id, a.at, a.what, a.site, a.integrator, a.instance, a.query, d.device, a.access, a.catalogue, a.sha256,
          a.status, a.effect, a.rows, a.bytes, a.ms, m.done_by, m.detail, m.parameters, c.number, c.chain
@@ -77,7 +83,7 @@ pub(super) fn link(t: &Transaction<'_>, id: i64, line: &Line) -> Result<(), Stor
     let before = match before {
         Some(before) => before,
         None => {
-            t.execute("INSERT OR IGNORE INTO meta (name, value) VALUES (?1, 1)", [mark(line.site)])?;
+            begun(t, line.site)?;
             Place { number: 0, chain: genesis(line.site) }
         }
     };
@@ -128,6 +134,12 @@ fn follow(
 /// Says in `meta` that a site's lines are chained: it stays when somebody takes out the tables of the chain.
 fn mark(site: SiteId) -> String {
     format!("audit chain {site}")
+}
+
+/// Leaves that mark.
+pub(super) fn begun(t: &Transaction<'_>, site: SiteId) -> Result<(), StoreError> {
+    t.execute("INSERT OR IGNORE INTO meta (name, value) VALUES (?1, 1)", [mark(site)])?;
+    Ok(())
 }
 
 fn note_query(t: &Transaction<'_>, query: &QueryId, id: i64) -> Result<(), StoreError> {
@@ -189,6 +201,12 @@ pub(super) fn chain_older(t: &Transaction<'_>, now: Timestamp) -> Result<(), Sto
         return Ok(());
     }
     let last: i64 = t.query_row("SELECT max(id) FROM audit", [], |row| row.get(0))?;
+    if last - after > MANY {
+        tracing::warn!(
+            lines = last - after,
+            "audit lines of a version without a chain are being chained: this one start takes longer"
+        );
+    }
     for site in sites.iter().filter_map(|site| SiteId::from_slice(site)) {
         let (mut lines, mut hash) = (0, Context::new(&SHA256));
         let mut statement =
@@ -290,7 +308,13 @@ impl Store {
         self.reading(|t| tip(t, site))
     }
 
-    /// The newest line of an integrator's own query that says how it ended or why it was refused, and what stood before it.
+    /// The value of one line of a site's chain.
+    pub(crate) fn audit_at(&self, site: SiteId, number: u64) -> Result<Option<Place>, StoreError> {
+        self.reading(|t| place_at(t, site, number))
+    }
+
+    /// The newest line of an integrator's own query that says how it ended or why it was refused, and what stood before it. That it was
+    /// refused as a repeat counts only where there is no other.
     pub(crate) fn audit_end(
         &self,
         site: SiteId,
@@ -298,7 +322,7 @@ impl Store {
         query: QueryId,
     ) -> Result<Option<End>, StoreError> {
         self.reading(|t| {
-            let mut end = None;
+            let (mut end, mut repeat) = (None, None);
             lines_of(t, query, |id| {
                 let mut statement = t.prepare_cached(&format!("{ENTRY} WHERE a.id = ?1"))?;
                 let found = statement.query_row([id], |row| Ok((line_of(row), entry_of(row)?))).optional()?;
@@ -310,13 +334,19 @@ impl Store {
                     && line.integrator == Some(integrator)
                     && line.query == Some(query)
                     && matches!(line.what.as_str(), "end" | "refused");
-                if is_it {
-                    let before = place_at(t, site, place.number.saturating_sub(1))?;
-                    end = before.map(|before| End { place, before: before.chain, line: bytes });
+                if !is_it {
+                    return Ok(false);
                 }
-                Ok(is_it)
+                // The same query sent again says nothing of how the first one ended.
+                let repeated = line.what == "refused" && line.status.as_deref() == Some(REPEATED);
+                let found = if repeated { &mut repeat } else { &mut end };
+                if found.is_none() {
+                    let before = place_at(t, site, place.number.saturating_sub(1))?;
+                    *found = before.map(|before| End { place, before: before.chain, line: bytes });
+                }
+                Ok(!repeated)
             })?;
-            Ok(end)
+            Ok(end.or(repeat))
         })
     }
 

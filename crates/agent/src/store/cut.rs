@@ -41,6 +41,8 @@ pub(crate) struct Walk {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Texts {
     pub(crate) looked: u64,
+    /// Of them, so many that can't be checked: they were cut when they were written.
+    pub(crate) cut: u64,
     /// Hashes of which the texts are other ones, hexadecimal.
     pub(crate) wrong: Vec<String>,
     /// Where the next piece begins; none: this was the last.
@@ -85,15 +87,24 @@ impl Store {
                 let number: Option<i64> = t.query_row(sql, params![id, bounds[0], bounds[1]], |row| row.get(0)).optional()?;
                 Ok(number.and_then(|number| u64::try_from(number).ok()))
             };
-            // The plus: by id, not by the site's numbers.
-            let first = found(
-                "SELECT number FROM audit_chain WHERE +site = ?1 AND id > ?2 AND id <= ?3 ORDER BY id LIMIT 1",
-                [after, until],
-            )?;
-            let last = found(
-                "SELECT number FROM audit_chain WHERE +site = ?1 AND id > ?2 AND id <= ?3 ORDER BY id DESC LIMIT 1",
-                [after, until],
-            )?;
+            // The line itself, and only where it has no number the next one that has: another site may have millions between. The plus: by
+            // id, not by the site's numbers.
+            let at = "SELECT number FROM audit_chain WHERE +site = ?1 AND id >= ?2 AND id <= ?3 ORDER BY id LIMIT 1";
+            let first = match since {
+                None => None,
+                Some(_) => match found(at, [after + 1, after + 1])? {
+                    None => found(at, [after + 1, until])?,
+                    there => there,
+                },
+            };
+            let last = match (until, found(at, [until, until])?) {
+                (i64::MAX, _) => None,
+                (_, None) => found(
+                    "SELECT number FROM audit_chain WHERE +site = ?1 AND id > ?2 AND id <= ?3 ORDER BY id DESC LIMIT 1",
+                    [after, until],
+                )?,
+                (_, there) => there,
+            };
             let bottom = cut.as_ref().map_or(Place { number: 0, chain: audit::genesis(site) }, |cut| cut.place);
             // Where the line before a part is gone, the walk shows what else is: from the beginning on.
             let start = match first.filter(|_| since.is_some()) {
@@ -111,7 +122,7 @@ impl Store {
         })
     }
 
-    /// The newest line that may go: it and all before it were written before `before`. Looks at `most` lines at most, and again from there
+    /// The newest line that may go: it and all before it were written before `before`. Looks at `most` lines with a number at most, and again from there
     /// the next time; `None` when there is nothing to do, as is while fewer than a day's lines are too old.
     pub(crate) fn audit_old(
         &self,
@@ -121,12 +132,13 @@ impl Store {
         most: u32,
     ) -> Result<Option<(Place, i64)>, StoreError> {
         self.reading(|t| {
-            let after = cut_of(t, site)?.map_or(0, |cut| cut.line);
+            let after = cut_of(t, site)?.map_or(0, |cut| cut.place.number);
+            // Lines without a number go with the one that holds them, however many they are; those of another site are not looked at.
             let mut statement = t.prepare_cached(
-                "SELECT a.id, a.at, c.number, c.chain FROM audit a LEFT JOIN audit_chain c ON c.id = a.id AND c.site = a.site
-                 WHERE a.id > ?1 AND a.site = ?2 ORDER BY a.id LIMIT ?3",
+                "SELECT a.id, a.at, c.number, c.chain FROM audit_chain c JOIN audit a ON a.id = c.id AND a.site = c.site
+                 WHERE c.site = ?2 AND c.number > ?1 ORDER BY c.number LIMIT ?3",
             )?;
-            let mut rows = statement.query(params![after, &site.as_bytes()[..], most])?;
+            let mut rows = statement.query(params![after.cast_signed(), &site.as_bytes()[..], most])?;
             let (mut newest, mut first) = (None, true);
             while let Some(row) = rows.next()? {
                 let at: i64 = row.get(1)?;
@@ -134,10 +146,7 @@ impl Store {
                     break;
                 }
                 first = false;
-                // Lines without a number go with the one that holds them.
-                if let (Some(number), Some(value)) = (row.get(2)?, row.get(3)?) {
-                    newest = Some((chain::place(number, value)?, row.get(0)?));
-                }
+                newest = Some((chain::place(row.get(2)?, row.get(3)?)?, row.get(0)?));
             }
             Ok(newest)
         })
@@ -173,23 +182,29 @@ impl Store {
         })
     }
 
-    /// Removes one piece of what was written down to go. False: nothing is left of it.
-    pub(crate) fn remove_cut(&self, site: SiteId) -> Result<bool, StoreError> {
+    /// Removes one piece of what was written down to go, behind an id. Whether anything went, and where to go on; none: nothing is left.
+    pub(crate) fn remove_cut(&self, site: SiteId, after: i64) -> Result<(bool, Option<i64>), StoreError> {
         self.transaction(|t| {
-            let Some(cut) = cut_of(t, site)? else { return Ok(false) };
-            let mut statement =
-                t.prepare_cached("SELECT id FROM audit WHERE id <= ?1 AND site = ?2 ORDER BY id LIMIT ?3")?;
-            let ids =
-                statement.query_map(params![cut.line, &site.as_bytes()[..], PIECE], |row| row.get(0))?;
-            let ids = ids.collect::<Result<Vec<i64>, _>>()?;
-            for id in &ids {
+            let Some(cut) = cut_of(t, site)? else { return Ok((false, None)) };
+            // Another site's lines count too, or looking for the few of this one between them would take long.
+            let mut statement = t.prepare_cached(
+                "SELECT id, site FROM audit WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
+            )?;
+            let rows = statement.query_map(params![after, cut.line, PIECE], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+            })?;
+            let rows = rows.collect::<Result<Vec<_>, _>>()?;
+            let last = rows.last().map(|(id, _)| *id);
+            let mut removed = false;
+            for (id, _) in rows.iter().filter(|(_, of)| of[..] == site.as_bytes()[..]) {
+                removed = true;
                 t.prepare_cached("DELETE FROM audit_more WHERE id = ?1")?.execute([id])?;
                 t.prepare_cached("DELETE FROM audit_device WHERE audit = ?1")?.execute([id])?;
                 t.prepare_cached("DELETE FROM audit_chain WHERE id = ?1")?.execute([id])?;
                 chain::forget_query(t, *id)?;
                 t.prepare_cached("DELETE FROM audit WHERE id = ?1")?.execute([id])?;
             }
-            Ok(!ids.is_empty())
+            Ok((removed, last))
         })
     }
 
@@ -212,31 +227,59 @@ impl Store {
     }
 
     /// Looks at one piece of the statements' texts, from a hash on: how many, those that are not the ones their hashes are of, and where
-    /// to go on. A text that was cut when it was written can't be checked.
+    /// to go on.
     pub(crate) fn check_texts(&self, after: &[u8]) -> Result<Texts, StoreError> {
         self.reading(|t| {
             let mut statement = t.prepare_cached(
                 "SELECT sha256, text FROM statement WHERE sha256 > ?1 ORDER BY sha256 LIMIT ?2",
             )?;
             let mut rows = statement.query(params![after, PIECE])?;
-            let (mut looked, mut wrong, mut last) = (0, Vec::new(), None);
+            let (mut texts, mut last) = (Texts::default(), None);
             while let Some(row) = rows.next()? {
                 let hash: Vec<u8> = row.get(0)?;
                 let text: Result<String, _> = row.get(1);
-                // Up to four bytes less than the most: it is cut between two characters.
-                let good = text.is_ok_and(|text| {
-                    text.len() + 4 > trail::TEXT_BYTES || chain::digest(text.as_bytes())[..] == hash[..]
-                });
-                if !good {
-                    wrong.push(trail::hex(&hash));
+                match text.map(|text| (chain::digest(text.as_bytes())[..] == hash[..], text.len())) {
+                    Ok((true, _)) => {}
+                    // It was cut when it was written: there it is never longer, and hardly shorter.
+                    Ok((false, trail::TEXT_SHORTEST..=trail::TEXT_BYTES)) => texts.cut += 1,
+                    Ok((false, _)) | Err(_) => texts.wrong.push(trail::hex(&hash)),
                 }
-                looked += 1;
+                texts.looked += 1;
                 last = Some(hash);
             }
-            let after = last.filter(|_| looked == u64::from(PIECE));
-            Ok(Texts { looked, wrong, after })
+            texts.after = last.filter(|_| texts.looked == u64::from(PIECE));
+            Ok(texts)
         })
     }
+
+    /// The hashes of a site's lines after an id, up to another, of which no text is kept, hexadecimal. A text goes after the last line that
+    /// has its hash.
+    pub(crate) fn texts_gone(&self, site: SiteId, after: i64, until: i64) -> Result<Vec<String>, StoreError> {
+        self.reading(|t| {
+            let mut statement = t.prepare_cached(
+                "SELECT DISTINCT sha256 FROM audit WHERE id > ?1 AND id <= ?2 AND site = ?3 AND sha256 IS NOT NULL
+                     AND NOT EXISTS (SELECT 1 FROM statement WHERE statement.sha256 = audit.sha256)",
+            )?;
+            let rows = statement
+                .query_map(params![after, until, &site.as_bytes()[..]], |row| row.get::<_, Vec<u8>>(0))?;
+            Ok(rows.map(|hash| hash.map(|hash| trail::hex(&hash))).collect::<Result<_, _>>()?)
+        })
+    }
+}
+
+/// Lets a site's audit begin behind a place that is its own, as signed: nothing of it may be there yet.
+pub(crate) fn begin_above(t: &Transaction<'_>, head: &SignedHead) -> Result<(), StoreError> {
+    chain::begun(t, head.head.site)?;
+    t.execute(
+        "INSERT INTO audit_cut (site, number, chain, line, head) VALUES (?1, ?2, ?3, 0, ?4)",
+        params![
+            &head.head.site.as_bytes()[..],
+            head.head.number.cast_signed(),
+            &head.head.chain[..],
+            head.encode()
+        ],
+    )?;
+    Ok(())
 }
 
 fn cut_of(t: &Transaction<'_>, site: SiteId) -> Result<Option<CutRecord>, StoreError> {

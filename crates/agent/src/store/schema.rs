@@ -147,6 +147,9 @@ const ADDED: &str = "
         line INTEGER NOT NULL,           -- the highest id
         head BLOB NOT NULL               -- the signed head of that number
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS audit_signed (  -- the newest head that was signed for this
+        site BLOB PRIMARY KEY, head BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS audit_query (
         bucket INTEGER NOT NULL, query BLOB NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (bucket, query, id)
     ) STRICT, WITHOUT ROWID;

@@ -68,6 +68,11 @@ pub(crate) fn next_generation(own: u64, told: Option<u64>) -> Option<u64> {
     (next < MOST_GENERATIONS).then_some(next << STARTS)
 }
 
+/// Which generation an epoch is of.
+pub(crate) fn generation(epoch: u64) -> u64 {
+    epoch >> STARTS
+}
+
 impl Store {
     /// The epoch of this start, and whether it may serve. `print` tells this computer from others, where that can be known. A server that was
     /// stopped keeps its epoch: otherwise a copy would win by being started often.

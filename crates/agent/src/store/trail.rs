@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 /// Statement text beyond this is cut; its hash is over the whole.
 pub(super) const TEXT_BYTES: usize = 64 * 1024;
+/// A text that was cut is never shorter than this: it is cut between two characters.
+pub(super) const TEXT_SHORTEST: usize = TEXT_BYTES - 3;
 /// So much of a command's parameter values is kept, where the practice wants them.
 const VALUES_BYTES: usize = 64 * 1024;
 
@@ -301,8 +303,10 @@ pub struct AuditRow {
     pub at: String,
     /// `begin`, `end`, `refused`, `paired`, `pairing-refused`, `code-made`, `switched-on`, `switched-off`, `site-on`, `site-off`,
     /// `rights-changed`, `other-practice`, `own-practice`, `forgotten`, `consent-set`, `consent-expired`, `consent-revoked`,
-    /// `unpaired`, `login-replaced`, `login-refused`, `halted`, `unhalted`, `environment-set`, `audit-read`, `checked`, `chained`,
-    /// `unchained`, `audit-cut`.
+    /// `unpaired`, `login-replaced`, `login-refused`, `halted`, `unhalted`, `environment-set`, `approval-kept`, `approval-ended`,
+    /// `pairing-asked`, `pairing-approved`, `pairing-denied`, `instances-revoked`, `instance-shut-out`, `instance-let-in`,
+    /// `recovery-kit-made`, `restored`, `moved-in`, `moved-out`, `move-undone`, `server-stopped`, `server-taken-again`,
+    /// `server-confirmed`, `handed-over`, `audit-read`, `checked`, `chained`, `unchained`, `audit-cut`.
     pub what: String,
     /// Which database.
     pub site: String,
@@ -404,6 +408,20 @@ impl Store {
                         && is(integrator, row.integrator.as_deref().unwrap_or_default())
                         && (since..until).contains(&at)
                 });
+            }
+            // Through the site's own numbers, or another site's lines between them would all be looked at.
+            if let (Some(site), None, i64::MIN, i64::MAX) = (site, integrator, since, until) {
+                let sql = format!(
+                    "{SHOWN} WHERE a.site = ?1 AND a.id IN (SELECT id FROM audit_chain WHERE site = ?1 ORDER BY number DESC LIMIT ?2)
+                     ORDER BY a.id DESC"
+                );
+                let mut statement = t.prepare_cached(&sql)?;
+                let found = statement.query_map(params![site, last], |row| self.shown(row))?;
+                let found = found.collect::<Result<Vec<_>, _>>()?;
+                // Where these are all, lines without a number may stand before them.
+                if u32::try_from(found.len()).is_ok_and(|count| count >= *last) {
+                    return Ok(found);
+                }
             }
             // Each in the order of an index: the engine stops at the last one that is shown.
             let chosen = match (integrator, since, until) {
@@ -528,6 +546,28 @@ fn access_name(access: Access) -> &'static str {
     }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    /// What a line may say is what the texts for people and for programs list.
+    #[test]
+    fn every_kind_of_line_is_in_the_texts() {
+        let own = include_str!("trail.rs");
+        let names = own.lines().filter_map(|line| {
+            let (_, name) = line.trim().strip_prefix("Happened::")?.split_once(" => \"")?;
+            name.strip_suffix("\",")
+        });
+        let names: Vec<_> = names.collect();
+        assert!(names.len() > 40, "{names:?}");
+        let guide = include_str!("../../../../docs/audit.md");
+        let what = own.split_once("    /// `begin`, `end`,").unwrap().1.split_once("pub what").unwrap().0;
+        for name in names.iter().filter(|name| !["begin", "end"].contains(name)) {
+            let quoted = format!("`{name}`");
+            assert!(guide.contains(&quoted), "{name} is not in docs/audit.md");
+            assert!(what.contains(&quoted), "{name} is not at AuditRow::what");
+        }
+    }
 }

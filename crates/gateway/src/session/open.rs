@@ -138,10 +138,15 @@ impl Opener {
         // From here on a drop closes the connection, whatever goes wrong.
         let mut session =
             Session { site, peer, leaf, facts: None, paired: false, refusal: 0, exporter, channel, driver };
-        let number = self.witnesses.number(site);
+        let known = self.witnesses.opens(site);
         let Showing { papers, environment } = &self.showing;
         let (approvals, revocations) = papers.hello(environment, self.clock.now());
-        let hello = client.hello(proto::HelloRequest { version: link_api::VERSION, approvals, revocations });
+        let hello = client.hello(proto::HelloRequest {
+            version: link_api::VERSION,
+            audit_number: known.number,
+            approvals,
+            revocations,
+        });
         let hello = match tokio::time::timeout(HELLO_WITHIN, hello).await {
             Ok(Ok(hello)) => hello.into_inner(),
             Ok(Err(_)) => return Err(OpenError::NoAnswer("it refused the session")),
@@ -151,7 +156,7 @@ impl Opener {
             return Err(OpenError::Version(hello.version));
         }
         self.check_epoch(site, hello.epoch).await?;
-        witness::heard(&self.witnesses, site, &hello.audit, number);
+        witness::heard(&self.witnesses, site, &hello, &known);
         if hello.refusal == i32::from(proto::Refusal::InstanceRevoked) {
             tracing::error!(%site, "the integrator has revoked this gateway's certificate: the site does not let it in");
         }

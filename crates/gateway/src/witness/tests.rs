@@ -70,12 +70,19 @@ impl World {
     }
 
     /// What is judged is written at once.
-    fn shows(&self, head: &SignedHead, number: u64) -> Option<Write> {
-        self.written(self.witnesses.judge(head, None, number))
+    fn shows(&self, head: &SignedHead, asked: u64) -> Option<Write> {
+        let known = self.witnesses.asks(head.head.site);
+        self.written(self.witnesses.judge(head, None, &Asked { number: asked, ..known }, None))
+    }
+
+    /// Asked now, and with what the audit holds at the number that is known.
+    fn shows_with(&self, head: &SignedHead, at: u8) -> Option<Write> {
+        let asked = self.witnesses.asks(head.head.site);
+        self.written(self.witnesses.judge(head, None, &asked, Some([at; 32])))
     }
 
     fn receipt(&self, receipt: &Receipt) -> Option<Write> {
-        self.written(self.witnesses.judge(&receipt.head, Some(&receipt.before), 0))
+        self.written(self.witnesses.judge(&receipt.head, Some(&receipt.before), &Asked::default(), None))
     }
 
     fn written(&self, write: Option<Write>) -> Option<Write> {
@@ -100,19 +107,66 @@ fn contradicts(write: Option<&Write>) -> bool {
 #[test]
 fn a_site_that_goes_back_is_told_of_once_and_both_ends_are_kept_over_restarts() {
     let (world, site) = (World::new(), Site::new());
-    assert!(matches!(world.shows(&site.head(100, 1), 0), Some(Write::Newer(_))));
+    assert!(matches!(world.shows(&site.head(100, 1), 0), Some(Write::Newer(..))));
     let world = world.again();
     assert_eq!(world.witnesses.number(site.id()), 100);
     assert!(contradicts(world.shows(&site.head(90, 2), 100).as_ref()));
-    assert_eq!(world.shows(&site.head(91, 2), 100), None, "told once");
+    assert_eq!(world.shows(&site.head(90, 2), 90), None, "told once");
     let world = world.again();
-    assert_eq!(world.shows(&site.head(92, 2), 100), None, "told once, over restarts too");
+    assert_eq!(world.witnesses.number(site.id()), 90, "from there on, over restarts too");
+    assert_eq!(world.shows(&site.head(90, 2), 90), None);
     // The newer lie grows past what was known.
     world.forward(60);
-    assert!(matches!(world.shows(&site.head(101, 2), 100), Some(Write::Newer(_))));
+    assert!(matches!(world.shows(&site.head(101, 2), 90), Some(Write::Newer(..))));
     world.forward(60);
-    assert!(matches!(world.shows(&site.head(102, 2), 101), Some(Write::Newer(_))));
-    assert_eq!(world.kept(), [(90, 2, true), (100, 1, false), (102, 2, false)]);
+    assert!(matches!(world.shows(&site.head(102, 2), 101), Some(Write::Newer(..))));
+    let kept = world.kept();
+    assert_eq!(kept, [(90, 2, true), (100, 1, false), (102, 2, false)]);
+    // It goes back again, and then to what it had shown first.
+    assert!(contradicts(world.shows(&site.head(95, 3), 102).as_ref()), "a second turn");
+    assert!(contradicts(world.shows_with(&site.head(100, 1), 1).as_ref()), "back to the first");
+    assert_eq!(world.again().witnesses.number(site.id()), 100);
+}
+
+/// A newer lie would push out the head that shows it, were it not asked what it holds there.
+#[test]
+fn a_past_that_was_exchanged_is_found_however_far_it_has_come() {
+    let (world, site) = (World::new(), Site::new());
+    world.shows(&site.head(100, 1), 0);
+    assert!(matches!(world.shows_with(&site.head(110, 1), 1), Some(Write::Newer(..)) | None));
+    world.forward(60);
+    assert!(contradicts(world.shows_with(&site.head(5000, 2), 9).as_ref()));
+    assert!(world.kept().contains(&(110, 1, false)) && world.kept().contains(&(5000, 2, true)));
+    // What was asked before that says nothing after it.
+    let asked = Asked { turns: 0, ..world.witnesses.asks(site.id()) };
+    assert_eq!(world.witnesses.judge(&site.head(5000, 2), None, &asked, Some([7; 32])), None);
+    // A server that was restored has no such line, and begins above all of them.
+    assert!(contradicts(world.shows_with(&site.head(5000, 4), 2).as_ref()));
+    world.forward(60);
+    let restored = site.head((1 << 40) + 1, 5);
+    assert!(matches!(world.shows(&restored, 5000), Some(Write::Newer(..))));
+}
+
+/// Of an older site, that does not say what it holds at a number.
+#[tokio::test]
+async fn what_was_the_newest_when_a_session_opened_is_not_pushed_out() {
+    let (world, site) = (World::new(), Site::new());
+    world.shows(&site.head(100, 1), 0);
+    world.forward(5);
+    assert_eq!(world.shows(&site.head(104, 1), 100), None, "written later");
+    assert_eq!(world.witnesses.opens(site.id()).number, 104);
+    tokio::time::timeout(Duration::from_secs(10), async {
+        while !world.kept().contains(&(104, 1, false)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .unwrap();
+    for number in 105..110 {
+        world.forward(60);
+        world.shows(&site.head(number, 2), 104);
+    }
+    assert_eq!(world.kept(), [(104, 1, false), (109, 2, false)]);
 }
 
 /// An answer that was made before another one may come after it.
@@ -134,7 +188,7 @@ fn the_same_number_with_another_value_is_a_lie() {
     assert_eq!(world.shows(&site.head(100, 1), 100), None);
     assert!(contradicts(world.shows(&site.head(100, 2), 100).as_ref()));
     assert_eq!(world.kept(), [(100, 1, false), (100, 2, true)]);
-    // As it is known after a restart: what was there first is what the other one contradicts.
+    // As it is known after a restart: what was shown last.
     let world = world.again();
     assert_eq!(world.shows(&site.head(100, 2), 100), None);
 }
@@ -146,7 +200,7 @@ fn a_receipt_of_an_old_line_is_no_lie_and_one_of_the_next_line_goes_on_from_what
     world.receipt(&first);
     let next = site.receipt(first.head.head.chain, 11);
     world.forward(60);
-    assert!(matches!(world.receipt(&next), Some(Write::Newer(_))));
+    assert!(matches!(world.receipt(&next), Some(Write::Newer(..))));
     assert_eq!(world.receipt(&first), None, "asked for again");
     assert_eq!(world.receipt(&site.receipt([9; 32], 3)), None, "of last week");
     let forged = site.receipt([9; 32], 12);
@@ -173,7 +227,7 @@ fn a_busy_site_costs_a_write_every_half_minute_and_nothing_is_left_behind() {
 }
 
 #[test]
-fn the_newest_of_each_day_is_kept_then_of_each_month() {
+fn the_newest_of_each_hour_is_kept_then_of_each_day_then_of_each_month() {
     let (world, site) = (World::new(), Site::new());
     for day in 1..=400 {
         world.shows(&site.head(2 * day - 1, 1), 0);
@@ -182,7 +236,7 @@ fn the_newest_of_each_day_is_kept_then_of_each_month() {
         world.forward(23 * 3600);
     }
     let kept = world.kept().len();
-    assert!((60..=60 + 14).contains(&kept), "{kept}");
+    assert!((60 + 7..=60 + 14 + 9).contains(&kept), "{kept}");
     let site_two = Site::new();
     world.shows(&site_two.head(1, 1), 0);
     assert_eq!(list(&world.witnesses.store, Some(site_two.id())).unwrap().len(), 1);
@@ -202,12 +256,16 @@ fn a_liar_fills_no_disk() {
 async fn what_does_not_hold_is_no_witness() {
     let (world, site, other) = (World::new(), Site::new(), Site::new());
     let good = site.head(5, 1);
-    heard(&world.witnesses, site.id(), &[], 0);
-    heard(&world.witnesses, site.id(), b"nothing", 0);
-    heard(&world.witnesses, site.id(), &other.head(9, 1).encode(), 0);
+    let heard_of = |audit: &[u8]| {
+        let hello = proto::HelloReply { audit: audit.to_vec(), ..proto::HelloReply::default() };
+        heard(&world.witnesses, site.id(), &hello, &Asked::default());
+    };
+    heard_of(&[]);
+    heard_of(b"nothing");
+    heard_of(&other.head(9, 1).encode());
     let forged = SignedHead { head: Head { number: 6, ..good.head }, ..good.clone() };
-    heard(&world.witnesses, site.id(), &forged.encode(), 0);
+    heard_of(&forged.encode());
     assert_eq!((world.witnesses.number(site.id()), world.witnesses.number(other.id())), (0, 0));
-    heard(&world.witnesses, site.id(), &good.encode(), 0);
+    heard_of(&good.encode());
     assert_eq!(world.witnesses.number(site.id()), 5);
 }

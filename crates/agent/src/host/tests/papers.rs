@@ -9,7 +9,7 @@ use trust::{
 };
 
 async fn show(session: &mut Session, approvals: Vec<Vec<u8>>, revocations: Vec<u8>) -> proto::HelloReply {
-    let hello = proto::HelloRequest { version: 1, approvals, revocations };
+    let hello = proto::HelloRequest { version: 1, approvals, revocations, ..proto::HelloRequest::default() };
     session.client.hello(hello).await.unwrap().into_inner()
 }
 

@@ -61,6 +61,23 @@ async fn a_refusal_has_a_receipt_too() {
     assert_eq!((line.what.as_str(), line.status.as_deref()), ("refused", Some("UNKNOWN_CATALOGUE")));
 }
 
+/// Whom `Receipt` refuses, `Run` gives nothing either: not even of what it ran when it was let in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_gives_no_receipt_to_whom_the_practice_let_out_nor_one_of_another_call() {
+    let bench = ready().await;
+    bench.pair(Access::ReadWrite);
+    let mut session = open(&bench).await;
+    ask(&mut session, 1, "update x", true).await;
+    let again = ask(&mut session, 1, "update x", true).await;
+    assert_eq!(again.refusal(), proto::Refusal::Repeated);
+    assert_eq!((again.receipt.len(), again.no_receipt()), (0, proto::NoReceipt::NoLine));
+    let acme = model::IntegratorId(bench.integrator.id());
+    bench.door().revoke(bench.site, acme, "0:root").unwrap();
+    let out = ask(&mut session, 1, "update x", true).await;
+    assert_eq!(out.refusal(), proto::Refusal::ConsentRevoked);
+    assert_eq!((out.receipt.len(), out.no_receipt()), (0, proto::NoReceipt::NoLine));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_given_a_receipt_of_what_is_not_its_own() {
     let bench = ready().await;
@@ -92,6 +109,23 @@ async fn a_hello_says_where_the_audit_ends_and_it_only_grows() {
         assert!(before < number && number <= head.number, "{before} {number} {}", head.number);
         before = head.number;
     }
+}
+
+/// So a gateway finds out at once that a past was exchanged, however far the new one has come.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hello_says_what_the_audit_holds_at_the_line_that_the_gateway_knows() {
+    let bench = ready().await;
+    bench.pair(Access::ReadWrite);
+    let mut session = open(&bench).await;
+    ask(&mut session, 1, "rows 1", true).await;
+    let known = SignedHead::decode(&hello(&mut session).await.audit).unwrap().head;
+    ask(&mut session, 2, "rows 1", true).await;
+    let mut at = async |audit_number| {
+        let asks = proto::HelloRequest { version: 1, audit_number, ..proto::HelloRequest::default() };
+        session.client.hello(asks).await.unwrap().into_inner().audit_at
+    };
+    assert_eq!(at(known.number).await, known.chain);
+    assert!(at(0).await.is_empty() && at(1 << 40).await.is_empty());
 }
 
 /// Many at once share few commits; none waits for another's.

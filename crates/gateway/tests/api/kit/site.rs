@@ -282,7 +282,16 @@ impl Link for FakeLink {
         let refusal = if paired { 0 } else { self.site.refusal.load(Ordering::SeqCst) };
         let audit = if paired { self.site.audit_head() } else { Vec::new() };
         let epoch = self.site.epoch.load(Ordering::SeqCst);
-        Ok(Response::new(proto::HelloReply { version: 1, paired, facts, refusal, audit, epoch }))
+        let ended = proto::HelloReply {
+            version: 1,
+            paired,
+            facts,
+            refusal,
+            audit,
+            epoch,
+            ..proto::HelloReply::default()
+        };
+        Ok(Response::new(ended))
     }
 
     async fn unpair(&self, _: Request<proto::UnpairRequest>) -> Result<Response<proto::UnpairReply>, Status> {
