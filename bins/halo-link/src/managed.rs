@@ -1,6 +1,6 @@
 //! The service under Windows' service manager: it reports how it stands, and tells the event log what a practice should know.
 
-use crate::{block_on, logs, serve};
+use crate::{block_on, logs, serve, was_moved};
 use agent::config::Config;
 use anyhow::{Context, Result};
 use machine::{
@@ -15,6 +15,7 @@ mod event {
     pub(super) const STARTED: u32 = 1;
     pub(super) const STOPPED: u32 = 2;
     pub(super) const FAILED: u32 = 3;
+    pub(super) const MOVED: u32 = 9;
 }
 
 /// Hands this process to the service manager until the service has ended.
@@ -33,6 +34,11 @@ fn managed(path: &Path, running: Running) -> u32 {
     match done {
         Ok(()) => {
             events::report(Level::Information, event::STOPPED, "Halo Link has stopped, as it was told to.");
+            0
+        }
+        Err(error) if was_moved(&error) => {
+            tracing::warn!("{error:#}");
+            events::report(Level::Warning, event::MOVED, &format!("{error:#}"));
             0
         }
         Err(error) => {

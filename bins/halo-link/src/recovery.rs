@@ -201,11 +201,24 @@ pub(crate) async fn hand_over(to: SiteId, out: &Path, common: &Common) -> Result
 async fn kit(out: &Path, make: bool, secret: &Secret, common: &Common) -> Result<String> {
     free(out)?;
     let (passphrase, made) = secret.choose(make)?;
+    // Before anything is asked for: a kit that can't be written is not to be made.
+    let target = Target::new(out)?;
     let made_kit: MadeKit = common.ask(&Ask::RecoveryKit { passphrase: Spoken(passphrase.clone()) }).await?;
     // What cannot be opened again is worse than none.
     Kit::open(&made_kit.text, &passphrase)
         .context("the kit that was just made does not open; nothing was written")?;
-    write_new(out, made_kit.text.as_bytes())?;
+    target.fill(made_kit.text.as_bytes())?;
+    // Only now it counts: until here backups are for the kit before.
+    let kept = common.ask::<()>(&Ask::RecoveryKitKept { public: made_kit.public.clone() }).await;
+    kept.with_context(|| {
+        // It stays: the service may have taken note, and not come to say so.
+        let shown = made.then(|| format!(" Its passphrase, shown only now: {}.", passphrase.reveal()));
+        format!(
+            "the kit is in {} and opens, but the service did not say that backups are for it: make another one and keep both.{}",
+            out.display(),
+            shown.unwrap_or_default()
+        )
+    })?;
     let shown = if made {
         format!("\nIts passphrase, shown only now:\n\n    {}\n", passphrase.reveal())
     } else {
@@ -246,12 +259,18 @@ impl Packing<'_> {
             bail!("nothing was changed: type yes when asked, or say --yes");
         }
         let (passphrase, made) = self.secret.choose(self.make_passphrase)?;
+        // Before this server stops: where the file can't be written, it goes on serving.
+        let target = Target::new(self.out)?;
         let moved: MoveOut = common.ask(&Ask::MoveOut { passphrase: Spoken(passphrase.clone()) }).await?;
-        recovery::take_file(&moved.file, self.out).with_context(|| {
+        target.copy_from(&moved.file).with_context(|| {
+            // Nobody gets it a second time.
+            let shown = made.then(|| format!("; its passphrase, shown only now: {}", passphrase.reveal()));
             format!(
-                "the file was made and could not be copied to {}: it lies in {}; copy it from there",
+                "this server has stopped serving, and the file was made, but it could not be copied to {}: it lies in {}; copy it from \
+                 there{}",
                 self.out.display(),
-                moved.file.display()
+                moved.file.display(),
+                shown.unwrap_or_default()
             )
         })?;
         if common.json {
@@ -393,15 +412,73 @@ fn free(out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn write_new(path: &Path, content: &[u8]) -> Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
+/// A new file for its owner alone, made before what goes into it. It goes again when nothing was put into it.
+struct Target<'a> {
+    path: &'a Path,
+    file: Option<fs::File>,
+}
+
+impl<'a> Target<'a> {
+    fn new(path: &'a Path) -> Result<Self> {
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        let file = options.open(path).with_context(|| format!("{}", path.display()))?;
+        Ok(Target { path, file: Some(file) })
     }
-    let written =
-        options.open(path).and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()));
-    written.with_context(|| format!("{}", path.display()))
+
+    fn fill(self, content: &[u8]) -> Result<()> {
+        let path = self.path.display().to_string();
+        self.write(|file| file.write_all(content)).context(path)
+    }
+
+    /// Takes the whole of another file, which goes then.
+    fn copy_from(self, from: &Path) -> io::Result<()> {
+        self.write(|file| io::copy(&mut fs::File::open(from)?, file).map(drop))?;
+        fs::remove_file(from)
+    }
+
+    fn write(mut self, write: impl FnOnce(&mut fs::File) -> io::Result<()>) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        write(file).and_then(|()| file.sync_all())?;
+        // Whole: it stays.
+        self.file = None;
+        Ok(())
+    }
+}
+
+impl Drop for Target<'_> {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            let _ = fs::remove_file(self.path);
+        }
+    }
+}
+
+fn write_new(path: &Path, content: &[u8]) -> Result<()> {
+    Target::new(path)?.fill(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_nothing_was_put_into_goes_again_and_nothing_is_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let (out, packed) = (folder.path().join("out"), folder.path().join("packed"));
+        drop(Target::new(&out).unwrap());
+        assert!(!out.exists(), "the service refused: there is no kit");
+        assert!(Target::new(&out).unwrap().copy_from(&packed).is_err());
+        assert!(!out.exists());
+        fs::write(&packed, "all").unwrap();
+        Target::new(&out).unwrap().copy_from(&packed).unwrap();
+        assert_eq!((fs::read(&out).unwrap(), packed.exists()), (b"all".to_vec(), false));
+        assert!(Target::new(&out).is_err());
+        assert_eq!(fs::read(&out).unwrap(), b"all");
+    }
 }

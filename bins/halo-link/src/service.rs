@@ -11,7 +11,7 @@ mod sealing;
 use agent::{
     config::{self, Config, Site},
     control,
-    host::{Host, SiteSetup},
+    host::{Host, SiteSetup, StartError},
     link::{Link, Outer},
     pms::PmsFiles,
 };
@@ -93,10 +93,22 @@ fn main() -> ExitCode {
 
 fn by_hand(config: Config) -> Result<()> {
     logs::to_stderr();
-    block_on(async {
+    let done = block_on(async {
         let stop = stopped()?;
         serve(config, stop, || Ok(())).await
-    })
+    });
+    match done {
+        Err(error) if was_moved(&error) => {
+            tracing::warn!("{error:#}");
+            Ok(())
+        }
+        done => done,
+    }
+}
+
+/// It does not start on purpose: no failure, and nothing to try again.
+fn was_moved(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(StartError::MovedOut { .. }))
 }
 
 fn block_on(serving: impl Future<Output = Result<()>>) -> Result<()> {

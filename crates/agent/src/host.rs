@@ -102,6 +102,15 @@ pub enum StartError {
         /// The folder.
         folder: String,
     },
+    /// It was cut off while it was packed.
+    #[error(
+        "`move out` was begun here at {at}, and cut off before its file was whole: nothing has moved. `HaloLinkUtility move undo`, then start \
+         the service; then run `HaloLinkUtility move out` again"
+    )]
+    HalfPacked {
+        /// RFC 3339.
+        at: String,
+    },
     /// This server was moved out.
     #[error(
         "this server was moved out at {at} by {by}, and serves nobody any more: the practice goes on at its new server. If there is none, \
@@ -170,6 +179,7 @@ pub struct Host {
     sessions: Arc<Sessions>,
     handshakes: Semaphore,
     /// Held for as long as this process has the data folder.
+    kit: recovery::Waiting,
     _lock: std::fs::File,
 }
 
@@ -202,8 +212,10 @@ impl Host {
         if recovery::is_half_done(data) {
             return Err(StartError::HalfRestored { folder: data.display().to_string() });
         }
-        if let Some(recovery::Moved { at, by }) = recovery::moved(data)? {
-            return Err(StartError::MovedOut { at, by });
+        match recovery::moved(data)? {
+            None => {}
+            Some(recovery::Moved { at, by, packed: true }) => return Err(StartError::MovedOut { at, by }),
+            Some(recovery::Moved { at, packed: false, .. }) => return Err(StartError::HalfPacked { at }),
         }
         recovery::settle(data, &*protector)?;
         let store = Arc::new(Store::open(data, protector)?);
@@ -257,6 +269,7 @@ impl Host {
             tls: RwLock::default(),
             sessions: Sessions::new(&limits),
             handshakes: Semaphore::new(HANDSHAKES),
+            kit: recovery::Waiting::default(),
             _lock: lock,
         }))
     }

@@ -253,7 +253,7 @@ async fn stand(host: Arc<Host>, mut status: watch::Receiver<Status>) {
             Status::Refused { reason: RefusedReason::DoubledEpoch, epoch, .. } => {
                 tokio::task::spawn_blocking(move || host.fence(StopReason::Doubled, epoch))
             }
-            // With the epoch that it was refused with before: Halo Cloud knows of no other server now.
+            // With the epoch that it was refused with before: Halo Cloud knows of no later one now.
             Status::Online if host.door().held().is_some() => {
                 tokio::task::spawn_blocking(move || host.taken_again())
             }

@@ -25,9 +25,10 @@ pub use settle::TRANSFER_KEY;
 
 pub(crate) use backup::keep as keep_backup;
 pub(crate) use envelope::Cost;
-pub(crate) use kit::make;
+pub(crate) use kit::{Waiting, kept, make};
+use moving::MARK;
 pub(crate) use moving::{QUIET, out as move_out};
-pub(crate) use restore::is_half_done;
+pub use restore::is_half_done;
 pub(crate) use settle::settle;
 
 /// Folder of backups, in the data folder.

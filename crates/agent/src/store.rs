@@ -29,9 +29,10 @@ mod standing;
 #[cfg(test)]
 mod standing_sim;
 mod trail;
+mod values;
 
 pub use approvals::ApprovalRecord;
-pub(crate) use carried::{Marks, Table, changed, put as put_carried};
+pub(crate) use carried::{Marks, Table, changed, marks, put as put_carried};
 pub(crate) use chain::{End, Entry as ChainEntry, Place};
 pub use codes::{CodeRecord, NewCode};
 pub(crate) use codes::{CodeState, TRIES as CODE_TRIES};
@@ -58,6 +59,7 @@ pub use standing::{StopReason, Stopped};
 pub(crate) use standing::{confirmed, generation, largest_epoch, next_generation};
 pub use trail::{AuditFilter, AuditParameter, AuditRow};
 pub(crate) use trail::{AuditLine, Happened, hex};
+pub(crate) use values::SealedValues;
 
 use crate::protect::{Protector, SealError, Whence};
 use model::Timestamp;

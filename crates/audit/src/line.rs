@@ -74,7 +74,7 @@ pub struct Line {
     /// What was changed, JSON, at most [`DETAIL_BYTES`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// SHA-256 of the sealed parameters as they are stored.
+    /// A salted hash of its parameters; of older lines SHA-256 of how they were sealed first.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "hex_of")]
     pub parameters: Option<[u8; 32]>,
 }

@@ -111,8 +111,8 @@ pub enum AuthorityError {
     },
     /// The site that is to lose it lives.
     #[error(
-        "site {0}, which is authoritative now, is online and answers: that is its objection. Have it hand over (`HaloLinkUtility hand-over`), \
-         or, when you know that it is not the practice's own server, say --although-online"
+        "site {0}, which is authoritative now, is online, or was after this change was begun: that is its objection. Have it hand over \
+         (`HaloLinkUtility hand-over`), or, when you know that it is not the practice's own server, say --although-online"
     )]
     Lives(SiteId),
     /// The file.
@@ -236,7 +236,8 @@ impl Directory {
         })
     }
 
-    /// Finishes what was begun, once its time has come. That the site which loses it is online is an objection.
+    /// Finishes what was begun, once its time has come. That the site which loses it is online, or was while all could see that this waits,
+    /// is an objection: also one whose practice closes at night.
     ///
     /// # Errors
     /// [`AuthorityError`].
@@ -259,7 +260,7 @@ impl Directory {
             let from = authoritative(tx, practice)?;
             if let Some(from) = from
                 && !although_online
-                && is_online(tx, from)?
+                && lives(tx, from, change.begun_at)?
             {
                 return Err(AuthorityError::Lives(from));
             }
@@ -309,9 +310,10 @@ fn practice_of(tx: &Transaction<'_>, of: SiteId) -> Result<Option<(String, Strin
     Ok(tx.query_row(sql, [of.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
 
-fn is_online(tx: &Transaction<'_>, of: SiteId) -> Result<bool, DirectoryError> {
-    let sql = "SELECT presence = 'online' FROM sites WHERE guid = ?1";
-    Ok(tx.query_row(sql, [of.as_bytes()], |row| row.get(0)).optional()?.unwrap_or(false))
+/// Whether a site is online, or was later than then.
+fn lives(tx: &Transaction<'_>, of: SiteId, since: Timestamp) -> Result<bool, DirectoryError> {
+    let sql = "SELECT presence = 'online' OR last_seen_at > ?2 FROM sites WHERE guid = ?1";
+    Ok(tx.query_row(sql, params![of.as_bytes(), since.0], |row| row.get(0)).optional()?.unwrap_or(false))
 }
 
 /// Whether a site claims the practice now.

@@ -90,7 +90,7 @@ fn without_a_statement_a_change_waits_is_seen_by_all_and_is_finished_by_hand() {
     let world = World::new();
     let (_, old, new) = two(&world);
     assert!(matches!(world.directory.begin_change(old, DAYS), Err(AuthorityError::Already(_))));
-    let change = world.directory.begin_change(new, DAYS).unwrap();
+    world.directory.begin_change(new, DAYS).unwrap();
     assert!(matches!(world.directory.begin_change(new, DAYS), Err(AuthorityError::Pending { .. })));
     let record = relay::Registry::look(&world.directory, old).unwrap().unwrap();
     assert_eq!(record.authority_change.map(|change| change.to), Some(new));
@@ -103,7 +103,13 @@ fn without_a_statement_a_change_waits_is_seen_by_all_and_is_finished_by_hand() {
     world.clock.forward(60);
     let lives = world.directory.finish_change(Pms::BestPractice, "1234", false);
     assert!(matches!(lives, Err(AuthorityError::Lives(of)) if of == old), "that it answers is its objection");
-    world.directory.left(old, 1, Departure::Lost).unwrap();
+    world.directory.left(old, 1, Departure::Goodbye).unwrap();
+    world.clock.forward(DAY);
+    let lived = world.directory.finish_change(Pms::BestPractice, "1234", false);
+    assert!(matches!(lived, Err(AuthorityError::Lives(of)) if of == old), "it did while the change waited");
+    world.directory.cancel_change(Pms::BestPractice, "1234").unwrap();
+    let change = world.directory.begin_change(new, DAYS).unwrap();
+    world.clock.forward(3 * DAY);
     assert_eq!(world.directory.finish_change(Pms::BestPractice, "1234", false).unwrap(), change);
     assert_eq!(authoritative(&world), [new]);
     let record = relay::Registry::look(&world.directory, new).unwrap().unwrap();

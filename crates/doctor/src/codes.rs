@@ -43,6 +43,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("HL-0243", "there is no recovery kit yet"),
     ("HL-0244", "changed since the recovery kit was made"),
     ("HL-0245", "another Halo ID is about to replace this one"),
+    ("HL-0246", "a restore or a packing was cut off"),
     ("HL-0300", "the requirements are met"),
     ("HL-0301", "not a 64-bit system"),
     ("HL-0302", "the system is not supported"),

@@ -159,6 +159,12 @@ fn files(folder: &Path) -> Files {
         files.seal_key |= forget::KEYS.contains(&name);
         files.site_roots += usize::from(name.starts_with("site-") && name.ends_with(".root"));
     }
+    files.half_restored = agent::recovery::is_half_done(folder);
+    // A mark that does not read is one.
+    files.moved = match agent::recovery::moved(folder) {
+        Ok(moved) => moved.map(|moved| (moved.at, moved.packed)),
+        Err(_) => Some(("an unknown time".to_owned(), true)),
+    };
     // One that can't be read is told by whoever needs it.
     let sealed = agent::store::sealed(folder).unwrap_or_default();
     let in_a_file = sealed.whence != Some(Whence::Systemd);

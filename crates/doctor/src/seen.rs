@@ -75,6 +75,10 @@ pub struct Files {
     pub seal_gone: bool,
     /// The last start was refused: the key at hand is another one than sealed what is there.
     pub seal_other: bool,
+    /// The server was moved out, or packed for it: when, and whether the file was whole.
+    pub moved: Option<(String, bool)>,
+    /// A restore was begun and did not come to its end.
+    pub half_restored: bool,
     /// Names of files and folders that other accounts may read.
     pub open_to_others: Vec<String>,
     /// What in the installation's folders is not obeyed, because of who owns it or where it leads: a sentence. Windows alone.

@@ -21,13 +21,14 @@ use std::{
     collections::HashMap,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 use tokio::sync::{Notify, watch};
 use trust::Operational;
+use tunnel::head::AuthorityChange;
 use webhook::Webhooks;
 
 /// Figures that the one who runs a gateway may change.
@@ -162,6 +163,8 @@ pub struct Gateway {
     pub(crate) desktop: Desktop,
     pub(crate) key_rate: Limiter,
     pub(crate) device_rate: Limiter,
+    /// Changes of authority that were logged.
+    pub(crate) changes: Mutex<HashMap<SiteId, AuthorityChange>>,
     stopping: watch::Sender<bool>,
 }
 
@@ -219,6 +222,7 @@ impl Gateway {
             desktop,
             key_rate: Limiter::new(limits.key_rate),
             device_rate: Limiter::new(limits.device_rate),
+            changes: Mutex::default(),
             stopping: watch::Sender::new(false),
             clock,
             cloud,

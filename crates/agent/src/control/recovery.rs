@@ -17,6 +17,11 @@ pub(super) fn kit(host: &Host, passphrase: &Hidden<String>, by: &str) -> Result<
     recovery::make(host, passphrase, Cost::USUAL, &mut rng, by).map_err(|error| error.to_string())
 }
 
+/// Somebody has it. Blocks on the disk.
+pub(super) fn kit_kept(host: &Host, public: &str, by: &str) -> Result<(), String> {
+    recovery::kept(host, public, by).map_err(|error| error.to_string())
+}
+
 /// Stops for good, and packs. Blocks.
 pub(super) fn move_out(host: &Host, passphrase: &Hidden<String>, by: &str) -> Result<MoveOut, String> {
     match host.door().held() {

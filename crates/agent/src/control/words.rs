@@ -171,6 +171,11 @@ pub enum Ask {
         /// Seals it.
         passphrase: Spoken,
     },
+    /// The kit that was just made is on paper, on a stick, in a file: it is the one that backups are for from now on.
+    RecoveryKitKept {
+        /// That its maker was told.
+        public: String,
+    },
     /// Stop serving for good, and make the file that the next server goes on with.
     MoveOut {
         /// Seals it.

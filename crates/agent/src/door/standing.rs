@@ -1,7 +1,7 @@
 //! Whether this server may serve at all: not while another one may be the real one, nor after it was moved out.
 
 use super::{Door, Refused};
-use crate::store::{AuditLine, Stopped, StoreError};
+use crate::store::{AuditLine, StopReason, Stopped, StoreError};
 use link_api::proto::Refusal;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
@@ -60,7 +60,12 @@ impl Door {
 
     /// Serves nobody from now on: what only reads is cancelled, what may have written finishes, jobs wait.
     pub(crate) fn stop_serving(&self, stopped: Stopped) {
+        let known = self.held() == Some(Held::Stopped(stopped));
         self.hold(Some(Held::Stopped(stopped)));
+        // Of no sites any more.
+        if !known && stopped.why != StopReason::Older {
+            self.tell_cloud();
+        }
     }
 
     /// The same, for good.

@@ -25,6 +25,10 @@ impl Host {
         &self.data
     }
 
+    pub(crate) fn kit_waiting(&self) -> &crate::recovery::Waiting {
+        &self.kit
+    }
+
     pub(crate) fn root(&self) -> &Root {
         &self.root
     }
@@ -38,7 +42,8 @@ impl Host {
         match self.door.held() {
             None => false,
             Some(Held::Moved) => true,
-            Some(Held::Stopped(stopped)) => stopped.why == StopReason::OtherMachine,
+            // While it waits for a person, one of two servers is not to take the other's place whenever that is off for a moment.
+            Some(Held::Stopped(stopped)) => stopped.why != StopReason::Older,
         }
     }
 
@@ -47,9 +52,10 @@ impl Host {
         match self.door.held() {
             None => {}
             // It hears more of the other one: whoever confirms this server must go above that.
-            Some(Held::Stopped(known)) if known.why != StopReason::OtherMachine && known.stored < stored => {
-                if self.store.stop(&Stopped { stored, ..known }, &[]).is_ok() {
-                    self.door.stop_serving(Stopped { stored, ..known });
+            Some(Held::Stopped(known)) if known.why == StopReason::Older => {
+                let known = Stopped { stored: known.stored.max(stored), why, ..known };
+                if self.store.stop(&known, &[]).is_ok() {
+                    self.door.stop_serving(known);
                 }
                 return;
             }
@@ -67,10 +73,11 @@ impl Host {
         tell(&stopped);
     }
 
-    /// Halo Cloud has taken this server again. Blocks on the disk.
+    /// Halo Cloud has taken this server again. One that has met its double does not serve by itself any more: the other one may be off for
+    /// an hour, and a person says which is real. Blocks on the disk.
     pub(crate) fn taken_again(&self) {
         match self.door.held() {
-            Some(Held::Stopped(stopped)) if stopped.why != StopReason::OtherMachine => {}
+            Some(Held::Stopped(stopped)) if stopped.why == StopReason::Older => {}
             _ => return,
         }
         match self.store.unstop(&self.lines(Happened::TakenAgain, None)) {

@@ -2,8 +2,8 @@
 //! kit together bring everything back. The service can write it and can't read it again.
 
 use super::{BACKUP_FILE, FOLDER, Kit, KitError, contents::Contents, kit::collect};
-use crate::{files, host::Host};
-use model::Hidden;
+use crate::{files, host::Host, store::marks};
+use model::{Hidden, Timestamp};
 use std::path::Path;
 use tokio_rustls::rustls::crypto::{
     aws_lc_rs::hpke::DH_KEM_P256_HKDF_SHA256_AES_256 as HPKE,
@@ -67,6 +67,8 @@ impl Kit {
         if (backup.epoch, backup.made_at) < (self.contents.epoch, self.contents.made_at) {
             return Ok(false);
         }
+        let own = (Timestamp(self.contents.made_at), marks(&self.contents.tables));
+        self.own.get_or_insert(own);
         let backup_public = self.contents.backup_public.take();
         self.contents = Contents { backup_key: Some(key), backup_public, ..backup };
         Ok(true)

@@ -10,9 +10,10 @@ use crate::{
     host::Host,
     store::{AuditLine, Happened, KitRecord, Marks, StoreError},
 };
-use model::Hidden;
+use model::{Hidden, Timestamp};
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
+use std::sync::PoisonError;
 use tokio_rustls::rustls::crypto::{aws_lc_rs::hpke::DH_KEM_P256_HKDF_SHA256_AES_256 as HPKE, hpke::Hpke};
 
 /// Why a kit is not made, or does not open.
@@ -36,6 +37,12 @@ pub enum KitError {
     /// A newer program made it.
     #[error("a newer Halo Link made this: install that version and try again")]
     Newer,
+    /// Nothing waits under that name.
+    #[error(
+        "the service knows nothing of this kit any more: it was started anew, or another kit was made meanwhile. The kit still opens, but \
+         backups are not for it: make a new one"
+    )]
+    NotWaiting,
     /// A backup that does not belong to the kit.
     #[error(
         "the backup does not open with this kit: it was made for another kit (the newest one that was made), or it is damaged. Use \
@@ -52,6 +59,8 @@ pub struct MadeKit {
     pub text: String,
     /// What is in it.
     pub about: About,
+    /// Names it, for [`crate::control::Ask::RecoveryKitKept`]: the public half of its key for backups, hexadecimal.
+    pub public: String,
 }
 
 impl std::fmt::Debug for MadeKit {
@@ -64,6 +73,8 @@ impl std::fmt::Debug for MadeKit {
 #[derive(Debug)]
 pub struct Kit {
     pub(super) contents: Contents,
+    /// When the kit itself was made and what was in it, where the contents are a backup's.
+    pub(super) own: Option<(Timestamp, Marks)>,
 }
 
 impl Kit {
@@ -78,7 +89,7 @@ impl Kit {
         let opened = envelope::open(Use::Kit, &passphrase, &mut &sealed[..], &mut clear);
         let clear = Hidden::new(clear);
         opened?;
-        Ok(Kit { contents: Contents::parse(clear.reveal())? })
+        Ok(Kit { contents: Contents::parse(clear.reveal())?, own: None })
     }
 
     /// What is in it, without its secrets.
@@ -99,7 +110,11 @@ impl Kit {
     }
 }
 
-/// Makes a kit of all that `host` has, and notes that it was made. Blocks on the disk, and works off the passphrase's cost.
+/// Kits that were made and of which nobody has said yet that they have them.
+pub(crate) type Waiting = std::sync::Mutex<Option<KitRecord>>;
+
+/// Makes a kit of all that `host` has. It is the newest one once [`kept`] is told that somebody has it: until then backups are for the one
+/// before, which somebody may need. Blocks on the disk, and works off the passphrase's cost.
 pub(crate) fn make(
     host: &Host,
     passphrase: &Hidden<String>,
@@ -118,14 +133,38 @@ pub(crate) fn make(
     envelope::seal(Use::Kit, &passphrase, cost, rng, &mut &clear.reveal()[..], &mut sealed)?;
     let about = contents.about()?;
     let text = armor::write(&head(&about), &sealed);
-    let now = host.door().clock().now();
-    let record =
-        KitRecord { made_at: now, made_by: Some(by.to_owned()), public: public.0, marks, backed: None };
-    let line = |site| AuditLine::new(now, Happened::KitMade, site).by(Some(by));
+    if text.len() > armor::TEXT_BYTES {
+        return Err(ArmorError::TooLarge.into());
+    }
+    // Every secret leaves the server with it, whatever becomes of it then.
     host.door().flush()?;
-    host.door().store().keep_kit(&record, &host.sites().into_iter().map(line).collect::<Vec<_>>())?;
+    host.door().store().write_lines(&lines(host, Happened::KitMade, by))?;
+    let name = hex(&public.0);
+    let made_at = Timestamp(contents.made_at);
+    let record = KitRecord { made_at, made_by: Some(by.to_owned()), public: public.0, marks, backed: None };
+    *host.kit_waiting().lock().unwrap_or_else(PoisonError::into_inner) = Some(record);
     tracing::info!(sites = about.sites.len(), "a recovery kit was made");
-    Ok(MadeKit { text, about })
+    Ok(MadeKit { text, about, public: name })
+}
+
+/// Somebody has the kit of this name: backups are for it from now on. Blocks on the disk.
+pub(crate) fn kept(host: &Host, public: &str, by: &str) -> Result<(), KitError> {
+    let mut waiting = host.kit_waiting().lock().unwrap_or_else(PoisonError::into_inner);
+    let record =
+        waiting.as_ref().filter(|record| hex(&record.public) == public).ok_or(KitError::NotWaiting)?;
+    host.door().flush()?;
+    host.door().store().keep_kit(record, &lines(host, Happened::KitKept, by))?;
+    *waiting = None;
+    Ok(())
+}
+
+fn lines(host: &Host, what: Happened, by: &str) -> Vec<AuditLine> {
+    let now = host.door().clock().now();
+    host.sites().into_iter().map(|site| AuditLine::new(now, what, site).by(Some(by))).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// All that goes into kits and backups.

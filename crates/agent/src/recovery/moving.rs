@@ -28,7 +28,7 @@ use std::{
 /// What runs has this long to end before a server is packed.
 pub(crate) const QUIET: Duration = Duration::from_secs(20);
 /// The mark of a server that was moved out.
-const MARK: &str = "moved.json";
+pub(super) const MARK: &str = "moved.json";
 /// The sealed file, in the folder `recovery` until the Utility takes it.
 pub const MOVE_FILE: &str = "move.halo";
 
@@ -39,6 +39,9 @@ pub struct Moved {
     pub at: String,
     /// The operating system's user.
     pub by: String,
+    /// The file was whole when this was written; else the packing runs still, or was cut off.
+    #[serde(default)]
+    pub packed: bool,
 }
 
 /// A file that was made.
@@ -90,13 +93,22 @@ pub(crate) fn out(
     let passphrase = passphrase::read(passphrase)?;
     let folder = host.data().join(FOLDER);
     let now = host.door().clock().now();
-    let mark = Moved { at: now.to_rfc3339(), by: by.to_owned() };
-    let json = serde_json::to_vec(&mark).map_err(|_| KitError::Broken("the mark"))?;
+    let mark = |packed| {
+        let mark = Moved { at: now.to_rfc3339(), by: by.to_owned(), packed };
+        let json = serde_json::to_vec(&mark).map_err(|_| KitError::Broken("the mark"))?;
+        files::write_private(&host.data().join(MARK), &json).map_err(|error| EnvelopeError::Io(error).into())
+    };
     // First of all: nothing may begin here that the file does not know of.
-    files::write_private(&host.data().join(MARK), &json).map_err(EnvelopeError::Io)?;
+    mark(false)?;
     host.door().hold_for_move();
     host.wait_until_quiet(quiet);
-    let done = pack(host, &folder, &passphrase, cost, rng, by);
+    let done = pack(host, &folder, &passphrase, cost, rng, by).and_then(|done| {
+        let marked = mark(true).map(|()| done);
+        if marked.is_err() {
+            let _ = fs::remove_file(folder.join(MOVE_FILE));
+        }
+        marked
+    });
     if done.is_err() {
         // Nobody has a file: this server goes on.
         let gone = fs::remove_file(host.data().join(MARK));

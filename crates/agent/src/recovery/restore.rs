@@ -2,7 +2,7 @@
 //! one that was cut off half way: the folder in which everything is made ready goes last.
 
 use super::{
-    EnvelopeError, Kit, KitError, MOVE_FILE, TRANSFER_KEY,
+    EnvelopeError, Kit, KitError, MARK, MOVE_FILE, TRANSFER_KEY,
     contents::{About, Contents},
     envelope::{self, Use},
     passphrase,
@@ -32,7 +32,7 @@ use trust::{Kind, Root};
 /// Where everything is made ready.
 const STAGE: &str = "restoring";
 /// What an installation has of its own: never overwritten.
-const OWN: [&str; 6] = ["identity", "link.db", "link.db-wal", "link.db-shm", "spool", "published.json"];
+const OWN: [&str; 7] = ["identity", "link.db", "link.db-wal", "link.db-shm", "spool", "published.json", MARK];
 /// Longest kit or backup, bytes.
 const FILE_BYTES: u64 = 64 * 1024 * 1024;
 /// The certificate for the one head that is signed here; the service makes its own.
@@ -114,6 +114,11 @@ pub struct Restored {
 /// # Errors
 /// [`RestoreError`]: then nothing was restored.
 pub fn restore(kit: Kit, into: &Brought<'_>) -> Result<Restored, RestoreError> {
+    let (made_at, marks) = match kit.own {
+        // The backup that was written is the lost server's: this one writes its own at once.
+        Some((made_at, marks)) => (made_at, Some(marks)),
+        None => (Timestamp(kit.contents.made_at), None),
+    };
     let mut contents = kit.contents;
     let about = contents.about()?;
     let place = Place::take(&contents, into)?;
@@ -138,10 +143,10 @@ pub fn restore(kit: Kit, into: &Brought<'_>) -> Result<Restored, RestoreError> {
     })?;
     if let Some(public) = &contents.backup_public {
         let record = KitRecord {
-            made_at: Timestamp(contents.made_at),
+            made_at,
             made_by: None,
             public: public.reveal().to_vec(),
-            marks: store.marks()?,
+            marks: marks.map_or_else(|| store.marks(), Ok)?,
             backed: None,
         };
         store.keep_kit(&record, &[])?;
@@ -256,7 +261,7 @@ fn bring(contents: &Contents, database: &Path, into: &Brought<'_>) -> Result<Res
 }
 
 /// Whether a restore of this folder was begun and not ended.
-pub(crate) fn is_half_done(data: &Path) -> bool {
+pub fn is_half_done(data: &Path) -> bool {
     data.join(STAGE).exists()
 }
 
@@ -297,8 +302,25 @@ fn lines(about: &About, what: Happened, into: &Brought<'_>, detail: &serde_json:
 struct Place {
     data: PathBuf,
     stage: PathBuf,
+    /// Where what is there goes, at the very end.
     aside: Option<PathBuf>,
+    /// What is there is no whole installation: no service may start on it before this has come to its end.
+    begun: bool,
     _lock: fs::File,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.begun {
+            // What is left in it is of no use; that it is there keeps a service from starting.
+            for name in ["link.db", "identity"] {
+                let path = self.stage.join(name);
+                let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            }
+        } else {
+            let _ = fs::remove_dir_all(&self.stage);
+        }
+    }
 }
 
 impl Place {
@@ -321,16 +343,11 @@ impl Place {
             fs::remove_dir_all(&stage)?;
         }
         fs::create_dir(&stage)?;
-        files::private_folder(&stage)?;
+        // From here on it goes again, whatever happens, until something of it is in its place.
         let aside = there.then(|| data.join(format!("set-aside-{}", into.now.0)));
-        if let Some(aside) = &aside {
-            fs::create_dir(aside)?;
-            files::private_folder(aside)?;
-            for name in OWN.iter().filter(|name| data.join(name).exists()) {
-                fs::rename(data.join(name), aside.join(name))?;
-            }
-        }
-        Ok(Place { data: data.to_owned(), stage, aside, _lock: lock })
+        let place = Place { data: data.to_owned(), stage, aside, begun: half_done, _lock: lock };
+        files::private_folder(&place.stage)?;
+        Ok(place)
     }
 
     fn lay_identity(&self, contents: &Contents, key: &[u8]) -> Result<(), RestoreError> {
@@ -344,8 +361,8 @@ impl Place {
         Ok(files::write_private(&folder.join(TRANSFER_KEY), key)?)
     }
 
-    /// Everything is ready: puts it in its place. The stage goes last, and only then a service starts here.
-    fn put(self, into: &Brought<'_>) -> Result<Option<PathBuf>, RestoreError> {
+    /// Everything is ready: what is there goes aside, and this takes its place. The stage goes last, and only then a service starts here.
+    fn put(mut self, into: &Brought<'_>) -> Result<Option<PathBuf>, RestoreError> {
         // No log beside it: the file alone is moved.
         let connection = Connection::open(self.stage.join("link.db")).map_err(StoreError::from)?;
         let merged = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
@@ -358,6 +375,18 @@ impl Place {
         }
         for name in ["link.db", "identity"] {
             own_as(into.root, &self.stage.join(name))?;
+        }
+        if let Some(aside) = &self.aside {
+            fs::create_dir(aside)?;
+            files::private_folder(aside)?;
+        }
+        self.begun = true;
+        if let Some(aside) = &self.aside {
+            for name in OWN.iter().filter(|name| self.data.join(name).exists()) {
+                fs::rename(self.data.join(name), aside.join(name))?;
+            }
+        }
+        for name in ["link.db", "identity"] {
             fs::rename(self.stage.join(name), self.data.join(name))?;
         }
         for name in ["environment", "lock"] {
@@ -370,9 +399,10 @@ impl Place {
             own_as(into.root, aside)?;
         }
         fs::remove_dir_all(&self.stage)?;
+        self.begun = false;
         #[cfg(unix)]
         fs::File::open(&self.data)?.sync_all()?;
-        Ok(self.aside)
+        Ok(self.aside.take())
     }
 }
 

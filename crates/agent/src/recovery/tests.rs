@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    consent,
     door::Request,
     executor::Limits,
     host::StartError,
@@ -14,6 +15,9 @@ use link_api::proto;
 use model::{Access, Clock, Hidden, IntegratorId, QueryId};
 use rand::{SeedableRng, rngs::StdRng};
 use std::{fs, path::Path, sync::Arc, time::Duration};
+use trust::revocation::{self, Revocations};
+
+mod moves;
 
 /// The least that Argon2 takes.
 const CHEAP: Cost = Cost { memory: 8, passes: 1 };
@@ -23,7 +27,9 @@ fn passphrase() -> Hidden<String> {
 }
 
 fn kit_of(bench: &Bench) -> MadeKit {
-    make(&bench.host, &passphrase(), CHEAP, &mut StdRng::seed_from_u64(1), "0:root").unwrap()
+    let kit = make(&bench.host, &passphrase(), CHEAP, &mut StdRng::seed_from_u64(1), "0:root").unwrap();
+    kept(&bench.host, &kit.public, "0:root").unwrap();
+    kit
 }
 
 fn opened(kit: &MadeKit) -> Kit {
@@ -131,6 +137,63 @@ fn what_the_practice_decided_goes_with_it() {
     );
 }
 
+/// Whom the practice, an integrator or a vendor kept out is not let in by a server that goes on.
+#[test]
+fn who_was_kept_out_is_kept_out_after_a_restore() {
+    let bench = Bench::new();
+    bench.pair(Access::ReadWrite);
+    let of = (bench.site, IntegratorId(bench.integrator.id()));
+    let (shut, stolen, good) =
+        (bench.peer_with("shut", 5), bench.peer_with("stolen", 5), bench.peer_with("good", 5));
+    let kit = kit_of(&bench);
+    assert!(!keep_backup(&bench.host).unwrap());
+    for change in 0..3 {
+        match change {
+            0 => bench.door().shut_instance(of.0, of.1, "shut", true, "0:root").map(|_| ()).unwrap(),
+            1 => {
+                let word = Revocations { number: 1, instances: [("stolen".to_owned(), 5)].into() };
+                let word = revocation::sign(&bench.integrator, &word).unwrap();
+                bench.door().take_revocations(&good, bench.site, &word).unwrap();
+            }
+            _ => {
+                let now = bench.clock.now();
+                let approval = trust::approval::Approval {
+                    integrator_root: bench.integrator.spki().to_vec(),
+                    integrator_name: "Acme".to_owned(),
+                    pms: model::Pms::BestPractice,
+                    environments: trust::approval::Environments::of(["demo"]).unwrap(),
+                    access: Access::ReadWrite,
+                    note: String::new(),
+                    not_before: model::Timestamp(now.0 / 1000 * 1000),
+                    expires: model::Timestamp(now.0 / 1000 * 1000).plus(Duration::from_secs(864_000)),
+                    serial: 7,
+                };
+                let vendor = trust::approval::VendorKey::generate().unwrap();
+                let signed = trust::approval::sign(&approval, &vendor).unwrap();
+                let line = |what| crate::store::AuditLine::new(now, what, of.0);
+                let store = bench.door().store();
+                let (kept, ended) =
+                    (crate::store::Happened::ApprovalKept, crate::store::Happened::ApprovalEnded);
+                assert!(store.renew_approval(of, &signed, now, &line(kept)).unwrap());
+                store.end_approval(of, &line(ended)).unwrap();
+            }
+        }
+        assert!(keep_backup(&bench.host).unwrap(), "{change}");
+    }
+
+    let mut kit = opened(&kit);
+    assert!(kit.take_backup(&bench.folder.path().join(FOLDER).join(BACKUP_FILE)).unwrap());
+    let new = tempfile::tempdir().unwrap();
+    restore(kit, &into(&bench, new.path(), false)).unwrap();
+    let host = start(&bench, new.path()).unwrap();
+    let refused = |peer| host.door().check(peer, bench.site).err().map(|refused| refused.refusal);
+    assert_eq!(refused(&shut), Some(proto::Refusal::InstanceShutOut));
+    assert_eq!(refused(&stolen), Some(proto::Refusal::InstanceRevoked));
+    assert_eq!(refused(&good), Some(proto::Refusal::ApprovalExpired));
+    assert!(host.door().pairings()[0].approval.as_ref().unwrap().over);
+    assert_eq!(host.door().store().approval_seen(of).unwrap(), 7, "and none before it is taken");
+}
+
 #[test]
 fn what_changed_after_the_kit_comes_from_the_backup_which_only_that_kit_opens() {
     let bench = Bench::new();
@@ -148,7 +211,13 @@ fn what_changed_after_the_kit_comes_from_the_backup_which_only_that_kit_opens() 
     assert!(kit.take_backup(&file).unwrap());
     let new = tempfile::tempdir().unwrap();
     restore(kit, &into(&bench, new.path(), false)).unwrap();
-    start(&bench, new.path()).unwrap().door().check(&bench.peer(), bench.site).unwrap();
+    let host = start(&bench, new.path()).unwrap();
+    host.door().check(&bench.peer(), bench.site).unwrap();
+    let record = host.door().store().kit().unwrap().unwrap();
+    assert_eq!(record.made_at.to_rfc3339(), first.about.made_at, "the kit's own time, not the backup's");
+    assert!(keep_backup(&host).unwrap(), "what changed after the kit is in a backup here too");
+    assert!(opened(&first).take_backup(&new.path().join(FOLDER).join(BACKUP_FILE)).unwrap());
+    drop(host);
 
     let second = kit_of(&bench);
     assert!(matches!(opened(&second).take_backup(&file), Err(KitError::OtherBackup)));
@@ -162,6 +231,25 @@ fn what_changed_after_the_kit_comes_from_the_backup_which_only_that_kit_opens() 
     bench.door().switch_site(bench.site, false).unwrap();
     assert!(keep_backup(&bench.host).unwrap());
     assert!(opened(&second).take_backup(&file).unwrap());
+}
+
+/// Its maker's disk was full, or the Utility was ended: nobody has it.
+#[test]
+fn a_kit_that_nobody_has_leaves_backups_to_the_one_before() {
+    let bench = Bench::new();
+    let first = kit_of(&bench);
+    let lost = make(&bench.host, &passphrase(), CHEAP, &mut StdRng::seed_from_u64(2), "0:root").unwrap();
+    bench.pair(Access::ReadWrite);
+    assert!(keep_backup(&bench.host).unwrap());
+    let file = bench.folder.path().join(FOLDER).join(BACKUP_FILE);
+    assert!(opened(&first).take_backup(&file).unwrap());
+    let bench = bench.restart();
+    assert!(matches!(kept(&bench.host, &lost.public, "0:root"), Err(KitError::NotWaiting)));
+    let second = kit_of(&bench);
+    assert!(matches!(kept(&bench.host, &second.public, "0:root"), Err(KitError::NotWaiting)), "once");
+    let kits: Vec<_> = bench.audit().into_iter().filter(|row| row.what.starts_with("recovery-kit")).collect();
+    let (made, had) = ("recovery-kit-made", "recovery-kit-kept");
+    assert_eq!(whats(&kits), [made, had, made, made, had], "also one that nobody has left the server");
 }
 
 #[test]
@@ -228,128 +316,24 @@ fn a_restore_that_was_cut_off_leaves_nothing_that_starts_and_can_be_done_again()
     }
 }
 
-fn move_to(bench: &Bench, new: &Path) -> Restored {
-    let moved = move_out(
-        &bench.host,
-        &passphrase(),
-        (CHEAP, Duration::ZERO),
-        &mut StdRng::seed_from_u64(2),
-        "0:root",
-    )
-    .unwrap();
-    let file = new.with_extension("halo");
-    take_file(&moved.file, &file).unwrap();
-    assert!(take_file(&file, &file).is_err(), "nothing is overwritten");
-    let wrong = move_in(&file, &"four words that are wrong".into(), &into(bench, new, false)).unwrap_err();
-    assert!(wrong.to_string().contains("passphrase"), "{wrong}");
-    let there = move_in(&file, &passphrase(), &into(bench, new, false)).unwrap();
-    fs::remove_file(file).unwrap();
-    there
-}
-
+/// Whatever goes wrong before it is ready: who was there is there.
 #[test]
-fn a_move_takes_everything_along_and_nothing_that_may_have_written_runs_again() {
-    let bench = Bench::new();
-    bench.pair(Access::ReadWrite);
-    let code = bench.code("Somebody Else", true);
-    begin(&bench.host, &bench, 1).unwrap().finish(&ended());
-    // One that never ends: the server is moved in the middle of it.
-    let stuck = begin(&bench.host, &bench, 2).unwrap();
-    std::mem::forget(stuck);
-
-    let new = tempfile::tempdir().unwrap();
-    let restored = move_to(&bench, new.path());
-    assert_eq!(restored.about.integrators, ["Acme"]);
-    let host = start(&bench, new.path()).unwrap();
-    assert_eq!(host.epoch(), (1 << 32) + 1);
-    for id in [1, 2] {
-        assert_eq!(begin(&host, &bench, id).unwrap_err(), proto::Refusal::Repeated, "{id}");
-    }
-    let outcome = |id| {
-        host.door().outcome(&bench.peer(), bench.site, QueryId(uuid::Uuid::from_u128(id))).unwrap().unwrap()
-    };
-    assert_eq!(outcome(1).rows, 7, "its outcome can still be asked for");
-    assert_eq!(outcome(2).effect(), proto::Effect::Unknown);
-    assert!(begin(&host, &bench, 3).is_ok());
-    assert_eq!(host.open_codes().unwrap()[0].name, code.name());
-    let audit = host.door().audit(100).unwrap();
-    let moved = whats(&audit).windows(2).any(|pair| pair == ["moved-out", "moved-in"]);
-    assert!(moved && whats(&audit).contains(&"paired"), "{:?}", whats(&audit));
-    let line = audit.iter().find(|row| row.what == "begin").unwrap();
-    assert!(!line.parameters.is_empty(), "sealed values are readable with the new server's key");
-}
-
-fn ended() -> proto::Ended {
-    proto::Ended {
-        status: proto::Status::Successful.into(),
-        effect: proto::Effect::Executed.into(),
-        rows: 7,
-        ..proto::Ended::default()
-    }
-}
-
-#[test]
-fn the_old_server_serves_nobody_from_then_on_and_does_not_start_again_but_by_an_undo() {
-    let bench = Bench::new();
-    bench.pair(Access::ReadWrite);
-    let new = tempfile::tempdir().unwrap();
-    move_to(&bench, new.path());
-    assert_eq!(begin(&bench.host, &bench, 1).unwrap_err(), proto::Refusal::Busy);
-    assert!(bench.host.confirm("0:root").unwrap_err().contains("move undo"));
-    let Bench { folder, host, clock, engine, .. } = bench;
-    assert!(matches!(undo_move(folder.path(), clock.now(), "0:root"), Err(StartError::Running)));
+fn a_restore_that_fails_leaves_what_is_there_in_its_place() {
+    let (bench, other) = (Bench::new(), Bench::new());
+    let mut kit = opened(&kit_of(&bench));
+    // Its epochs are used up.
+    kit.contents.epoch = u64::MAX;
+    let Bench { folder, host, clock, engine, site, .. } = other;
     drop(host);
-    let start = || open(folder.path(), &engine, &clock, Some("1001"), Limits::default());
-    let refused = start().unwrap_err().to_string();
-    assert!(refused.contains("moved out at") && refused.contains("move undo"), "{refused}");
-    assert!(undo_move(folder.path(), clock.now(), "0:root").unwrap().is_some());
-    assert!(undo_move(folder.path(), clock.now(), "0:root").unwrap().is_none());
-    let host = start().unwrap();
-    assert_eq!(host.epoch(), 2, "of the generation before: whoever was moved in is above it");
-    assert_eq!(whats(&host.door().audit(1).unwrap()), ["move-undone"]);
-}
-
-/// Its audit goes on at the new server: what the old one added would contradict it.
-#[test]
-fn the_old_server_writes_no_line_and_signs_nothing_after_the_copy() {
-    let bench = Bench::new();
-    bench.host.issue().unwrap();
-    bench.pair(Access::ReadWrite);
-    let runs = begin(&bench.host, &bench, 1).unwrap();
-    let new = tempfile::tempdir().unwrap();
-    move_to(&bench, new.path());
-    let door = bench.door();
-    assert_eq!(begin(&bench.host, &bench, 2).unwrap_err(), proto::Refusal::Busy);
-    runs.finish(&ended());
-    assert!(door.switch_site(bench.site, false).is_err(), "what would leave a line is not done");
-    door.note_read(None, "0:root", &serde_json::Value::Null);
-    assert_eq!(whats(&door.store().audit(1).unwrap()), ["moved-out"]);
-    let acme = IntegratorId(bench.integrator.id());
-    let query = QueryId(uuid::Uuid::from_u128(1));
-    assert!(door.head(bench.site).is_err() && door.receipt(acme, bench.site, query).is_err());
-    assert!(door.audit_walk(bench.site, None, None).unwrap().is_some(), "it can still be read");
-}
-
-#[test]
-fn a_move_that_can_not_be_packed_leaves_the_server_serving() {
-    let bench = Bench::new();
-    bench.pair(Access::ReadWrite);
-    // A file where the folder for it would be.
-    fs::write(bench.folder.path().join(FOLDER), "").unwrap();
+    assert!(matches!(restore(kit, &into(&bench, folder.path(), true)), Err(RestoreError::UsedUp)));
+    assert!(!is_half_done(folder.path()));
     assert!(
-        move_out(
-            &bench.host,
-            &passphrase(),
-            (CHEAP, Duration::ZERO),
-            &mut StdRng::seed_from_u64(2),
-            "0:root"
-        )
-        .is_err()
+        !fs::read_dir(folder.path())
+            .unwrap()
+            .any(|entry| { entry.unwrap().file_name().to_string_lossy().starts_with("set-aside") })
     );
-    assert!(begin(&bench.host, &bench, 1).is_ok());
-    bench.door().switch_site(bench.site, false).unwrap();
-    assert_eq!(whats(&bench.door().audit(1).unwrap()), ["site-off"]);
-    assert!(moved(bench.folder.path()).unwrap().is_none());
+    let host = open(folder.path(), &engine, &clock, Some("1001"), Limits::default()).unwrap();
+    assert_eq!(host.sites(), [site]);
 }
 
 #[test]
@@ -390,6 +374,10 @@ fn a_server_that_halo_cloud_has_fenced_serves_nobody_over_restarts_until_it_is_t
     bench.host.taken_again();
     assert!(begin(&bench.host, &bench, 1).is_ok());
     bench.host.fence(StopReason::Doubled, Some(3 << 32));
+    // The other one may only be off for an hour.
+    bench.host.taken_again();
+    assert_eq!(begin(&bench.host, &bench, 2).unwrap_err(), proto::Refusal::Busy);
+    assert!(bench.host.is_held_back(), "nor does it take the other one's place");
     assert_eq!(bench.host.confirm("0:root"), Ok(4 << 32), "above what Halo Cloud has seen");
     assert!(begin(&bench.host, &bench, 2).is_ok());
     let audit = bench.audit();

@@ -20,7 +20,10 @@ const CARRIED: &[(&str, Option<&str>)] = &[
     ("consent", Some("consents")),
     ("unpaired", Some("ended pairings")),
     ("site_off", Some("switched-off databases")),
-    ("rights", None),
+    ("approval", Some("approvals")),
+    ("approval_seen", Some("approvals' numbers")),
+    ("revocation", Some("lists of revoked gateways")),
+    ("instance_shut", Some("shut-out gateways")),
     ("instance", None),
     ("site_binding", Some("databases")),
     ("site_said", None),
@@ -37,6 +40,17 @@ const LEFT: &[&str] = &[
     "audit",
     "audit_device",
     "audit_more",
+    "audit_values",
+    "audit_chain",
+    "audit_head",
+    "audit_signed",
+    "audit_cut",
+    "audit_query",
+    "statement_used",
+    // Read from the database again.
+    "rights",
+    // Whoever waits asks again.
+    "pairing_request",
     "seal",
     "consent_used",
     "job",
@@ -253,7 +267,8 @@ fn read(t: &Transaction<'_>) -> Result<Vec<Table>, StoreError> {
     Ok(tables)
 }
 
-fn marks(tables: &[Table]) -> Marks {
+/// Of rows as they are in the file or in a kit: of a login counts only whether there is one.
+pub(crate) fn marks(tables: &[Table]) -> Marks {
     // What a certificate's serial or a database's own words are changes by itself, and is no decision of anybody's.
     let told = |table: &&Table| CARRIED.iter().any(|(name, word)| *name == table.name && word.is_some());
     let of = |table: &Table| {

@@ -3,7 +3,8 @@
 //! The chain is of a site; the lines of all sites stand in one table. `audit_head` says nothing that `audit_chain` does not: where
 //! the two disagree, somebody cut the end, and the chain goes on from the higher one, so that the gap stays to be seen.
 
-use super::{AuditLine, Happened, Store, StoreError};
+use super::{AuditLine, Happened, Store, StoreError, values};
+use crate::protect::Protector;
 use audit::{Line, chain, genesis};
 use aws_lc_rs::digest::{Context, SHA256};
 use model::{IntegratorId, QueryId, SiteId, Timestamp};
@@ -22,9 +23,9 @@ const MANY: i64 = 100_000;
 
 /// Everything of a line that its bytes are made of, its number and its value.
 const ENTRY: &str = "SELECT a.id, a.at, a.what, a.site, a.integrator, a.instance, a.query, d.device, a.access, a.catalogue, a.sha256,
-         a.status, a.effect, a.rows, a.bytes, a.ms, m.done_by, m.detail, m.parameters, c.number, c.chain
+         a.status, a.effect, a.rows, a.bytes, a.ms, m.done_by, m.detail, m.parameters, c.number, c.chain, v.hash, v.sealed
      FROM audit a LEFT JOIN audit_device d ON d.audit = a.id LEFT JOIN audit_more m ON m.id = a.id
-     LEFT JOIN audit_chain c ON c.id = a.id";
+     LEFT JOIN audit_chain c ON c.id = a.id LEFT JOIN audit_values v ON v.id = a.id";
 
 /// A place in a site's chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,8 +193,12 @@ pub(super) fn place(number: i64, chain: Vec<u8>) -> Result<Place, StoreError> {
 }
 
 /// Chains what a version without a chain has written: one line of each site says how many lines they are and what their hash is, so
-/// that they too are held from now on.
-pub(super) fn chain_older(t: &Transaction<'_>, now: Timestamp) -> Result<(), StoreError> {
+/// that they too are held from now on. Without a key, where that is lost.
+pub(super) fn chain_older(
+    t: &Transaction<'_>,
+    now: Timestamp,
+    key: Option<&dyn Protector>,
+) -> Result<(), StoreError> {
     let after: i64 = t.query_row("SELECT coalesce(max(id), 0) FROM audit_chain", [], |row| row.get(0))?;
     let mut sites = t.prepare("SELECT DISTINCT site FROM audit WHERE id > ?1")?;
     let sites = sites.query_map([after], |row| row.get::<_, Vec<u8>>(0))?.collect::<Result<Vec<_>, _>>()?;
@@ -213,7 +218,7 @@ pub(super) fn chain_older(t: &Transaction<'_>, now: Timestamp) -> Result<(), Sto
             t.prepare(&format!("{ENTRY} WHERE a.id > ?1 AND a.id <= ?2 AND a.site = ?3 ORDER BY a.id"))?;
         let mut rows = statement.query(params![after, last, &site.as_bytes()[..]])?;
         while let Some(row) = rows.next()? {
-            let line = line_of(row);
+            let line = line_of(row, key);
             cover(&mut hash, &line.as_ref().map(Line::encode).unwrap_or_default());
             lines += 1;
             if let Some(query) = line.and_then(|line| line.query) {
@@ -244,7 +249,7 @@ fn cover(hash: &mut Context, line: &[u8]) {
 }
 
 /// A row of [`ENTRY`] as a line; none when it can't be one: somebody changed it.
-fn line_of(row: &Row<'_>) -> Option<Line> {
+fn line_of(row: &Row<'_>, key: Option<&dyn Protector>) -> Option<Line> {
     let text = |at| row.get::<_, Option<String>>(at).ok();
     let blob = |at| row.get::<_, Option<Vec<u8>>>(at).ok();
     let number = |at| row.get::<_, Option<i64>>(at).ok();
@@ -255,11 +260,14 @@ fn line_of(row: &Row<'_>) -> Option<Line> {
             Some(value) => as_it(value).map(Some),
         }
     }
-    let parameters = blob(18)?.map(|sealed| digest(&sealed));
+    let site = SiteId::from_slice(&row.get::<_, Vec<u8>>(3).ok()?)?;
+    let (hash, of_sealed) = (blob(21)?, blob(22)?);
+    let kept = hash.as_deref().zip(of_sealed.as_deref());
+    let parameters = blob(18)?.map(|sealed| values::held(site, &sealed, kept, key));
     Some(Line {
         at: Timestamp(row.get(1).ok()?),
         what: row.get(2).ok()?,
-        site: SiteId::from_slice(&row.get::<_, Vec<u8>>(3).ok()?)?,
+        site,
         integrator: all(blob(4)?, |id| IntegratorId::from_slice(&id))?,
         instance: text(5)?,
         query: all(blob(6)?, |id| QueryId::from_slice(&id))?,
@@ -284,13 +292,13 @@ pub(super) fn digest(bytes: &[u8]) -> [u8; 32] {
     hash
 }
 
-fn entry_of(row: &Row<'_>) -> rusqlite::Result<Entry> {
+fn entry_of(row: &Row<'_>, key: &dyn Protector) -> rusqlite::Result<Entry> {
     let number: Option<i64> = row.get(19)?;
     let chain: Option<Vec<u8>> = row.get(20)?;
     Ok(Entry {
         id: row.get(0)?,
         place: number.zip(chain).and_then(|(number, chain)| place(number, chain).ok()),
-        line: Some(line_of(row).as_ref().map(Line::encode).unwrap_or_default()),
+        line: Some(line_of(row, Some(key)).as_ref().map(Line::encode).unwrap_or_default()),
     })
 }
 
@@ -300,7 +308,7 @@ impl Store {
     /// # Errors
     /// When the store can't be written.
     pub(crate) fn chain_older_lines(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.transaction(|t| chain_older(t, now))
+        self.transaction(|t| chain_older(t, now, Some(&*self.protector)))
     }
 
     /// Where a site's chain stands; none: nothing was written yet.
@@ -325,7 +333,10 @@ impl Store {
             let (mut end, mut repeat) = (None, None);
             lines_of(t, query, |id| {
                 let mut statement = t.prepare_cached(&format!("{ENTRY} WHERE a.id = ?1"))?;
-                let found = statement.query_row([id], |row| Ok((line_of(row), entry_of(row)?))).optional()?;
+                let key = &*self.protector;
+                let found = statement
+                    .query_row([id], |row| Ok((line_of(row, Some(key)), entry_of(row, key)?)))
+                    .optional()?;
                 let Some((Some(line), Entry { place: Some(place), line: Some(bytes), .. })) = found else {
                     return Ok(false);
                 };
@@ -363,8 +374,9 @@ impl Store {
             let mut statement =
                 t.prepare_cached(&format!("{ENTRY} WHERE a.id > ?1 AND a.site = ?2 AND a.id <= ?4 ORDER BY a.id LIMIT ?3"))?;
             let site = &site.as_bytes()[..];
-            let mut entries =
-                statement.query_map(params![after, site, most, last], entry_of)?.collect::<Result<Vec<_>, _>>()?;
+            let found = params![after, site, most, last];
+            let found = statement.query_map(found, |row| entry_of(row, &*self.protector))?;
+            let mut entries = found.collect::<Result<Vec<_>, _>>()?;
             // Where these are the last there are, what is gone may stand behind them.
             let full = entries.len() == usize::try_from(most).unwrap_or(usize::MAX);
             let until = entries.last().filter(|_| full).map_or(last, |last| last.id);

@@ -199,6 +199,7 @@ impl Store {
             for (id, _) in rows.iter().filter(|(_, of)| of[..] == site.as_bytes()[..]) {
                 removed = true;
                 t.prepare_cached("DELETE FROM audit_more WHERE id = ?1")?.execute([id])?;
+                t.prepare_cached("DELETE FROM audit_values WHERE id = ?1")?.execute([id])?;
                 t.prepare_cached("DELETE FROM audit_device WHERE audit = ?1")?.execute([id])?;
                 t.prepare_cached("DELETE FROM audit_chain WHERE id = ?1")?.execute([id])?;
                 chain::forget_query(t, *id)?;

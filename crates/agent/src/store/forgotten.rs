@@ -27,7 +27,7 @@ pub(crate) fn forget(folder: &Path, now: Timestamp, by: &str) -> Result<Forgotte
     super::schema::migrate(&mut connection)?;
     let t = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let now = super::clock_high(&t, now)?;
-    super::chain::chain_older(&t, now)?;
+    super::chain::chain_older(&t, now, None)?;
     for (site, integrator) in paired(&t)? {
         let line =
             AuditLine { integrator: Some(integrator), ..AuditLine::new(now, Happened::Forgotten, site) };

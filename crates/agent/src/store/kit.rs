@@ -63,7 +63,7 @@ impl Store {
         Ok(Some(KitRecord { made_at, made_by, public, marks: marks(&of)?, backed }))
     }
 
-    /// Notes a kit that is about to be handed out.
+    /// Notes a kit that somebody has.
     pub(crate) fn keep_kit(&self, kit: &KitRecord, audit: &[AuditLine]) -> Result<(), StoreError> {
         self.transaction(|t| {
             kit.write(t)?;

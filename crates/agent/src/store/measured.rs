@@ -119,6 +119,27 @@ impl Store {
     }
 }
 
+#[cfg(test)]
+impl Store {
+    /// Chains a site's lines as they lie there, as if they had been written so.
+    pub(crate) fn chain_anew(&self, site: SiteId) -> Result<(), StoreError> {
+        let entries = self.audit_entries(site, 0, i64::MAX, u32::MAX)?;
+        self.transaction(|t| {
+            let mut before = audit::genesis(site);
+            for super::ChainEntry { id, place, line } in &entries {
+                let number = place.ok_or(StoreError::Broken("a line"))?.number;
+                before = audit::chain(&before, number, line.as_deref().unwrap_or_default());
+                t.execute("UPDATE audit_chain SET chain = ?2 WHERE id = ?1", params![id, &before[..]])?;
+            }
+            t.execute(
+                "UPDATE audit_head SET chain = ?2 WHERE site = ?1",
+                params![&site.as_bytes()[..], &before[..]],
+            )?;
+            Ok(())
+        })
+    }
+}
+
 fn measured_integrator(query: u64) -> IntegratorId {
     IntegratorId(Uuid::from_u128(if query.is_multiple_of(RARE) { 1 } else { 2 }))
 }

@@ -132,6 +132,11 @@ const ADDED: &str = "
         detail TEXT,                     -- what was changed, JSON
         parameters BLOB                  -- sealed
     ) STRICT;
+    CREATE TABLE IF NOT EXISTS audit_values (  -- beside sealed parameters
+        id INTEGER PRIMARY KEY,          -- of the line
+        hash BLOB NOT NULL,              -- that the line holds
+        sealed BLOB NOT NULL             -- SHA-256 of the parameters as they are sealed now
+    ) STRICT;
 
     CREATE TABLE IF NOT EXISTS audit_chain (  -- beside a line of the audit
         id INTEGER PRIMARY KEY,          -- of the line

@@ -59,7 +59,10 @@ impl Server {
     /// As `Host::fence`.
     fn fence(&mut self, why: StopReason, stored: u64) {
         let stopped = match self.held {
-            Some(held) => Stopped { stored: held.stored.max(Some(stored)), ..held },
+            Some(held) if held.why == StopReason::Older => {
+                Stopped { stored: held.stored.max(Some(stored)), why, ..held }
+            }
+            Some(_) => return,
             None => Stopped { why, epoch: self.epoch, stored: Some(stored), at: NOW },
         };
         self.store.stop(&stopped, &[]).unwrap();
@@ -106,6 +109,10 @@ impl World {
             link_version: String::new(),
             catalogues: Vec::new(),
         };
+        if server.held.is_some_and(|held| held.why == StopReason::Doubled) {
+            // It shows no sites: a person says whether it is the real one.
+            return;
+        }
         let claim = Claim { site: site(), epoch: server.epoch, facts };
         loop {
             let answer = self.directory.join(LinkId(uuid::Uuid::from_u128(2)), std::slice::from_ref(&claim));
@@ -159,6 +166,8 @@ impl World {
         let server = &mut self.servers[at];
         server.epoch = server.store.confirm(None, &[]).unwrap().unwrap();
         server.held = None;
+        // A person has said so: what it heard before counts no more, what it hears next does.
+        server.heard = 0;
         if self.holder.is_some_and(|(holder, _)| holder == at) {
             self.holder = None;
         }

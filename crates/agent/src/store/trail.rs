@@ -1,8 +1,8 @@
 //! The audit trail: one line before and one after, statement text once per distinct text; parameter values only where the
 //! practice wants them, and then sealed.
 
-use super::{Store, StoreError, chain, ledger::LedgerKey};
-use model::{Access, Command, CommandType, DeviceId, Hidden, IntegratorId, QueryId, SiteId, Timestamp};
+use super::{SealedValues, Store, StoreError, chain, values};
+use model::{Access, Command, DeviceId, IntegratorId, QueryId, SiteId, Timestamp};
 use rusqlite::{OptionalExtension, Transaction, params};
 use std::sync::Arc;
 
@@ -10,8 +10,6 @@ use std::sync::Arc;
 pub(super) const TEXT_BYTES: usize = 64 * 1024;
 /// A text that was cut is never shorter than this: it is cut between two characters.
 pub(super) const TEXT_SHORTEST: usize = TEXT_BYTES - 3;
-/// So much of a command's parameter values is kept, where the practice wants them.
-const VALUES_BYTES: usize = 64 * 1024;
 
 /// What a line tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +72,8 @@ pub(crate) enum Happened {
     InstanceLetIn,
     /// A recovery kit was made.
     KitMade,
+    /// Whoever made it has it: backups are for it from now on.
+    KitKept,
     /// This server goes on where another one was lost.
     Restored,
     /// This server goes on where another one has stopped on purpose.
@@ -137,6 +137,7 @@ impl Happened {
             Happened::InstanceShutOut => "instance-shut-out",
             Happened::InstanceLetIn => "instance-let-in",
             Happened::KitMade => "recovery-kit-made",
+            Happened::KitKept => "recovery-kit-kept",
             Happened::Restored => "restored",
             Happened::MovedIn => "moved-in",
             Happened::MovedOut => "moved-out",
@@ -179,7 +180,7 @@ pub(crate) struct AuditLine {
     /// What was changed, JSON.
     pub(crate) detail: Option<String>,
     /// From [`Store::seal_parameters`].
-    pub(crate) parameters: Option<Vec<u8>>,
+    pub(crate) parameters: Option<Box<SealedValues>>,
 }
 
 impl AuditLine {
@@ -250,7 +251,15 @@ impl AuditLine {
             t.prepare_cached(
                 "INSERT OR REPLACE INTO audit_more (id, done_by, detail, parameters) VALUES (?1, ?2, ?3, ?4)",
             )?
-            .execute(params![id, line.by, line.detail, self.parameters])?;
+            .execute(params![
+                id,
+                line.by,
+                line.detail,
+                self.parameters.as_ref().map(|values| &values.sealed)
+            ])?;
+        }
+        if let Some(values) = &self.parameters {
+            values::keep(t, id, &values.hash, &values.sealed)?;
         }
         chain::link(t, id, &line)
     }
@@ -278,7 +287,7 @@ impl AuditLine {
             ms: self.ms,
             by: self.by.as_deref().map(short),
             detail,
-            parameters: self.parameters.as_deref().map(chain::digest),
+            parameters: self.parameters.as_ref().map(|values| values.hash),
             ..audit::Line::new(self.at, self.what.name(), self.site)
         }
     }
@@ -494,49 +503,6 @@ impl Store {
             number: row.get(20)?,
         })
     }
-}
-
-impl Store {
-    /// Parameters for a line of the audit: their values where `values` is said, else the names of those that do not stand in
-    /// the text. Sealed, and `None` when there is nothing to keep.
-    pub(crate) fn seal_parameters(
-        &self,
-        of: &LedgerKey,
-        command: &Command,
-        values: bool,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
-        let named = values || command.kind == CommandType::StoredProcedure;
-        if !named || command.parameters.is_empty() {
-            return Ok(None);
-        }
-        let mut room = VALUES_BYTES;
-        let kept: Vec<AuditParameter> = command
-            .parameters
-            .iter()
-            .map(|parameter| {
-                let value = parameter.value.as_ref().filter(|_| values).map(|value| {
-                    let text = audit::cut_text(value.reveal(), room);
-                    room -= text.len();
-                    text.to_owned()
-                });
-                AuditParameter { name: parameter.name.clone(), value }
-            })
-            .collect();
-        let clear = serde_json::to_vec(&kept).map_err(|_| StoreError::Broken("parameters"))?;
-        let clear = Hidden::new(clear);
-        Ok(Some(self.protector.seal(&parameters_purpose(of.site), clear.reveal())?))
-    }
-
-    /// What does not open was sealed with a key that is lost.
-    fn open_parameters(&self, sealed: Option<(SiteId, Vec<u8>)>) -> Vec<AuditParameter> {
-        let Some((site, sealed)) = sealed else { return Vec::new() };
-        let Ok(clear) = self.protector.open(&parameters_purpose(site), &sealed) else { return Vec::new() };
-        serde_json::from_slice(clear.reveal()).unwrap_or_default()
-    }
-}
-
-pub(super) fn parameters_purpose(site: SiteId) -> String {
-    format!("audit parameters {site}")
 }
 
 fn access_name(access: Access) -> &'static str {

@@ -1,20 +1,46 @@
 //! The day on which this server is lost, and whether it is the one that serves.
 
-use crate::{Finding, seen::Seen};
+use crate::{
+    Finding,
+    seen::{Files, Seen},
+};
 
 const NEXT: &str = "Make one as an administrator: `HaloLinkUtility recovery kit --out FILE`. Keep it and its passphrase away from this server, and from each other.";
 
+const MOVED: &str = "Bring the file in at the new server; when integrators reach the practice there, remove Halo Link here. If the file was brought in \
+                     nowhere: `HaloLinkUtility move undo` as an administrator, then start the service.";
+
 /// Does this server serve at all?
 pub(super) fn serves(seen: &Seen) -> Vec<Finding> {
-    let Some(stopped) = seen.status.as_ref().ok().and_then(|status| status.stopped.as_ref()) else {
-        return Vec::new();
-    };
     let what = "This server serves nobody.";
+    let Some(stopped) = seen.status.as_ref().ok().and_then(|status| status.stopped.as_ref()) else {
+        // A service that does not start can't say why.
+        return match &seen.files {
+            _ if seen.status.is_ok() => Vec::new(),
+            Files { half_restored: true, .. } => {
+                let what =
+                    "A restore was begun here and did not come to its end: the service does not start.";
+                let next = "Run it again as an administrator: `HaloLinkUtility recovery restore` or `HaloLinkUtility move in`; then start the service.";
+                vec![Finding::problem("HL-0246", what, next)]
+            }
+            Files { moved: Some((at, false)), .. } => {
+                let what = format!(
+                    "`move out` was begun here at {at} and cut off: nothing has moved, and the service does not start."
+                );
+                let next = "As an administrator: `HaloLinkUtility move undo`, start the service, then `HaloLinkUtility move out` again.";
+                vec![Finding::problem("HL-0246", what, next)]
+            }
+            Files { moved: Some((at, true)), .. } => {
+                let what = format!(
+                    "This server was moved out at {at}: it serves nobody, and its service does not start."
+                );
+                vec![Finding::problem("HL-0241", what, MOVED)]
+            }
+            _ => Vec::new(),
+        };
+    };
     let (code, next) = match stopped.why.as_str() {
-        "moved-out" => (
-            "HL-0241",
-            "Bring the file in at the new server; when integrators reach the practice there, remove Halo Link here.",
-        ),
+        "moved-out" => ("HL-0241", MOVED),
         _ => (
             "HL-0240",
             "If this is the copy, the old or the test server: stop and remove Halo Link here. If it is the practice's real one: \

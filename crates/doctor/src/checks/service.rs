@@ -46,6 +46,10 @@ pub(super) fn runs(seen: &Seen) -> Vec<Finding> {
             format!("Look whether its disk is full; then {RESTART}."),
         )
         .with_detail(why.clone()),
+        // Another check says what to do: not to start it.
+        Err(AskError::NotRunning) if seen.files.moved.is_some() || seen.files.half_restored => {
+            return Vec::new();
+        }
         Err(AskError::NotRunning) => not_running(&seen.state),
     };
     vec![answer]

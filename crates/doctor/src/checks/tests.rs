@@ -536,6 +536,24 @@ fn a_server_that_serves_nobody_is_a_problem_with_both_ways_out() {
     }
 }
 
+/// It can't say so itself.
+#[test]
+fn a_server_whose_service_does_not_start_on_purpose_is_not_told_to_start_it() {
+    for (moved, half_restored, code) in [
+        (Some(("2026".to_owned(), true)), false, "HL-0241"),
+        (Some(("2026".to_owned(), false)), false, "HL-0246"),
+        (None, true, "HL-0246"),
+    ] {
+        let found = codes(|seen| {
+            seen.status = Err(agent::control::AskError::NotRunning);
+            seen.state = machine::service::State::Stopped;
+            (seen.files.moved, seen.files.half_restored) = (moved, half_restored);
+        });
+        assert!(found.contains(&code), "{found:?}");
+        assert!(!found.contains(&"HL-0102"), "{found:?}");
+    }
+}
+
 #[test]
 fn a_practice_that_is_about_to_be_replaced_is_told_by_whom_and_what_to_do() {
     let found = codes(|seen| {

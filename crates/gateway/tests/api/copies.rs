@@ -67,7 +67,9 @@ async fn a_change_of_authority_is_shown_with_the_site_and_told_to_endpoints_once
     let to = SiteId(uuid::Uuid::from_u128(7));
     let ready_at = "2026-02-06T04:05:06.007Z".to_owned();
     world.site.change(|record| record.authority_change = Some(AuthorityChange { to, ready_at }));
+    // Also by the rare look of a gateway that tells nobody of sites.
     for _ in 0..3 {
+        world.gateway.look_for_changes().await;
         world.gateway.look_at_sites().await;
     }
     let shown = world.get(&path).await.json();
