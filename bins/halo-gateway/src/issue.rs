@@ -6,7 +6,14 @@ use gateway::{config::Config, identity, store::Store};
 use model::{Clock, IntegratorId, SystemClock};
 use rand::{TryRngCore, rngs::OsRng};
 use std::{fs, io::Write, path::Path};
-use trust::{Kind, Operational, Root, revocation};
+use trust::{
+    Kind, Operational, Root,
+    revocation::{self, MAX_INSTANCES, Revocations},
+};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// A word about certificates so old says nothing: none is issued for more than 397 days, and here is a month for clocks that differ.
+const OVER_MS: u64 = (397 + 30) * DAY_MS;
 
 /// Who the integrator is: what practices, vendors and the platform are given.
 pub(crate) fn identity(config: &Config) -> Result<serde_json::Value> {
@@ -55,7 +62,9 @@ pub(crate) fn certificate(config: &Config, clock: &dyn Clock) -> Result<(Operati
             let root = identity::load_or_make(&config.data)?;
             let random = OsRng.try_next_u32().context("no randomness")?;
             let name = identity::instance_name(&config.integrator_name, store.keep("instance", random)?);
-            identity::certify(&root, &name, config.hosted, serial(&store, clock)?, clock)?
+            let serial = serial(&store, clock)?;
+            store.raise(&issued(&name), serial)?;
+            identity::certify(&root, &name, config.hosted, serial, clock)?
         }
     };
     Ok((own, epoch))
@@ -88,6 +97,7 @@ pub(crate) fn issue(
     let mut file = options.open(out).with_context(|| format!("{}: can't be made", out.display()))?;
     file.write_all(own.to_pem().reveal().as_bytes())?;
     file.sync_all()?;
+    store.raise(&issued(instance), serial)?;
     Ok(serde_json::json!({
         "instance": instance, "serial": serial, "expires": own.peer().not_after.to_rfc3339(), "file": out,
     }))
@@ -97,21 +107,53 @@ pub(crate) fn issue(
 pub(crate) fn revoke(config: &Config, instance: &str) -> Result<serde_json::Value> {
     let (root, store) = (root_at_hand(config)?, Store::open(&config.data)?);
     let path = &config.revocations;
+    let was_issued = store.counter(&issued(instance))?.is_some();
     let mut word = match fs::read(path) {
         Ok(bytes) => revocation::verify(root.spki(), &bytes).with_context(|| path.display().to_string())?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => revocation::Revocations::default(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Revocations::default(),
         Err(error) => return Err(error).with_context(|| path.display().to_string()),
     };
     // Higher than any serial number that was ever issued from here, and than the clock, which they come from.
     let serial = serial(&store, &SystemClock)?;
-    // Rises over a file that was lost, too: sites take no lower one.
-    word.number = (word.number + 1).max(serial);
-    word.instances.insert(instance.to_owned(), serial);
+    add(&mut word, instance, serial, u64::try_from(SystemClock.now().0).unwrap_or(0))?;
     let bytes = revocation::sign(&root, &word)?;
     let aside = path.with_extension("new");
     fs::write(&aside, bytes).with_context(|| aside.display().to_string())?;
     fs::rename(&aside, path).with_context(|| path.display().to_string())?;
-    Ok(serde_json::json!({ "instance": instance, "serial": serial, "number": word.number, "file": path }))
+    if !was_issued {
+        // Not refused: it may have been issued before names were kept, or from a folder that was lost.
+        let _ = writeln!(
+            std::io::stderr(),
+            "halo-gateway: nothing was ever issued to {instance:?} from this data folder: if that is a slip, revoke the right name too (the \
+             practice's HaloLinkUtility pairing instances shows it as the gateway's certificate has it)"
+        );
+    }
+    Ok(serde_json::json!({
+        "instance": instance, "serial": serial, "number": word.number, "file": path, "known": was_issued,
+    }))
+}
+
+/// One more gateway in the word. What only names certificates that have ended long since goes out of it. `serial` is higher than any that
+/// was ever issued, and, as all of them, milliseconds of the clock.
+fn add(word: &mut Revocations, instance: &str, serial: u64, now: u64) -> Result<()> {
+    word.instances.retain(|_, highest| highest.saturating_add(OVER_MS) > now);
+    if word.instances.len() >= MAX_INSTANCES && !word.instances.contains_key(instance) {
+        let oldest = word.instances.values().min().copied().unwrap_or(now);
+        let days = oldest.saturating_add(OVER_MS).saturating_sub(now).div_ceil(DAY_MS);
+        bail!(
+            "the word has {MAX_INSTANCES} gateways in it already, which is as many as sites read; the next of them leaves it in {days} days. \
+             Until then ask the practices to shut this one out (HaloLinkUtility pairing instances --shut-out). Nothing was changed"
+        );
+    }
+    // Rises over a file that was lost, too: sites take no lower one.
+    word.number = (word.number + 1).max(serial);
+    word.instances.insert(instance.to_owned(), serial);
+    Ok(())
+}
+
+/// Under this counter is kept what was issued to a gateway last.
+fn issued(instance: &str) -> String {
+    format!("issued {instance}")
 }
 
 /// Never made here: what a new root would issue or revoke, no site knows.
@@ -121,4 +163,27 @@ fn root_at_hand(config: &Config) -> Result<Root> {
         bail!("{}: the integrator's root is not on this machine: run this where it is", path.display());
     }
     Ok(identity::load_or_make(&config.data)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_is_never_full_for_ever_and_says_what_to_do_while_it_is() {
+        let (mut word, day) = (Revocations::default(), |n: u64| n * DAY_MS);
+        for n in 0..64 {
+            add(&mut word, &format!("gateway {n}"), day(1000 + n), day(1000 + n)).unwrap();
+        }
+        let before = word.clone();
+        let said = add(&mut word, "one more", day(1100), day(1100)).unwrap_err().to_string();
+        assert!(said.contains("in 327 days") && said.contains("--shut-out"), "{said}");
+        assert_eq!(word, before, "nothing was changed");
+        add(&mut word, "gateway 5", day(1101), day(1101)).unwrap();
+        assert_eq!(word.instances["gateway 5"], day(1101), "one that is in it already needs no room");
+        // All certificates of the first name have ended.
+        add(&mut word, "one more", day(1427), day(1427)).unwrap();
+        assert!(!word.instances.contains_key("gateway 0") && word.instances.len() == 64);
+        assert_eq!(word.number, day(1427));
+    }
 }

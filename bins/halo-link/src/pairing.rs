@@ -1,7 +1,7 @@
 //! `HaloLinkUtility pairing`: who asks to be let in without a code, and which gateways an integrator has.
 
 use crate::{Common, consent::said_yes};
-use agent::control::{Ask, InstanceAnswer, RequestAnswer};
+use agent::control::{Ask, InstanceAnswer, RequestAnswer, is_meant, not_denied};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use model::IntegratorId;
@@ -70,19 +70,7 @@ impl Pairing {
             Pairing::Approve { integrator, fingerprint, read_only, yes, common } => {
                 let ask = Ask::PairingRequests { site: common.site };
                 let all: Vec<RequestAnswer> = common.ask(&ask).await?;
-                let wanted = integrator.trim().to_lowercase();
-                let mut found = all.iter().filter(|of| {
-                    of.state != "paired"
-                        && (of.name.to_lowercase() == wanted || of.integrator.to_string() == wanted)
-                });
-                let one = found.next().context(
-                    "no integrator of that name or id asks to be let in here; HaloLinkUtility pairing list shows who does",
-                )?;
-                if found.next().is_some() {
-                    bail!(
-                        "several integrators ask under that name: use the fingerprint, and compare it with the integrator"
-                    );
-                }
+                let one = the_one(&all, &integrator)?;
                 if !yes {
                     said_yes(&format!(
                         "{}\nCompare both fingerprints with the integrator, by a way that you trust, before you let it in.",
@@ -128,6 +116,26 @@ impl Pairing {
             }
         }
     }
+}
+
+/// The one that is meant.
+fn the_one<'a>(all: &'a [RequestAnswer], wanted: &str) -> Result<&'a RequestAnswer> {
+    let found = all.iter().filter(|of| of.state != "paired" && is_meant(wanted, &of.name, of.integrator));
+    let found = not_denied(found.collect(), |of| of.state == "denied");
+    let one = *found.first().context(
+        "no integrator of that name or id asks to be let in here; HaloLinkUtility pairing list shows who does",
+    )?;
+    if found.iter().any(|of| of.integrator != one.integrator) {
+        bail!(
+            "several integrators ask under that name: use the fingerprint, and compare it with the integrator"
+        );
+    }
+    if found.len() > 1 {
+        bail!(
+            "it asks at several of this server's databases: say which with --site (pairing list shows them)"
+        );
+    }
+    Ok(one)
 }
 
 fn list(all: &[RequestAnswer]) -> String {
@@ -204,6 +212,28 @@ mod tests {
         }
         assert!(text(&request("no")).contains("the vendor vouches  NO"));
         assert!(text(&request("nobody")).contains("nobody can say"));
+    }
+
+    #[test]
+    fn an_id_means_an_id_and_who_was_denied_stands_in_nobodys_way() {
+        let victim = request("no");
+        // Anybody may call itself by somebody's fingerprint.
+        let thief = RequestAnswer {
+            name: victim.integrator.to_string(),
+            integrator: "35331f1c-64b6-84ea-8ca1-0bfd7bd28c90".parse().unwrap(),
+            ..victim.clone()
+        };
+        let all = [thief.clone(), victim.clone()];
+        assert_eq!(the_one(&all, &victim.integrator.to_string()).unwrap(), &victim);
+        let denied = RequestAnswer { name: "ACME".to_owned(), state: "denied".to_owned(), ..thief.clone() };
+        assert_eq!(the_one(&[denied.clone(), victim.clone()], " acme").unwrap(), &victim);
+        assert_eq!(the_one(&[denied.clone()], "acme").unwrap(), &denied, "a no can be taken back");
+        let other = RequestAnswer { state: "waiting".to_owned(), ..denied };
+        assert!(the_one(&[other, victim.clone()], "acme").unwrap_err().to_string().contains("fingerprint"));
+        let elsewhere =
+            RequestAnswer { site: "45331f1c-64b6-84ea-8ca1-0bfd7bd28c90".parse().unwrap(), ..victim.clone() };
+        let said = the_one(&[elsewhere, victim], "acme").unwrap_err().to_string();
+        assert!(said.contains("--site"), "{said}");
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub use words::{
     StatusAnswer, StoppedAnswer, UsedAnswer,
 };
 
-pub use asking::RequestAnswer;
+pub use asking::{RequestAnswer, is_meant, not_denied};
 pub use instances::InstanceAnswer;
 
 use crate::{host::Host, self_test::SelfTest};

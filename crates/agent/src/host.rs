@@ -429,7 +429,12 @@ impl Host {
         };
         let peer = caller.peer.clone();
         // Asked once: a stranger that pairs opens its next session as what it has become.
-        let paired = self.door.is_paired(&peer, site);
+        let (door, asked) = (self.door.clone(), peer.clone());
+        // The first sight of a certificate waits for the disk.
+        let looking = tokio::task::spawn_blocking(move || door.is_paired(&asked, site));
+        let Ok(paired) = looking.await else {
+            return tracing::error!(%site, "whether a gateway is paired could not be looked up");
+        };
         let guest = if paired { Guest::Paired } else { Guest::Stranger };
         let _place = match self.sessions.enter((site, IntegratorId(peer.id)), guest) {
             Ok(place) => place,

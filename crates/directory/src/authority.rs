@@ -133,7 +133,7 @@ impl Directory {
     /// When the file can't be read.
     pub fn authority(&self, pms: Pms, pms_id: &str) -> Result<Authority, DirectoryError> {
         let sites = self.find(pms, pms_id)?;
-        let pms_id = text::clean(pms_id, text::IDENTIFIER);
+        let pms_id = text::clean(pms_id, model::text::IDENTIFIER);
         let mut writer = self.writer();
         let tx = writer.transaction()?;
         let change = pending(&tx, pms.type_name(), &pms_id)?;
@@ -223,7 +223,7 @@ impl Directory {
     /// # Errors
     /// [`AuthorityError`].
     pub fn cancel_change(&self, pms: Pms, pms_id: &str) -> Result<Change, AuthorityError> {
-        let (pms_id, now) = (text::clean(pms_id, text::IDENTIFIER), self.clock.now());
+        let (pms_id, now) = (text::clean(pms_id, model::text::IDENTIFIER), self.clock.now());
         self.act(|tx| {
             let practice = (pms.type_name(), pms_id.as_str());
             let change = pending(tx, practice.0, practice.1)?.ok_or(AuthorityError::NonePending)?;
@@ -247,7 +247,7 @@ impl Directory {
         pms_id: &str,
         although_online: bool,
     ) -> Result<Change, AuthorityError> {
-        let (pms_id, now) = (text::clean(pms_id, text::IDENTIFIER), self.clock.now());
+        let (pms_id, now) = (text::clean(pms_id, model::text::IDENTIFIER), self.clock.now());
         self.act(|tx| {
             let practice = (pms.type_name(), pms_id.as_str());
             let change = pending(tx, practice.0, practice.1)?.ok_or(AuthorityError::NonePending)?;

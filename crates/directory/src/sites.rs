@@ -39,7 +39,7 @@ impl Directory {
     /// All sites that claim a vendor's identifier, the authoritative one first, then by age of the claim; at most 50.
     /// An empty identifier finds nothing. A damaged record is logged and left out.
     pub fn find(&self, pms: Pms, pms_id: &str) -> Result<Vec<Site>, DirectoryError> {
-        let pms_id = text::clean(pms_id, text::IDENTIFIER);
+        let pms_id = text::clean(pms_id, model::text::IDENTIFIER);
         if pms_id.is_empty() {
             return Ok(Vec::new());
         }

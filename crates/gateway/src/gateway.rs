@@ -191,6 +191,8 @@ impl Gateway {
             papers,
         } = options;
         let papers = Arc::new(papers);
+        // From here on sessions are opened with what they say now.
+        papers.have_turned(&environment, clock.now());
         let store = Arc::new(Store::open(data)?);
         let peer = own.peer().clone();
         let witnesses = Witnesses::open(Arc::clone(&store), Arc::clone(&clock))?;

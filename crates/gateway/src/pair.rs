@@ -54,6 +54,11 @@ pub(crate) enum PairError {
     )]
     LoginFailed,
     #[error(
+        "The practice lets nobody in just now: it has stopped Halo Link or switched this database off, or its database could not be asked whose \
+         it is. No login was sent, and a pairing code was not used up. Ask the practice, and pair again when it goes on."
+    )]
+    NotNow,
+    #[error(
         "The practice lets in only integrators that the vendor of its practice software has approved, and this gateway has no approval for \
          that software. Ask the vendor for one, have whoever runs the gateway put its file where `approvals` says, and pair again."
     )]
@@ -157,13 +162,12 @@ pub(crate) async fn meet(
         without_code: false,
     }))
     .await?;
-    let proof = match talk.hear().await {
+    let proof = match talk.hear().await.map_err(before_login) {
         Ok(proto::pair_reply::Step::Proof(proof)) => proof,
-        // A login that it was never given, an approval that it looks at once the code is proved, what belongs to pairing without one.
+        // An approval that it looks at once the code is proved, what belongs to pairing without one.
         Ok(_)
         | Err(
-            PairError::LoginFailed
-            | PairError::ApprovalRefused
+            PairError::ApprovalRefused
             | PairError::Waiting
             | PairError::Denied
             | PairError::TooManyRequests
@@ -189,7 +193,9 @@ pub(crate) async fn finish(
     let Proven { site, session, mut talk } = proven;
     let mac = pairing::prove(code, Role::Gateway, &transcript(gateway, &session, code)).to_vec();
     talk.say(proto::pair_request::Step::Proof(proto::PairProof { mac })).await?;
-    let proto::pair_reply::Step::LoginWanted(_) = talk.hear().await? else { return Err(PairError::Protocol) };
+    let proto::pair_reply::Step::LoginWanted(_) = talk.hear().await.map_err(before_login)? else {
+        return Err(PairError::Protocol);
+    };
     talk.say(proto::pair_request::Step::Login(proto::DatabaseLogin {
         user: login.user.reveal().clone(),
         password: login.password.reveal().clone(),
@@ -197,6 +203,14 @@ pub(crate) async fn finish(
     .await?;
     let proto::pair_reply::Step::Done(done) = talk.hear().await? else { return Err(PairError::Protocol) };
     stored(gateway, site, done)
+}
+
+/// What an error means that is heard before the login was sent: none was refused.
+fn before_login(error: PairError) -> PairError {
+    match error {
+        PairError::LoginFailed => PairError::NotNow,
+        error => error,
+    }
 }
 
 /// The site has let us in.

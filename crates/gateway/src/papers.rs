@@ -2,13 +2,15 @@
 //! own word about gateways that count no more. They are files that people replace while the gateway runs.
 
 use crate::{gateway::Gateway, session::Lane};
+use futures::StreamExt;
 use model::{Pms, Timestamp};
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
+use tokio::task::JoinSet;
 use trust::{
     Peer,
     approval::{Signed, Wanted},
@@ -25,8 +27,12 @@ const APPROVALS: usize = 64;
 const SHOWN: usize = 8;
 /// Longest file of an approval, bytes.
 const FILE_BYTES: u64 = 64 * 1024;
+/// So many sites are asked at once: all of them would be a storm on the platform.
+const AT_ONCE: usize = 16;
 /// The files are looked at this often.
 const LOOK: Duration = Duration::from_secs(2);
+
+const SOFTWARE: [Pms; 3] = [Pms::BestPractice, Pms::Zedmed, Pms::D4w];
 
 /// The papers of one gateway.
 #[derive(Debug)]
@@ -37,7 +43,11 @@ pub struct Papers {
     approvals: Vec<PathBuf>,
     revocations: PathBuf,
     held: RwLock<Arc<Held>>,
+    /// What sites were shown when they were last told of news, each with whether its time was then.
+    told: Mutex<Option<Told>>,
 }
+
+type Told = (Vec<(Vec<u8>, bool)>, Vec<u8>);
 
 /// As they were read last.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -53,7 +63,8 @@ impl Papers {
     /// out. `own` is this gateway's certificate: papers of other roots than its own are none of ours. Blocks on the disk.
     pub fn read(own: &Peer, approvals: Vec<PathBuf>, revocations: PathBuf) -> Self {
         let (root, own) = (own.root_spki.clone(), (own.name.clone(), own.serial));
-        let papers = Papers { root, own, approvals, revocations, held: RwLock::default() };
+        let papers =
+            Papers { root, own, approvals, revocations, held: RwLock::default(), told: Mutex::default() };
         papers.refresh();
         papers
     }
@@ -74,15 +85,35 @@ impl Papers {
     /// The newest approval for a software that counts now; if none does, the newest of all, so that the site says what is wrong with it.
     pub(crate) fn approval(&self, pms: Pms, environment: &str, now: Timestamp) -> Option<Signed> {
         let held = self.held();
-        let wanted = Wanted { integrator_root: &self.root, pms, environment, now };
-        let newest = |signed: &&Signed| (signed.approval().covers(&wanted).is_ok(), signed.approval().serial);
+        let newest =
+            |signed: &&Signed| (self.counts(signed, pms, environment, now), signed.approval().serial);
         held.approvals.iter().filter(|signed| signed.approval().pms == pms).max_by_key(newest).cloned()
+    }
+
+    /// Whether an approval counts by our own clock: that a site takes one a little before its time is for clocks that differ.
+    fn counts(&self, signed: &Signed, pms: Pms, environment: &str, now: Timestamp) -> bool {
+        let wanted = Wanted { integrator_root: &self.root, pms, environment, now };
+        signed.approval().covers(&wanted).is_ok() && signed.approval().not_before <= now
+    }
+
+    /// Whether time has made of what sites are shown something else than it was at the last call: an approval that was shown before its
+    /// time has to be shown again.
+    pub(crate) fn have_turned(&self, environment: &str, now: Timestamp) -> bool {
+        let shown = SOFTWARE.into_iter().filter_map(|pms| {
+            let signed = self.approval(pms, environment, now)?;
+            Some((signed.to_bytes(), self.counts(&signed, pms, environment, now)))
+        });
+        let word = self.held().revocations.as_ref().map(|(bytes, _)| bytes.clone());
+        let shown: Told = (shown.collect(), word.unwrap_or_default());
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let turned = told.as_ref().is_some_and(|told| *told != shown);
+        *told = Some(shown);
+        turned
     }
 
     /// What a session's first question carries.
     pub(crate) fn hello(&self, environment: &str, now: Timestamp) -> (Vec<Vec<u8>>, Vec<u8>) {
-        let all = [Pms::BestPractice, Pms::Zedmed, Pms::D4w];
-        let approvals = all.into_iter().filter_map(|pms| self.approval(pms, environment, now));
+        let approvals = SOFTWARE.into_iter().filter_map(|pms| self.approval(pms, environment, now));
         let word = self.held().revocations.as_ref().map(|(bytes, _)| bytes.clone());
         (approvals.take(SHOWN).map(|signed| signed.to_bytes()).collect(), word.unwrap_or_default())
     }
@@ -164,18 +195,37 @@ impl Gateway {
     /// Looks at the papers' files for ever, and shows sites what is new. Run it in a task.
     pub async fn watch_papers(self: Arc<Self>) {
         let mut tick = tokio::time::interval(LOOK);
+        let mut showing = JoinSet::new();
         loop {
             tick.tick().await;
-            self.show_new_papers().await;
+            if self.look_for_new_papers().await {
+                // The round before, if it is not at its end, shows what is old by now.
+                showing.shutdown().await;
+                showing.spawn(Arc::clone(&self).show_papers());
+            }
         }
     }
 
     /// Reads the papers again; when anything is new, every site that let this integrator in is asked in a new session: what it is
     /// shown counts from then on.
     pub async fn show_new_papers(self: &Arc<Self>) {
-        let papers = Arc::clone(&self.papers);
-        if !tokio::task::spawn_blocking(move || papers.refresh()).await.unwrap_or(false) {
-            return;
+        if self.look_for_new_papers().await {
+            Arc::clone(self).show_papers().await;
+        }
+    }
+
+    /// Whether there is anything that sites have not been shown; the next caller at each shows it.
+    async fn look_for_new_papers(self: &Arc<Self>) -> bool {
+        let gateway = Arc::clone(self);
+        let look = move || {
+            let papers = &gateway.papers;
+            // Both, always: one of them alone would leave the other's news for the next time.
+            let (read, turned) =
+                (papers.refresh(), papers.have_turned(&gateway.environment, gateway.clock.now()));
+            read || turned
+        };
+        if !tokio::task::spawn_blocking(look).await.unwrap_or(false) {
+            return false;
         }
         if self.papers.revoke_us() {
             tracing::error!(
@@ -184,10 +234,15 @@ impl Gateway {
         }
         self.sessions.forget_all();
         tracing::info!("new approvals or revocations: sites are shown them");
-        // One after the other: all of them at once would be a storm on the platform.
-        for site in self.store.paired_sites() {
-            let _ = self.sessions.get(site, Lane::Prompt).await;
-        }
+        true
+    }
+
+    /// Opens a session to each site that let this integrator in.
+    async fn show_papers(self: Arc<Self>) {
+        let sites = futures::stream::iter(self.store.paired_sites());
+        sites
+            .for_each_concurrent(AT_ONCE, async |site| drop(self.sessions.get(site, Lane::Prompt).await))
+            .await;
     }
 }
 
@@ -250,6 +305,27 @@ mod tests {
         assert!(
             papers.refresh() && papers.approval(Pms::Zedmed, "stage", now).unwrap().approval().serial == 4
         );
+    }
+
+    #[test]
+    fn time_alone_makes_news_of_an_approval_that_was_shown_before_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::generate(Kind::Integrator).unwrap();
+        let text = approval(&root, 1, 1_000);
+        fs::write(folder.path().join("one.approval"), &text).unwrap();
+        let papers =
+            Papers::read(&peer(&root), vec![folder.path().to_owned()], folder.path().join(REVOCATIONS));
+        let (begins, ends) = {
+            let of = Signed::from_text(&text).unwrap();
+            (of.approval().not_before, of.approval().expires)
+        };
+        let before = Timestamp(begins.0 - 1000);
+        assert!(!papers.have_turned("stage", before));
+        assert_eq!(papers.hello("stage", before).0.len(), 1, "it is shown before its time");
+        assert!(!papers.have_turned("stage", before));
+        assert!(papers.have_turned("stage", begins), "and now it counts");
+        assert!(!papers.have_turned("stage", begins.plus(Duration::from_secs(1))));
+        assert!(papers.have_turned("stage", ends));
     }
 
     #[test]

@@ -146,7 +146,11 @@ impl<'a> Runner<'a> {
                 ))))
             }
             Err(CallError::Failed(status)) => match refused_as_such(&status) {
-                Some(error) => Ok(End::NotSent(error)),
+                Some(error) => {
+                    let refusal = link_api::refusal::of_status(&status).map_or(0, i32::from);
+                    self.gateway.sessions.refused(self.record.site, refusal);
+                    Ok(End::NotSent(error))
+                }
                 None => Err(self.broke(&status, &session, lane)),
             },
         }
@@ -343,6 +347,7 @@ impl<'a> Runner<'a> {
         let site = self.record.site;
         let known = self.gateway.store.paired(site);
         let refused = ended.status == i32::from(proto::Status::Refused);
+        self.gateway.sessions.refused(site, ended.refusal);
         // Its login is gone: nothing but a new pairing lets it in again.
         let gone = [proto::Refusal::NotPaired, proto::Refusal::Unpaired, proto::Refusal::ConsentRevoked];
         if refused && gone.into_iter().any(|of| ended.refusal == i32::from(of)) {

@@ -221,6 +221,15 @@ impl Store {
         Ok(value.unsigned_abs())
     }
 
+    /// Where a counter stands, if it was ever raised.
+    pub fn counter(&self, name: &str) -> Result<Option<u64>, StoreError> {
+        let value: Option<i64> = self
+            .lock()
+            .query_row("SELECT value FROM counters WHERE name = ?1", [name], |row| row.get(0))
+            .optional()?;
+        Ok(value.map(i64::unsigned_abs))
+    }
+
     /// The number kept under a name: `value`, unless another was kept before.
     pub fn keep(&self, name: &str, value: u32) -> Result<u32, StoreError> {
         let kept: i64 = self.lock().query_row(

@@ -11,6 +11,7 @@ pub mod id;
 pub mod limit;
 pub mod outcome;
 pub mod site;
+pub mod text;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use command::{Access, Command, CommandType, Direction, ExecutionMode, Parameter, ParameterType};

@@ -12,9 +12,13 @@ pub use signer::{Signer, VendorKey, der_signature};
 
 use crate::{Kind, TrustError, guid, key};
 use model::{Access, IntegratorId, Pms, Timestamp};
+use std::time::Duration;
 
 /// Goes before every approval that is signed.
 const LABEL: &[u8] = b"halo-connect vendor approval v1\0";
+
+/// A vendor's clock may be ahead of a practice's by this much: an approval counts so long before its beginning.
+pub const SKEW: Duration = Duration::from_secs(5 * 60);
 
 /// What a vendor says of one integrator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub struct Approval {
     pub access: Access,
     /// The vendor's own words, at most [`MAX_NOTE_BYTES`] bytes; may be empty. Nothing is decided by them.
     pub note: String,
-    /// From when on, in whole seconds.
+    /// From when on, in whole seconds; [`SKEW`] before it counts already.
     pub not_before: Timestamp,
     /// Until when, in whole seconds: at this moment it counts no more.
     pub expires: Timestamp,
@@ -140,7 +144,7 @@ impl Approval {
         if !self.environments.contain(wanted.environment) {
             return Err(Misfit::Environment);
         }
-        if wanted.now < self.not_before {
+        if wanted.now.plus(SKEW) < self.not_before {
             return Err(Misfit::NotYet);
         }
         if self.expires <= wanted.now {

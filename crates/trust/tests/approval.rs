@@ -53,6 +53,14 @@ fn what_a_vendor_signed_covers_that_integrator_and_nothing_more() {
     for (wanted, misfit) in cases {
         assert_eq!(signed.check(&keys, &wanted), Err(misfit), "{wanted:?}");
     }
+    // The vendor's clock may be ahead.
+    let early = common::before(trust::approval::SKEW);
+    assert!(signed.check(&keys, &Wanted { now: early, ..good }).is_ok());
+    assert_eq!(
+        signed.check(&keys, &Wanted { now: Timestamp(early.0 - 1), ..good }),
+        Err(Misfit::NotYet),
+        "by no more than five minutes"
+    );
     assert!(
         signed.check(&keys, &Wanted { now: Timestamp(NOW.plus(DAY).0 - 1), ..good }).is_ok(),
         "to its last moment"

@@ -12,7 +12,7 @@ use crate::{
     store::{AuditRow, Happened, NewCode, PairingRecord},
 };
 use database::Writes;
-use model::{Access, SiteId, Timestamp};
+use model::{Access, IntegratorId, SiteId, Timestamp};
 use rand::TryRngCore;
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
@@ -107,8 +107,7 @@ fn at_once(
                 .map(serde_json::to_value)
         }
         Ask::Instances { integrator, change, site } => {
-            let of = find(host, &integrator, site)?;
-            instances::answer(host, &of, change, by).map(serde_json::to_value)
+            instances::answer(host, &integrator, site, change, by).map(serde_json::to_value)
         }
         Ask::Halt { on } => {
             host.door().halt(on, Some(by)).map_err(|error| error.to_string())?;
@@ -166,6 +165,12 @@ fn make_code(
                 .to_owned(),
         );
     }
+    // By an id the Utility means that very integrator.
+    if integrator.parse::<IntegratorId>().is_ok() {
+        return Err(
+            "the integrator's name is a fingerprint: give the name that it calls itself by".to_owned()
+        );
+    }
     let new = NewCode { site: which_site(host, site)?, integrator_name: integrator, read_only };
     let mut rng = rand::rngs::OsRng.unwrap_err();
     let (code, record) = host.make_code_by(&new, &mut rng, Some(by)).map_err(|error| error.to_string())?;
@@ -186,13 +191,12 @@ pub(super) fn find(
     site: Option<SiteId>,
 ) -> Result<Arc<PairingRecord>, String> {
     let site = which_site(host, site)?;
-    let wanted = integrator.trim().to_lowercase();
     let found: Vec<_> = host
         .door()
         .pairings()
         .into_iter()
         .filter(|p| p.site == site)
-        .filter(|p| p.name.to_lowercase() == wanted || p.integrator.to_string() == wanted)
+        .filter(|p| asking::is_meant(integrator, &p.name, p.integrator))
         .collect();
     match &found[..] {
         [] => {

@@ -7,6 +7,7 @@ use crate::{
 };
 use model::{Access, IntegratorId, SiteId};
 use serde::{Deserialize, Serialize};
+use trust::approval::Wanted;
 
 /// An integrator that asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,12 +27,31 @@ pub struct RequestAnswer {
     pub asked_at: String,
     /// When it is forgotten, RFC 3339.
     pub expires_at: String,
-    /// Whether the PMS vendor vouches for it: `yes` (as of when it asked last), `no`, or `nobody` (there is no vendor's key here).
+    /// Whether the PMS vendor vouches for it: `yes` (what it showed when it asked last counts now), `no`, or `nobody` (there is no
+    /// vendor's key here).
     pub vouched: String,
     /// The name that the vendor knows it by.
     pub vouched_name: Option<String>,
     /// The most that the vendor allows: `read-only` or `read-write`.
     pub vouched_access: Option<String>,
+}
+
+/// Whether somebody of this name and id is meant. A GUID means an id and nothing else: whoever calls itself by the id of somebody
+/// else is not taken for it.
+pub fn is_meant(wanted: &str, name: &str, id: IntegratorId) -> bool {
+    let wanted = wanted.trim();
+    match wanted.parse::<IntegratorId>() {
+        Ok(wanted) => wanted == id,
+        Err(_) => name.to_lowercase() == wanted.to_lowercase(),
+    }
+}
+
+/// Of those that a name fits, those who were not denied, if there are any: whom the practice said no to stands in nobody's way.
+pub fn not_denied<T>(mut found: Vec<T>, is_denied: impl Fn(&T) -> bool) -> Vec<T> {
+    if !found.iter().all(&is_denied) {
+        found.retain(|one| !is_denied(one));
+    }
+    found
 }
 
 /// All that are not forgotten, the oldest first.
@@ -66,13 +86,13 @@ pub(super) fn decide(
 /// The one that asks under this name or id and has not paired.
 fn find(host: &Host, integrator: &str, site: Option<SiteId>) -> Result<PairingRequest, String> {
     let site = which_site(host, site)?;
-    let wanted = integrator.trim().to_lowercase();
-    let all = host.door().pairing_requests().map_err(|error| error.to_string())?;
-    let mut found = all.into_iter().filter(|request| {
+    let mut all = host.door().pairing_requests().map_err(|error| error.to_string())?;
+    all.retain(|request| {
         request.site == site
             && request.state != RequestState::Paired
-            && (request.name.to_lowercase() == wanted || request.integrator.to_string() == wanted)
+            && is_meant(integrator, &request.name, request.integrator)
     });
+    let mut found = not_denied(all, |request| request.state == RequestState::Denied).into_iter();
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
         (None, _) => Err("no integrator of that name or id asks to be let in here; HaloLinkUtility pairing list shows who does".to_owned()),
@@ -81,12 +101,19 @@ fn find(host: &Host, integrator: &str, site: Option<SiteId>) -> Result<PairingRe
 }
 
 fn shown(host: &Host, request: &PairingRequest) -> RequestAnswer {
-    let keys = host.door().site(request.site).map_or(0, |site| site.approval_keys().len());
-    let approval = request.approval.as_ref().map(|signed| signed.approval());
-    let vouched = match (keys, approval) {
-        (0, _) => "nobody",
-        (_, Some(_)) => "yes",
-        (_, None) => "no",
+    let site = host.door().site(request.site);
+    // Looked at anew: keys, and time, may have gone on since it was shown.
+    let approval = request.approval.as_ref().zip(site).and_then(|(signed, site)| {
+        let root = &signed.approval().integrator_root;
+        let (pms, environment) = (site.pms(), host.environment());
+        let wanted = Wanted { integrator_root: root, pms, environment, now: host.door().now() };
+        let of = signed.check(site.approval_keys(), &wanted).ok()?;
+        (of.integrator() == request.integrator).then_some(of)
+    });
+    let vouched = match approval {
+        _ if site.is_none_or(|site| site.approval_keys().is_empty()) => "nobody",
+        Some(_) => "yes",
+        None => "no",
     };
     let access = |of: Access| if of == Access::ReadOnly { "read-only" } else { "read-write" }.to_owned();
     RequestAnswer {

@@ -102,6 +102,133 @@ async fn the_practice_decides_by_fingerprint_who_may_pair_without_a_code() {
     assert!(bench.door().check(&bench.peer(), bench.site).is_err());
 }
 
+/// Anybody may call itself by somebody's fingerprint: by an id its owner is meant, and nobody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_means_its_owner_whatever_others_call_themselves() {
+    let bench = Bench::new();
+    let (_listening, _report) = serve(&bench);
+    let data = bench.folder.path();
+    let victim = IntegratorId(bench.integrator.id());
+    let thief = trust::Root::generate(trust::Kind::Integrator).unwrap();
+    let certificate = thief.issue("x", 1, model::Clock::now(&*bench.clock), crate::testkit::DAY).unwrap();
+    let (door, peer, site) = (bench.door().clone(), bench.peer(), bench.site);
+    tokio::task::spawn_blocking(move || {
+        door.ask_to_pair(certificate.peer(), site, &victim.to_string(), None).unwrap();
+        door.ask_to_pair(&peer, site, "Acme", None).unwrap();
+    })
+    .await
+    .unwrap();
+    let decide = |approve| Ask::PairingDecide {
+        integrator: victim.to_string().to_uppercase(),
+        approve,
+        fingerprint: None,
+        read_only: false,
+        site: None,
+    };
+    for approve in [false, true] {
+        let done: RequestAnswer = ask(data, &decide(approve)).await.unwrap();
+        assert_eq!((done.integrator, done.name.as_str()), (victim, "Acme"));
+    }
+    bench.pair_as(IntegratorId(thief.id()), thief.spki(), &victim.to_string(), Access::ReadOnly);
+    bench.pair(Access::ReadOnly);
+    let off = Ask::Switch { integrator: victim.to_string(), on: false, site: None };
+    assert!(ask::<bool>(data, &off).await.unwrap());
+    assert!(!bench.door().pairing(bench.site, victim).unwrap().on);
+    let told = ask::<MadeCode>(data, &code_for(&victim.to_string())).await.unwrap_err().to_string();
+    assert!(told.contains("fingerprint"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_the_practice_said_no_to_makes_no_name_ambiguous() {
+    let bench = Bench::new();
+    let (_listening, _report) = serve(&bench);
+    let data = bench.folder.path();
+    let other = trust::Root::generate(trust::Kind::Integrator).unwrap();
+    let certificate = other.issue("x", 1, model::Clock::now(&*bench.clock), crate::testkit::DAY).unwrap();
+    let (door, peer, site) = (bench.door().clone(), bench.peer(), bench.site);
+    tokio::task::spawn_blocking(move || {
+        door.ask_to_pair(certificate.peer(), site, "Acme", None).unwrap();
+        door.ask_to_pair(&peer, site, "Acme", None).unwrap();
+    })
+    .await
+    .unwrap();
+    let decide = |integrator: String, approve| Ask::PairingDecide {
+        integrator,
+        approve,
+        fingerprint: None,
+        read_only: false,
+        site: None,
+    };
+    let other = IntegratorId(other.id());
+    let _: RequestAnswer = ask(data, &decide(other.to_string(), false)).await.unwrap();
+    let done: RequestAnswer = ask(data, &decide("acme".to_owned(), true)).await.unwrap();
+    assert_eq!(done.integrator.0, bench.integrator.id());
+    let done: RequestAnswer = ask(data, &decide(other.to_string(), true)).await.unwrap();
+    assert_eq!(done.state, "approved", "a no can be taken back by the id");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_shut_out_stays_so_after_the_end_of_its_pairing_and_can_be_let_in_by_the_id() {
+    let bench = Bench::new();
+    bench.pair(Access::ReadOnly);
+    let (_listening, _report) = serve(&bench);
+    let data = bench.folder.path();
+    let of = IntegratorId(bench.integrator.id());
+    assert!(bench.door().check(&bench.peer(), bench.site).is_ok());
+    let instances = |integrator: &str, out: Option<bool>| Ask::Instances {
+        integrator: integrator.to_owned(),
+        change: out.map(|out| ("gateway one".to_owned(), out)),
+        site: None,
+    };
+    let _: Vec<InstanceAnswer> = ask(data, &instances("acme", Some(true))).await.unwrap();
+    let unpair = Ask::Unpair { integrator: "acme".to_owned(), site: None };
+    assert!(ask::<bool>(data, &unpair).await.unwrap());
+    assert!(bench.door().instance(&bench.peer(), bench.site).is_err());
+    let told = ask::<Vec<InstanceAnswer>>(data, &instances("acme", None)).await.unwrap_err().to_string();
+    assert!(told.contains("by its id"), "{told}");
+    let all: Vec<InstanceAnswer> = ask(data, &instances(&of.to_string(), None)).await.unwrap();
+    assert!(all.len() == 1 && all[0].shut_out);
+    let all: Vec<InstanceAnswer> = ask(data, &instances(&of.to_string(), Some(false))).await.unwrap();
+    assert!(!all[0].shut_out && bench.door().instance(&bench.peer(), bench.site).is_ok());
+    let stranger = bench.site.to_string();
+    assert!(ask::<Vec<InstanceAnswer>>(data, &instances(&stranger, None)).await.is_err());
+}
+
+/// What the vendor said when somebody asked may have ended before the practice looks.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_vendors_word_is_looked_at_anew_whenever_it_is_shown() {
+    use trust::approval::{Approval, Environments, Signer, VendorKey, sign};
+    let vendor = VendorKey::generate().unwrap();
+    let engine = crate::testkit::FakeEngine::default();
+    engine.vendor_keys.lock().unwrap().push(vendor.spki().to_vec());
+    let bench = Bench::of(Arc::new(engine), Some("1001"), crate::executor::Limits::default());
+    let now = model::Timestamp(model::Clock::now(&*bench.clock).0 / 1000 * 1000);
+    let approval = Approval {
+        integrator_root: bench.integrator.spki().to_vec(),
+        integrator_name: "Acme".to_owned(),
+        pms: model::Pms::BestPractice,
+        environments: Environments::of(["demo"]).unwrap(),
+        access: Access::ReadWrite,
+        note: String::new(),
+        not_before: now,
+        expires: now.plus(crate::testkit::DAY),
+        serial: 1,
+    };
+    let signed = sign(&approval, &vendor).unwrap();
+    let (door, peer, site) = (bench.door().clone(), bench.peer(), bench.site);
+    let asking = move || door.ask_to_pair(&peer, site, "Acme", Some(&signed)).unwrap();
+    tokio::task::spawn_blocking(asking).await.unwrap();
+    let vouched = async |bench: &Bench| {
+        let (_listening, _report) = serve(bench);
+        let all: Vec<RequestAnswer> =
+            ask(bench.folder.path(), &Ask::PairingRequests { site: None }).await.unwrap();
+        (all[0].vouched.clone(), all[0].vouched_name.is_some())
+    };
+    assert_eq!(vouched(&bench).await, ("yes".to_owned(), true));
+    bench.clock.advance(crate::testkit::DAY);
+    assert_eq!(vouched(&bench).await, ("no".to_owned(), false));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_service_can_not_do_is_said_and_the_next_question_is_answered() {
     let bench = Bench::new();

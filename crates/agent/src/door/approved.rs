@@ -78,8 +78,13 @@ impl Door {
             let Some(pairing) = paired else { return Ok(()) };
             // Each session shows them again: nothing is checked of one that is no news.
             let Ok(shown) = Signed::parse(document) else { continue };
-            let kept = pairing.approval.as_ref().map_or(0, |kept| kept.signed.approval().serial);
-            if shown.approval().serial <= kept {
+            // Where the kept one is over, the vendor may have signed the same again, with another key.
+            let (serial, over) = pairing
+                .approval
+                .as_ref()
+                .map_or((0, true), |kept| (kept.signed.approval().serial, kept.over));
+            let news = shown.approval().serial > serial || (over && shown.approval().serial == serial);
+            if !news {
                 continue;
             }
             match self.approval(peer, site, environment, document) {
@@ -103,12 +108,14 @@ impl Door {
         Ok(())
     }
 
-    /// Ends approvals that no key of the vendor's has made any more: a practice's file that lost a key takes back what it signed.
+    /// Ends approvals that no key of the vendor's has made any more: a practice's file that lost a key takes back what it signed, and
+    /// so does one that lost its only key.
     pub(super) fn check_approvals(&self) -> Result<(), StoreError> {
         for pairing in self.pairings() {
             let Some(kept) = pairing.approval.as_ref().filter(|kept| !kept.over) else { continue };
-            let keys = self.sites.get(&pairing.site).map_or(&[][..], |site| site.approval_keys());
-            if !keys.is_empty() && !keys.iter().any(|key| kept.signed.is_by(key)) {
+            // Of a database that is not configured now nobody knows the keys.
+            let Some(site) = self.sites.get(&pairing.site) else { continue };
+            if !site.approval_keys().iter().any(|key| kept.signed.is_by(key)) {
                 self.end_approval(&pairing, "the vendor's key that signed it is no more")?;
             }
         }

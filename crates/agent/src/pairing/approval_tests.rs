@@ -236,6 +236,32 @@ fn a_key_that_leaves_the_file_takes_back_what_it_signed() {
 }
 
 #[test]
+fn the_only_key_that_leaves_takes_back_too_and_the_same_signed_anew_counts_again() {
+    let (vendor, next) = (VendorKey::generate().unwrap(), VendorKey::generate().unwrap());
+    let bench = bench(&vendor);
+    let said = approval(&bench, 1);
+    let (first, second) = (signed(&vendor, &said), signed(&next, &said));
+    pair_in(&bench, "production", &bench.code(NAME, false), first.clone()).unwrap();
+    bench.engine.vendor_keys.lock().unwrap().clear();
+    let bench = bench.restart();
+    assert_eq!(stands(&bench), Some(Refusal::ApprovalExpired));
+    assert_eq!(bench.audit().pop().unwrap().what, "approval-ended");
+
+    // The vendor changes its key and signs all that it had signed once more.
+    bench.engine.vendor_keys.lock().unwrap().push(next.spki().to_vec());
+    let bench = bench.restart();
+    show(&bench, "production", std::slice::from_ref(&first));
+    assert_eq!(stands(&bench), Some(Refusal::ApprovalExpired));
+    show(&bench, "production", std::slice::from_ref(&second));
+    assert_eq!(stands(&bench), None);
+    let lines = bench.audit().len();
+    bench.engine.vendor_keys.lock().unwrap().push(vendor.spki().to_vec());
+    let bench = bench.restart();
+    show(&bench, "production", &[first, second]);
+    assert_eq!(bench.audit().len(), lines, "of two that count neither takes the other's place");
+}
+
+#[test]
 fn nobody_elses_approval_is_taken_for_ones_own() {
     let vendor = VendorKey::generate().unwrap();
     let bench = bench(&vendor);

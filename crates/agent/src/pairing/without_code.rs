@@ -4,7 +4,7 @@
 use super::{Agreed, Exchange, Grounds, Refused, State, protocol, refuse, unwritten};
 use crate::store::AskedToPair;
 use link_api::proto::{self, PairRefusal, pair_reply};
-use model::Pms;
+use model::{IntegratorId, Pms};
 
 /// Longest name that is shown to the practice, in characters.
 const NAME_CHARS: usize = 100;
@@ -23,6 +23,12 @@ impl Exchange {
         if name.is_empty() {
             return Err(protocol(
                 "The gateway said no name of its integrator; it needs one in its configuration.",
+            ));
+        }
+        if name.parse::<IntegratorId>().is_ok() {
+            return Err(protocol(
+                "The gateway's integrator calls itself by a GUID, which the practice would take for somebody's fingerprint; it needs a \
+                 name in its configuration.",
             ));
         }
         // Whoever asks is a stranger still: it leaves no line in the audit each time.
@@ -179,11 +185,55 @@ mod tests {
         told(&bench, &bench.integrator, PairRefusal::Waiting);
         decide(&bench, &bench.integrator, true, false);
         let (mut late, _) = asks(&bench, &bench.integrator).unwrap();
-        bench.clock.advance(DAY * 7);
+        // The door's own time may be some moments ahead of a clock that stands still.
+        bench.clock.advance(DAY * 7 + std::time::Duration::from_secs(60));
         assert!(bench.door().pairing_requests().unwrap().is_empty());
         refused(late.step(login(GOOD.1)), PairRefusal::Waiting);
         bench.clock.set_back(DAY * 7);
         told(&bench, &bench.integrator, PairRefusal::Waiting);
+    }
+
+    #[test]
+    fn a_yes_that_was_not_used_ends_with_the_consent_and_with_a_pairing_by_code() {
+        let ends: [fn(&Door, SiteId, IntegratorId); 3] = [
+            |door, site, of| door.suspend(site, of, false, "0:root").unwrap(),
+            |door, site, of| door.revoke(site, of, "0:root").unwrap(),
+            |door, site, of| door.unpair(site, of, Some("0:root")).unwrap(),
+        ];
+        for end in ends {
+            let bench = bench();
+            let (root, of) = (&bench.integrator, IntegratorId(bench.integrator.id()));
+            bench.pair(Access::ReadWrite);
+            told(&bench, root, PairRefusal::Waiting);
+            decide(&bench, root, true, false);
+            let (mut begun, _) = asks(&bench, root).unwrap();
+            end(bench.door(), bench.site, of);
+            refused(begun.step(login(GOOD.1)), PairRefusal::Waiting);
+            told(&bench, root, PairRefusal::Waiting);
+            assert!(bench.door().check(&bench.peer(), bench.site).is_err());
+        }
+        let bench = bench();
+        told(&bench, &bench.integrator, PairRefusal::Waiting);
+        decide(&bench, &bench.integrator, true, false);
+        bench.pair(Access::ReadWrite);
+        told(&bench, &bench.integrator, PairRefusal::Waiting);
+        // A no is no consent: it outlives one.
+        decide(&bench, &bench.integrator, false, false);
+        bench.door().revoke(bench.site, IntegratorId(bench.integrator.id()), "0:root").unwrap();
+        told(&bench, &bench.integrator, PairRefusal::Denied);
+    }
+
+    #[test]
+    fn nobody_calls_itself_by_a_fingerprint() {
+        let bench = bench();
+        let guid = Root::generate(Kind::Integrator).unwrap().id();
+        for name in
+            [guid.to_string(), format!(" {{{guid}}} \u{202e}"), guid.simple().to_string().to_uppercase()]
+        {
+            let mut exchange = exchange(&bench, bench.caller(), "demo");
+            refused(exchange.step(begin("demo", &name)), PairRefusal::Protocol);
+        }
+        assert!(bench.door().pairing_requests().unwrap().is_empty());
     }
 
     #[test]

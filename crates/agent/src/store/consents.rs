@@ -3,7 +3,7 @@
 //! Whether an integrator is on and what its access is stand in its pairing, where an older version put back reads them too:
 //! who is suspended or revoked here is not let in there.
 
-use super::{Store, StoreError, trail::AuditLine};
+use super::{Store, StoreError, requests, trail::AuditLine};
 use crate::consent::{Changed, Consent, Form, State, Terms, Used};
 use model::{Access, IntegratorId, SiteId, Timestamp};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
@@ -124,6 +124,7 @@ impl Store {
                  ON CONFLICT (site, integrator) DO UPDATE SET revoked = ?5, changed_at = ?3, changed_by = ?4",
                 params![site, integrator, changed.at.0, changed.by, revision],
             )?;
+            requests::forget(t, of)?;
             audit.write(t)?;
             Ok(true)
         })?;
@@ -149,6 +150,7 @@ impl Store {
                 there |= table == "pairing" && gone > 0;
             }
             if there {
+                requests::forget(t, of)?;
                 t.execute(
                     "INSERT OR REPLACE INTO unpaired (site, integrator, at) VALUES (?1, ?2, ?3)",
                     params![site, integrator, now.0],

@@ -39,6 +39,8 @@ pub(crate) fn forget(folder: &Path, now: Timestamp, by: &str) -> Result<Forgotte
         codes: t.execute("DELETE FROM code", [])?,
     };
     t.execute("DELETE FROM rights", [])?;
+    // Everybody is asked about anew; only a no stays.
+    t.execute("DELETE FROM pairing_request WHERE state <> 2", [])?;
     // Neither their texts nor their results can be read; the folders of pages go with the next start's sweep.
     t.execute_batch(
         "DELETE FROM job; DELETE FROM job_page; DELETE FROM schedule; DELETE FROM schedule_cut;",

@@ -100,6 +100,9 @@ impl Store {
             if !good {
                 return Ok(None);
             }
+            if matches!(ticket.by, By::Code(_)) {
+                requests::answered(t, (new.site, new.integrator))?;
+            }
             let before: Option<bool> = t
                 .query_row(
                     "SELECT login <> x'' FROM pairing WHERE site = ?1 AND integrator = ?2",
@@ -220,7 +223,7 @@ impl Store {
         Ok(replaced)
     }
 
-    /// Lets an integrator in, or not; `false` when it is not paired.
+    /// Lets an integrator in, or not; `false` when it is not paired. Who is kept out has no yes left to pair anew with.
     pub(crate) fn switch(
         &self,
         site: SiteId,
@@ -233,6 +236,9 @@ impl Store {
                 "UPDATE pairing SET is_on = ?3 WHERE site = ?1 AND integrator = ?2",
                 params![&site.as_bytes()[..], &integrator.as_bytes()[..], on],
             )?;
+            if !on {
+                requests::forget(t, (site, integrator))?;
+            }
             audit.write(t)?;
             Ok(changed == 1)
         })

@@ -214,6 +214,24 @@ pub(super) fn consume(
     Ok(changed == 1)
 }
 
+/// What an integrator asked, and a yes that it has not used, end with its consent: it asks anew. A no stays.
+pub(super) fn forget(t: &Transaction<'_>, of: Who) -> Result<(), StoreError> {
+    t.execute(
+        "DELETE FROM pairing_request WHERE site = ?1 AND integrator = ?2 AND state <> 2",
+        params![&of.0.as_bytes()[..], &of.1.as_bytes()[..]],
+    )?;
+    Ok(())
+}
+
+/// It has paired by a code: what it asked is answered, and no yes is left over for another time.
+pub(super) fn answered(t: &Transaction<'_>, of: Who) -> Result<(), StoreError> {
+    t.execute(
+        "UPDATE pairing_request SET state = 3 WHERE site = ?1 AND integrator = ?2 AND state IN (0, 1)",
+        params![&of.0.as_bytes()[..], &of.1.as_bytes()[..]],
+    )?;
+    Ok(())
+}
+
 const SELECT: &str = "SELECT site, integrator, root_spki, name, state, read_only, asked_at, expires_at, approval FROM pairing_request";
 
 fn find(t: &Transaction<'_>, of: Who) -> Result<Option<(PairingRequest, Vec<u8>)>, StoreError> {

@@ -84,6 +84,9 @@ fn where_nothing_is_sealed_another_key_is_as_good() {
 #[test]
 fn starting_over_forgets_what_the_lost_key_sealed_and_nothing_else() {
     let bench = paired();
+    bench.door().ask_to_pair(&bench.peer(), bench.site, "Acme", None).unwrap();
+    let asks = bench.door().pairing_requests().unwrap().remove(0);
+    assert!(bench.door().decide_pairing(&asks, true, false, "0:root").unwrap());
     let (site, before) = (bench.site, bench.audit().len());
     assert!(
         forget_pairings(bench.folder.path(), bench.clock.now(), "0:root").is_err(),
@@ -113,6 +116,7 @@ fn starting_over_forgets_what_the_lost_key_sealed_and_nothing_else() {
     let again = open(path, &engine, &clock, Some("1001"), Limits::default()).unwrap();
     assert_eq!(again.sites(), [site], "the Halo GUID stays");
     assert_eq!(again.epoch(), epoch + 1);
+    assert!(again.door().pairing_requests().unwrap().is_empty(), "no yes is left to pair with");
     let audit = again.door().audit(1000).unwrap();
     let last = audit.last().unwrap();
     assert_eq!((audit.len(), last.what.as_str()), (before + 1, "forgotten"));

@@ -46,8 +46,12 @@ pub(super) async fn handle(
         (None, _) => None,
     };
     // All that the answer depends on; only a digest of it is kept.
-    let all =
+    let mut all =
         format!("{} {} {}", asked.pms.type_name(), asked.pms_id, asked.code.clone().unwrap_or_default());
+    if let Some(site) = asked.site {
+        // Only where it stands: keys of requests without it mean what they meant before there was any.
+        all.push_str(&format!(" {site}"));
+    }
     let start = idempotency::start(&gateway, &Caller::Integrator, &headers, "pair", all.as_bytes()).await?;
     if let Start::Known { query: QueryId(site), .. } = start
         && gateway.is_paired(SiteId(site))

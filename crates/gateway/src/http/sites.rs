@@ -12,7 +12,10 @@ use axum::{
     http::{Uri, header},
     response::{IntoResponse, Response},
 };
-use model::{Availability, Pms, SiteId, SiteStatus, Timestamp};
+use model::{
+    Availability, Pms, SiteId, SiteStatus, Timestamp,
+    text::{IDENTIFIER, clean},
+};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use tunnel::head::SiteRecord;
@@ -95,13 +98,16 @@ impl PracticeQuery {
                 return Err(ApiError::bad_request("A query parameter is given twice."));
             }
         }
-        let pms_id = id.filter(|id| !id.is_empty()).ok_or_else(|| {
-            ApiError::bad_request("The query parameter `practiceManagementSiteId` is missing.")
-        })?;
-        if pms_id.len() > PMS_ID_BYTES {
+        let id = id.unwrap_or_default();
+        if id.len() > PMS_ID_BYTES {
             return Err(ApiError::bad_request(format!(
                 "`practiceManagementSiteId` is longer than {PMS_ID_BYTES} bytes."
             )));
+        }
+        // As the platform does, so that one practice has one name for whatever is kept of it here: a blank more makes no other one.
+        let pms_id = clean(&id, IDENTIFIER);
+        if pms_id.is_empty() {
+            return Err(ApiError::bad_request("The query parameter `practiceManagementSiteId` is missing."));
         }
         let name = name.ok_or_else(|| {
             ApiError::bad_request("The query parameter `practiceManagementName` is missing.")

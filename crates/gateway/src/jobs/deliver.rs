@@ -168,6 +168,8 @@ impl Delivery {
 
     async fn told(self, state: proto::JobState) {
         let jobs = &self.gateway.jobs;
+        let refusal = state.ended.as_ref().map_or(0, |ended| ended.refusal);
+        self.gateway.sessions.refused(self.site, refusal);
         jobs.handed_over(self.id);
         jobs.learn(self.site, vec![state]).await;
         if self.is_cancelled().await {

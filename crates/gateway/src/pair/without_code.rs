@@ -3,7 +3,7 @@
 //! Nothing proves here that the site is the practice's but its place in the directory. So only the site that the platform calls
 //! authoritative is asked, and always the one that was asked first.
 
-use super::{PairError, STEP_WITHIN, Talk, approval, stored};
+use super::{PairError, STEP_WITHIN, Talk, approval, before_login, stored};
 use crate::{
     gateway::{Gateway, Login},
     session::OpenError,
@@ -37,7 +37,7 @@ pub(crate) async fn pair(
         without_code: true,
     }))
     .await?;
-    match talk.hear().await {
+    match talk.hear().await.map_err(before_login) {
         Ok(proto::pair_reply::Step::LoginWanted(_)) => {}
         Ok(_) => return Err(PairError::Protocol),
         // What a site says that knows nothing of this way.

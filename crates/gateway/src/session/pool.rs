@@ -9,7 +9,7 @@ use futures::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use link_api::Tuning;
+use link_api::{Tuning, proto};
 use model::{Clock, SiteFacts, SiteId};
 use std::{
     collections::HashMap,
@@ -126,9 +126,19 @@ impl Sessions {
         self.inner.opener.open(site).await
     }
 
-    /// The next caller at each site opens a new session; who is in one stays there. A site that did not let us in is asked again.
+    /// The next caller at each site opens a new session; who is in one stays there, and who waits for one gets it. A site that did not let
+    /// us in is asked again.
     pub fn forget_all(&self) {
-        self.inner.lock().by_key.retain(|_, slot| matches!(slot, Slot::Opening { .. }));
+        // What is being opened, too: it may have said hello already.
+        self.inner.lock().by_key.clear();
+    }
+
+    /// A site refused us, by this number of the contract's. Where it misses the vendor's approval, the next caller shows it once more: it
+    /// may have been shown before its time.
+    pub fn refused(&self, site: SiteId, refusal: i32) {
+        if refusal == i32::from(proto::Refusal::ApprovalExpired) {
+            self.forget(site);
+        }
     }
 
     /// Forgets a session that failed.
@@ -150,6 +160,8 @@ impl Sessions {
         ));
         if !fine {
             self.discard(session, lane);
+        } else if let CallError::Failed(status) = error {
+            self.refused(session.site, link_api::refusal::of_status(status).map_or(0, i32::from));
         }
     }
 

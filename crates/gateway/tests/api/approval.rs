@@ -80,6 +80,67 @@ async fn an_approval_that_is_renewed_while_the_gateway_runs_is_shown_to_its_site
     assert_eq!(serials(&world.site.hellos.lock().unwrap().last().unwrap().approvals), [2, 3]);
 }
 
+/// A site whose clock is behind takes none before its time, and says so when it is asked for something.
+#[tokio::test]
+async fn a_site_that_misses_the_approval_is_shown_it_in_a_new_session() {
+    let world = World::new().await;
+    approve(&world, Pms::BestPractice, 1);
+    world.gateway.show_new_papers().await;
+    world.pair().await;
+    let hellos = || world.site.hellos.lock().unwrap().len();
+    assert_eq!(hellos(), 1);
+    assert_eq!(world.run("refusal CONSENT_EXPIRED").await.status, 403);
+    assert_eq!(world.run("rows").await.status, 200);
+    assert_eq!(hellos(), 1, "whatever else it refuses, the session is good");
+    assert_eq!(world.run("refusal APPROVAL_EXPIRED").await.status, 403);
+    assert_eq!(world.run("rows").await.status, 200);
+    assert_eq!(hellos(), 2);
+    assert!(world.gateway.is_paired(world.site.id()));
+}
+
+#[tokio::test]
+async fn a_session_that_is_being_opened_when_papers_are_news_does_not_stay() {
+    let world = World::new().await;
+    world.site.hello_waits.store(true, Ordering::SeqCst);
+    let hellos = || world.site.hellos.lock().unwrap().clone();
+    let news = async {
+        crate::lines::until(|| hellos().len() == 1).await;
+        approve(&world, Pms::BestPractice, 7);
+        world.gateway.show_new_papers().await;
+        world.site.release.notify_one();
+    };
+    let (answer, ()) = tokio::join!(world.run("rows"), news);
+    assert_eq!(answer.status, 200, "who waited for it gets it");
+    assert!(hellos()[0].approvals.is_empty());
+    assert_eq!(world.run("rows").await.status, 200);
+    assert_eq!(serials(&hellos().last().unwrap().approvals), [7]);
+}
+
+#[tokio::test]
+async fn a_site_that_does_not_answer_keeps_no_other_from_being_shown_papers() {
+    let world = World::new().await;
+    world.pair().await;
+    let second = FakeSite::new("99", "Another Clinic");
+    world.cloud.add(&second);
+    let body = serde_json::json!({ "command": { "text": "rows" } });
+    let path = format!("/integrator/sites/{}/queries/immediate", second.id());
+    let json = [("content-type", "application/json")];
+    assert_eq!(world.call("POST", &path, &json, body.to_string()).await.status, 200);
+    crate::lines::until(|| world.gateway.is_paired(second.id())).await;
+    let asked = |site: &FakeSite| site.hellos.lock().unwrap().len();
+    let before = [asked(&world.site), asked(&second)];
+    for site in [&world.site, &second] {
+        site.hello_waits.store(true, Ordering::SeqCst);
+    }
+    approve(&world, Pms::BestPractice, 1);
+    let both = async {
+        crate::lines::until(|| [asked(&world.site), asked(&second)] == before.map(|n| n + 1)).await;
+        world.site.release.notify_one();
+        second.release.notify_one();
+    };
+    tokio::join!(world.gateway.show_new_papers(), both);
+}
+
 #[tokio::test]
 async fn the_integrators_word_about_its_gateways_reaches_the_sites() {
     let world = World::new().await;

@@ -106,6 +106,47 @@ async fn the_site_that_was_asked_first_is_the_only_one_until_somebody_clears_it(
 }
 
 #[tokio::test]
+async fn a_blank_does_not_pass_the_first_site_by() {
+    let (world, site) = world().await;
+    says(&site, Pairing::Refuses(PairRefusal::Waiting));
+    assert_eq!(pair(&world).await.status, 403);
+    site.change(|record| record.authoritative = false);
+    let other = add(&world, true);
+    says(&other, Pairing::Approved);
+    for id in ["%2077", "77%20", "77%0A", "%E2%80%8E77"] {
+        let path = PATH.replace("=77&", &format!("={id}&"));
+        let answer = world.call("POST", &path, &[], "").await;
+        assert!(answer.status == 403 && answer.message().contains("first"), "{id:?}: {answer:?}");
+    }
+    assert!(other.begins.lock().unwrap().is_empty());
+    assert_eq!(world.call("POST", &PATH.replace("=77&", "=%20&"), &[], "").await.status, 400);
+}
+
+#[tokio::test]
+async fn a_practice_that_lets_nobody_in_just_now_has_refused_no_login() {
+    let (world, site) = world().await;
+    says(&site, Pairing::Refuses(PairRefusal::LoginFailed));
+    let answer = pair(&world).await;
+    assert!(answer.status == 403 && answer.message().contains("nobody in just now"), "{answer:?}");
+    says(&world.site, Pairing::Refuses(PairRefusal::LoginFailed));
+    let answer = crate::pairing::pair(&world, &crate::pairing::code(1)).await;
+    assert!(answer.status == 403 && answer.message().contains("nobody in just now"), "{answer:?}");
+    assert!(site.logins.lock().unwrap().is_empty() && world.site.logins.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_site_that_is_expected_belongs_to_the_request() {
+    let (world, site) = world().await;
+    says(&site, Pairing::Approved);
+    let key = [("idempotency-key", "pair once")];
+    let path = format!("{PATH}&siteId={}", site.id());
+    assert_eq!(world.call("POST", &path, &key, "").await.status, 200);
+    assert_eq!(world.call("POST", &path, &key, "").await.status, 200);
+    assert_eq!(world.call("POST", PATH, &key, "").await.status, 422, "another request");
+    assert_eq!(site.begins.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_caller_that_says_which_site_it_expects_gets_no_other() {
     let (world, site) = world().await;
     says(&site, Pairing::Approved);

@@ -71,6 +71,8 @@ pub(crate) struct FakeSite {
     /// What arrived.
     pub(crate) runs: Mutex<Vec<proto::RunRequest>>,
     pub(crate) hellos: Mutex<Vec<proto::HelloRequest>>,
+    /// The answer to the next one waits for `release`.
+    pub(crate) hello_waits: AtomicBool,
     pub(crate) begins: Mutex<Vec<proto::PairBegin>>,
     pub(crate) proofs: AtomicUsize,
     pub(crate) logins: Mutex<Vec<proto::DatabaseLogin>>,
@@ -131,6 +133,7 @@ impl FakeSite {
             pairing: Mutex::new(Pairing::Refuses(proto::PairRefusal::UnknownCode)),
             runs: Mutex::default(),
             hellos: Mutex::default(),
+            hello_waits: AtomicBool::new(false),
             begins: Mutex::default(),
             proofs: AtomicUsize::new(0),
             logins: Mutex::default(),
@@ -277,6 +280,9 @@ impl Link for FakeLink {
         request: Request<proto::HelloRequest>,
     ) -> Result<Response<proto::HelloReply>, Status> {
         self.site.hellos.lock().unwrap().push(request.into_inner());
+        if self.site.hello_waits.swap(false, Ordering::SeqCst) {
+            self.site.release.notified().await;
+        }
         let paired = self.site.paired.load(Ordering::SeqCst);
         let facts = paired.then(|| convert::facts_to_proto(&self.site.record().facts));
         let refusal = if paired { 0 } else { self.site.refusal.load(Ordering::SeqCst) };
