@@ -60,6 +60,8 @@ async fn live(engine: Engine) -> Result<()> {
     let mut system = start(folder.path(), engine).await?;
     let mut secrets = Secrets::of(&system)?;
 
+    let passphrase = secrets.plant("recovery passphrase");
+
     let mut scenario = Scenario::new(&system, &mut secrets).await?;
     scenario.pair().await?;
     scenario.ask().await?;
@@ -70,6 +72,14 @@ async fn live(engine: Engine) -> Result<()> {
     scenario.logins().await?;
     scenario.refusals().await?;
     let said = scenario.programs(folder.path()).await?;
+    // Logins and roots go into a kit, and changes after it into a backup.
+    let elsewhere = tempfile::tempdir()?;
+    let spoken = elsewhere.path().join("passphrase.txt").display().to_string();
+    fs::write(&spoken, &passphrase)?;
+    let kit = system.description.data.join("kit.txt").display().to_string();
+    let made =
+        system.utility(&["recovery", "kit", "--out", &kit, "--passphrase-file", &spoken, "--json"]).await?;
+    ensure!(made["passphrase"].is_null(), "{made}");
     for pid in [system.description.pids.cloud, system.description.pids.link, system.description.pids.gateway]
     {
         secrets.absent_in("the command line", &fs::read(format!("/proc/{pid}/cmdline"))?)?;
