@@ -227,7 +227,11 @@ mod tests {
         assert_eq!(the_one(&all, &victim.integrator.to_string()).unwrap(), &victim);
         let denied = RequestAnswer { name: "ACME".to_owned(), state: "denied".to_owned(), ..thief.clone() };
         assert_eq!(the_one(&[denied.clone(), victim.clone()], " acme").unwrap(), &victim);
-        assert_eq!(the_one(&[denied.clone()], "acme").unwrap(), &denied, "a no can be taken back");
+        assert_eq!(
+            the_one(std::slice::from_ref(&denied), "acme").unwrap(),
+            &denied,
+            "a no can be taken back"
+        );
         let other = RequestAnswer { state: "waiting".to_owned(), ..denied };
         assert!(the_one(&[other, victim.clone()], "acme").unwrap_err().to_string().contains("fingerprint"));
         let elsewhere =

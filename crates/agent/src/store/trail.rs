@@ -314,7 +314,7 @@ pub struct AuditRow {
     /// `rights-changed`, `other-practice`, `own-practice`, `forgotten`, `consent-set`, `consent-expired`, `consent-revoked`,
     /// `unpaired`, `login-replaced`, `login-refused`, `halted`, `unhalted`, `environment-set`, `approval-kept`, `approval-ended`,
     /// `pairing-asked`, `pairing-approved`, `pairing-denied`, `instances-revoked`, `instance-shut-out`, `instance-let-in`,
-    /// `recovery-kit-made`, `restored`, `moved-in`, `moved-out`, `move-undone`, `server-stopped`, `server-taken-again`,
+    /// `recovery-kit-made`, `recovery-kit-kept`, `restored`, `moved-in`, `moved-out`, `move-undone`, `server-stopped`, `server-taken-again`,
     /// `server-confirmed`, `handed-over`, `audit-read`, `checked`, `chained`, `unchained`, `audit-cut`.
     pub what: String,
     /// Which database.
