@@ -209,7 +209,7 @@ async fn kit(out: &Path, make: bool, secret: &Secret, common: &Common) -> Result
         .context("the kit that was just made does not open; nothing was written")?;
     target.fill(made_kit.text.as_bytes())?;
     // Only now it counts: until here backups are for the kit before.
-    let kept = common.ask::<()>(&Ask::RecoveryKitKept { public: made_kit.public.clone() }).await;
+    let kept = common.ask::<bool>(&Ask::RecoveryKitKept { public: made_kit.public.clone() }).await;
     kept.with_context(|| {
         // It stays: the service may have taken note, and not come to say so.
         let shown = made.then(|| format!(" Its passphrase, shown only now: {}.", passphrase.reveal()));

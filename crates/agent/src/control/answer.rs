@@ -119,7 +119,9 @@ fn at_once(
             Ok(serde_json::to_value(site))
         }
         Ask::RecoveryKit { passphrase } => recovery::kit(host, &passphrase.0, by).map(serde_json::to_value),
-        Ask::RecoveryKitKept { public } => recovery::kit_kept(host, &public, by).map(serde_json::to_value),
+        Ask::RecoveryKitKept { public } => {
+            recovery::kit_kept(host, &public, by).map(|()| serde_json::to_value(true))
+        }
         Ask::MoveOut { passphrase } => recovery::move_out(host, &passphrase.0, by).map(serde_json::to_value),
         Ask::HandOver { to, site } => {
             let site = which_site(host, site)?;
