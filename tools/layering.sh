@@ -58,7 +58,7 @@ for program in halo-cloud halo-gateway; do
 done
 # Keys in hardware are a vendor's: only `halo` loads a library of somebody else's.
 for program in halo-cloud halo-link halo-gateway; do
-    forbid "$program" cryptoki rpassword
+    forbid "$program" cryptoki
 done
 forbid mssql trust tunnel link-api relay agent gateway directory practice tds
 forbid firebird trust tunnel link-api relay agent gateway directory practice tds
