@@ -8,7 +8,7 @@ use asking::{ask, email, ended, queries, start, submit};
 use halo::system::{Engine, Options, System};
 use http::Method;
 use http_body_util::BodyExt;
-use lab::memory;
+use lab::{memory, named::tests_below};
 use serde_json::{Value, json};
 use std::{collections::HashSet, fs, path::Path, time::Duration};
 
@@ -123,27 +123,6 @@ fn each_failure_of_the_list_has_tests_that_exist() -> Result<()> {
         assert!(!named.is_empty(), "no test is named: {row}");
         for name in named {
             assert!(there.contains(name), "docs/history.md names a test that isn't there: {name}");
-        }
-    }
-    Ok(())
-}
-
-/// Names of all test functions in the sources below.
-fn tests_below(folder: &Path, into: &mut HashSet<String>) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            tests_below(&path, into)?;
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            let mut marked = false;
-            for line in fs::read_to_string(&path)?.lines().map(str::trim) {
-                if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
-                    marked = true;
-                } else if marked && let Some((_, rest)) = line.split_once("fn ") {
-                    into.extend(rest.split_once('(').map(|(name, _)| name.to_owned()));
-                    marked = false;
-                }
-            }
         }
     }
     Ok(())

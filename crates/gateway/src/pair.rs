@@ -145,23 +145,9 @@ pub(crate) async fn meet(
     pms: Pms,
     code: &Code,
 ) -> Result<Proven, PairError> {
-    let session = gateway.sessions.open_apart(site).await.map_err(|error| {
-        tracing::info!(%site, %error, "a site could not be reached for pairing");
-        match error {
-            OpenError::NotTheSite(_) => PairError::SiteProof,
-            _ => PairError::Unreachable,
-        }
-    })?;
+    let session = gateway.sessions.open_apart(site).await.map_err(|error| unreachable(site, &error))?;
     let mut talk = Talk::begin(&session).await?;
-    talk.say(proto::pair_request::Step::Begin(proto::PairBegin {
-        version: pairing::VERSION,
-        environment: gateway.environment.clone(),
-        code_name: code.name().to_owned(),
-        integrator_name: gateway.integrator_name.clone(),
-        approval: approval(gateway, pms),
-        without_code: false,
-    }))
-    .await?;
+    talk.ask(gateway, pms, Some(code)).await?;
     let proof = match talk.hear().await.map_err(before_login) {
         Ok(proto::pair_reply::Step::Proof(proof)) => proof,
         // An approval that it looks at once the code is proved, what belongs to pairing without one.
@@ -196,13 +182,16 @@ pub(crate) async fn finish(
     let proto::pair_reply::Step::LoginWanted(_) = talk.hear().await.map_err(before_login)? else {
         return Err(PairError::Protocol);
     };
-    talk.say(proto::pair_request::Step::Login(proto::DatabaseLogin {
-        user: login.user.reveal().clone(),
-        password: login.password.reveal().clone(),
-    }))
-    .await?;
-    let proto::pair_reply::Step::Done(done) = talk.hear().await? else { return Err(PairError::Protocol) };
-    stored(gateway, site, done)
+    stored(gateway, site, talk.hand_over(login).await?)
+}
+
+/// A site to which there is no session to pair in.
+fn unreachable(site: SiteId, error: &OpenError) -> PairError {
+    tracing::info!(%site, %error, "a site could not be reached for pairing");
+    match error {
+        OpenError::NotTheSite(_) => PairError::SiteProof,
+        _ => PairError::Unreachable,
+    }
 }
 
 /// What an error means that is heard before the login was sent: none was refused.
@@ -261,6 +250,32 @@ impl Talk {
             client.pair(outgoing).await.map(link_api::Response::into_inner).map_err(|_| PairError::Protocol)
         });
         Ok(Talk { say, hear: None, opening: Some(opening) })
+    }
+
+    /// Asks to be let in, with a code or without.
+    async fn ask(&mut self, gateway: &Gateway, pms: Pms, code: Option<&Code>) -> Result<(), PairError> {
+        self.say(proto::pair_request::Step::Begin(proto::PairBegin {
+            version: pairing::VERSION,
+            environment: gateway.environment.clone(),
+            code_name: code.map(|code| code.name().to_owned()).unwrap_or_default(),
+            integrator_name: gateway.integrator_name.clone(),
+            approval: approval(gateway, pms),
+            without_code: code.is_none(),
+        }))
+        .await
+    }
+
+    /// Hands over the login, which the site has asked for.
+    async fn hand_over(&mut self, login: &Login) -> Result<proto::PairDone, PairError> {
+        self.say(proto::pair_request::Step::Login(proto::DatabaseLogin {
+            user: login.user.reveal().clone(),
+            password: login.password.reveal().clone(),
+        }))
+        .await?;
+        match self.hear().await? {
+            proto::pair_reply::Step::Done(done) => Ok(done),
+            _ => Err(PairError::Protocol),
+        }
     }
 
     async fn say(&mut self, step: proto::pair_request::Step) -> Result<(), PairError> {

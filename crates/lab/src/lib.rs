@@ -8,6 +8,7 @@ pub mod canary;
 pub mod child;
 pub mod line;
 pub mod memory;
+pub mod named;
 pub mod proxy;
 pub mod scan;
 pub mod tap;

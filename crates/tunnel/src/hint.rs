@@ -1,15 +1,10 @@
 //! Hints: "this site has news for that integrator". A hint holds nothing else, and nothing rests on it: it may be lost, doubled or
 //! invented, and then somebody asks too late or in vain. So both ends may throw away what is too much.
 
+use crate::arrivals::{Arrivals, Pace, Used, lock};
 use model::{IntegratorId, SiteId};
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::BTreeSet,
-    ops::Bound,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
-use tokio::sync::Notify;
+use std::{collections::BTreeSet, ops::Bound, sync::Mutex, time::Duration};
 
 /// Hints of one message; more in it are not looked at.
 const PER_MESSAGE: usize = 128;
@@ -29,30 +24,6 @@ pub struct Hint {
     /// For whom: from a Link to the relay. On the way to a gateway it goes without saying.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integrator: Option<IntegratorId>,
-}
-
-pub(crate) struct Pace {
-    pub(crate) burst: u32,
-    pub(crate) every: Duration,
-}
-
-/// How much of a [`Pace`] is used up: the moment from which all of it is there again, on a clock that never goes back.
-#[derive(Default)]
-pub(crate) struct Used(Duration);
-
-impl Used {
-    /// How long until one more fits.
-    pub(crate) fn wait(&self, pace: &Pace, now: Duration) -> Duration {
-        self.0.saturating_sub(now).saturating_sub(pace.every * (pace.burst - 1))
-    }
-
-    pub(crate) fn take(&mut self, pace: &Pace, now: Duration) -> bool {
-        let fits = self.wait(pace, now).is_zero();
-        if fits {
-            self.0 = self.0.max(now) + pace.every;
-        }
-        fits
-    }
 }
 
 /// Hints on their way out. The same one twice is one.
@@ -97,66 +68,23 @@ impl Outgoing {
 }
 
 /// Hints that came and that nobody has looked at yet.
-#[derive(Default)]
-pub(crate) struct Incoming {
-    arrived: Mutex<Arrived>,
-    came: Notify,
-}
-
-#[derive(Default)]
-struct Arrived {
-    hints: BTreeSet<Hint>,
-    used: Used,
-    ended: bool,
-}
+pub(crate) type Incoming = Arrivals<BTreeSet<Hint>>;
 
 impl Incoming {
     pub(crate) fn push(&self, news: Vec<Hint>, now: Duration) {
-        let mut arrived = lock(&self.arrived);
-        if !arrived.used.take(&TAKES, now) {
-            return;
-        }
-        for hint in news.into_iter().take(PER_MESSAGE) {
-            if arrived.hints.len() < PENDING {
-                arrived.hints.insert(hint);
+        self.arrive(&TAKES, now, |hints| {
+            for hint in news.into_iter().take(PER_MESSAGE) {
+                if hints.len() < PENDING {
+                    hints.insert(hint);
+                }
             }
-        }
-        drop(arrived);
-        self.came.notify_one();
+        });
     }
 
-    /// All that came since the last call; waits for one. `None` after the end. For one caller at a time; cancel-safe.
+    /// As [`Arrivals::all`].
     pub(crate) async fn next(&self) -> Option<Vec<Hint>> {
-        loop {
-            // Made before the look, so that nothing falls in between.
-            let came = self.came.notified();
-            {
-                let mut arrived = lock(&self.arrived);
-                if arrived.ended {
-                    return None;
-                }
-                if !arrived.hints.is_empty() {
-                    return Some(std::mem::take(&mut arrived.hints).into_iter().collect());
-                }
-            }
-            came.await;
-        }
+        Some(self.all().await?.into_iter().collect())
     }
-
-    /// None will come any more.
-    pub(crate) fn end(&self) {
-        let mut arrived = lock(&self.arrived);
-        arrived.ended = true;
-        arrived.hints = BTreeSet::new();
-        drop(arrived);
-        self.came.notify_waiters();
-        self.came.notify_one();
-    }
-}
-
-/// A panic while one of these was held leaves plain data behind.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

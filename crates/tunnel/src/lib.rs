@@ -4,6 +4,7 @@
 //! in [`Stream`]s. What is said on the wire is in `docs/protocol/outer-leg.md`.
 
 mod address;
+mod arrivals;
 mod connect;
 mod date;
 mod dial;

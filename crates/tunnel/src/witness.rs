@@ -2,13 +2,12 @@
 //! log that was cut or rewritten later is found from outside. Nothing else of the audit is said, and nothing waits for it.
 
 use crate::{
+    arrivals::{Arrivals, Pace, Used, lock},
     control::Fixed32,
-    hint::{Pace, Used, lock},
 };
 use model::SiteId;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, ops::Bound, sync::Mutex, time::Duration};
-use tokio::sync::Notify;
 
 /// Heads of one message; more in it are not looked at.
 const PER_MESSAGE: usize = 128;
@@ -91,60 +90,22 @@ impl Outgoing {
 }
 
 /// Heads that came and that nobody has looked at yet: of each site the last.
-#[derive(Default)]
-pub(crate) struct Incoming {
-    arrived: Mutex<Arrived>,
-    came: Notify,
-}
-
-#[derive(Default)]
-struct Arrived {
-    heads: BTreeMap<SiteId, AuditHead>,
-    used: Used,
-    ended: bool,
-}
+pub(crate) type Incoming = Arrivals<BTreeMap<SiteId, AuditHead>>;
 
 impl Incoming {
     pub(crate) fn push(&self, heads: Vec<AuditHead>, now: Duration) {
-        let mut arrived = lock(&self.arrived);
-        if !arrived.used.take(&TAKES, now) {
-            return;
-        }
-        for head in heads.into_iter().take(PER_MESSAGE) {
-            if arrived.heads.len() < SITES || arrived.heads.contains_key(&head.site) {
-                arrived.heads.insert(head.site, head);
+        self.arrive(&TAKES, now, |kept| {
+            for head in heads.into_iter().take(PER_MESSAGE) {
+                if kept.len() < SITES || kept.contains_key(&head.site) {
+                    kept.insert(head.site, head);
+                }
             }
-        }
-        drop(arrived);
-        self.came.notify_one();
+        });
     }
 
-    /// All that came since the last call; waits for one. `None` after the end. For one caller at a time; cancel-safe.
+    /// As [`Arrivals::all`].
     pub(crate) async fn next(&self) -> Option<Vec<AuditHead>> {
-        loop {
-            // Made before the look, so that nothing falls in between.
-            let came = self.came.notified();
-            {
-                let mut arrived = lock(&self.arrived);
-                if arrived.ended {
-                    return None;
-                }
-                if !arrived.heads.is_empty() {
-                    return Some(std::mem::take(&mut arrived.heads).into_values().collect());
-                }
-            }
-            came.await;
-        }
-    }
-
-    /// None will come any more.
-    pub(crate) fn end(&self) {
-        let mut arrived = lock(&self.arrived);
-        arrived.ended = true;
-        arrived.heads = BTreeMap::new();
-        drop(arrived);
-        self.came.notify_waiters();
-        self.came.notify_one();
+        Some(self.all().await?.into_values().collect())
     }
 }
 

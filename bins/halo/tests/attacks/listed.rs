@@ -1,6 +1,7 @@
 //! docs/THREAT-MODEL.md is worth something only as long as the tests that it names are there.
 
 use anyhow::{Result, ensure};
+use lab::named::tests_below;
 use std::{collections::HashSet, fs, path::Path, process::Command};
 
 #[test]
@@ -65,27 +66,6 @@ fn secrets_are_compared_by_functions_that_take_the_same_time() -> Result<()> {
     ] {
         let text = fs::read_to_string(root.join(file))?;
         ensure!(text.matches(line).count() == 1, "{file} compares its secret in another way than `{line}`");
-    }
-    Ok(())
-}
-
-/// Names of all test functions in the sources below.
-fn tests_below(folder: &Path, into: &mut HashSet<String>) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            tests_below(&path, into)?;
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            let mut marked = false;
-            for line in fs::read_to_string(&path)?.lines().map(str::trim) {
-                if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
-                    marked = true;
-                } else if marked && let Some((_, rest)) = line.split_once("fn ") {
-                    into.extend(rest.split_once('(').map(|(name, _)| name.to_owned()));
-                    marked = false;
-                }
-            }
-        }
     }
     Ok(())
 }

@@ -158,27 +158,8 @@ impl AuditLine {
             t.prepare_cached("INSERT OR IGNORE INTO statement (sha256, text) VALUES (?1, ?2)")?
                 .execute(params![&hash[..], command.text.reveal()])?;
         }
-        t.prepare_cached(
-            "INSERT INTO audit (at, what, site, integrator, instance, query, access, catalogue, sha256,
-                 status, effect, rows, bytes, ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-        )?
-        .execute(params![
-            line.at.0,
-            line.what,
-            &line.site.as_bytes()[..],
-            line.integrator.as_ref().map(|id| &id.as_bytes()[..]),
-            line.instance,
-            line.query.as_ref().map(|id| &id.as_bytes()[..]),
-            line.access,
-            line.catalogue,
-            line.statement.as_ref().map(|hash| &hash[..]),
-            line.status,
-            line.effect,
-            line.rows.map(u64::cast_signed),
-            line.bytes.map(u64::cast_signed),
-            line.ms,
-        ])?;
+        // The engine chooses its id.
+        super::trail::insert(t, None, &line)?;
         Ok(())
     }
 }

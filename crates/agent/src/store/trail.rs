@@ -221,28 +221,7 @@ impl AuditLine {
                 .execute(params![&hash[..], audit::cut_text(command.text.reveal(), TEXT_BYTES)])?;
         }
         let id = chain::next_id(t)?;
-        t.prepare_cached(
-            "INSERT INTO audit (id, at, what, site, integrator, instance, query, access, catalogue, sha256,
-                 status, effect, rows, bytes, ms)
-             VALUES (?15, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-        )?
-        .execute(params![
-            line.at.0,
-            line.what,
-            &line.site.as_bytes()[..],
-            line.integrator.as_ref().map(|id| &id.as_bytes()[..]),
-            line.instance,
-            line.query.as_ref().map(|id| &id.as_bytes()[..]),
-            line.access,
-            line.catalogue,
-            line.statement.as_ref().map(|hash| &hash[..]),
-            line.status,
-            line.effect,
-            line.rows.map(u64::cast_signed),
-            line.bytes.map(u64::cast_signed),
-            line.ms,
-            id,
-        ])?;
+        insert(t, Some(id), &line)?;
         if let Some(device) = &line.device {
             t.prepare_cached("INSERT OR REPLACE INTO audit_device (audit, device) VALUES (?1, ?2)")?
                 .execute(params![id, device])?;
@@ -390,6 +369,33 @@ const SHOWN: &str =
          a.status, a.effect, a.rows, a.bytes, a.ms, d.device, m.done_by, m.detail, m.parameters, c.number
      FROM audit a LEFT JOIN statement s ON s.sha256 = a.sha256 LEFT JOIN audit_device d ON d.audit = a.id
      LEFT JOIN audit_more m ON m.id = a.id LEFT JOIN audit_chain c ON c.id = a.id";
+
+/// What a line of the audit is kept as, but for what stands beside it. Without an `id` the engine chooses one.
+pub(super) fn insert(t: &Transaction<'_>, id: Option<i64>, line: &audit::Line) -> Result<(), StoreError> {
+    t.prepare_cached(
+        "INSERT INTO audit (id, at, what, site, integrator, instance, query, access, catalogue, sha256,
+             status, effect, rows, bytes, ms)
+         VALUES (?15, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    )?
+    .execute(params![
+        line.at.0,
+        line.what,
+        &line.site.as_bytes()[..],
+        line.integrator.as_ref().map(|id| &id.as_bytes()[..]),
+        line.instance,
+        line.query.as_ref().map(|id| &id.as_bytes()[..]),
+        line.access,
+        line.catalogue,
+        line.statement.as_ref().map(|hash| &hash[..]),
+        line.status,
+        line.effect,
+        line.rows.map(u64::cast_signed),
+        line.bytes.map(u64::cast_signed),
+        line.ms,
+        id,
+    ])?;
+    Ok(())
+}
 
 impl Store {
     /// The newest `last` lines, oldest first.
